@@ -1,0 +1,206 @@
+//! The acknowledgement that travels with a batch.
+//!
+//! An [`Ack`] is resolved once. A batch that splits splits its ack, and its sender hears when the last part is resolved;
+//! batches that merge merge theirs, and every sender hears the same. An ack that is dropped unresolved, by an early return
+//! or a panic, refuses: forgetting data is never taken for success.
+//!
+//! ```text
+//!   Ack::new() ──► Acked (the sender waits)
+//!     │ split(2)
+//!     ├── Ack ──resolve──┐
+//!     └── Ack ──resolve──┴─► combined outcome
+//! ```
+
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use tokio::sync::oneshot;
+
+use crate::{Outcome, Refusal, RefusalKind};
+
+/// The duty to say what became of a batch, or of a part of it.
+#[derive(Debug)]
+pub struct Ack {
+    /// `None` once resolved.
+    node: Option<Arc<Node>>,
+}
+
+/// The sender's side: a future of the combined outcome.
+#[derive(Debug)]
+pub struct Acked(oneshot::Receiver<Outcome>);
+
+#[derive(Debug)]
+struct Node {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Handles not yet resolved.
+    pending: usize,
+    outcome: Outcome,
+    sink: Sink,
+}
+
+#[derive(Debug)]
+enum Sink {
+    Sender(oneshot::Sender<Outcome>),
+    Merged(Vec<Ack>),
+    /// Nobody waits, or it was told.
+    Nobody,
+}
+
+impl Ack {
+    /// An ack and the future that resolves with it.
+    #[expect(clippy::new_ret_no_self, reason = "an ack is born with the one who waits for it")]
+    pub fn new() -> (Ack, Acked) {
+        let (sender, receiver) = oneshot::channel();
+        (Ack::with(Sink::Sender(sender)), Acked(receiver))
+    }
+
+    /// An ack that nobody waits for: for batches that the gateway makes itself.
+    pub fn unobserved() -> Ack {
+        Ack::with(Sink::Nobody)
+    }
+
+    /// One ack for a batch that was merged from those of `acks`: each is resolved with its outcome.
+    pub fn merge(acks: Vec<Ack>) -> Ack {
+        Ack::with(Sink::Merged(acks))
+    }
+
+    fn with(sink: Sink) -> Ack {
+        let state = State { pending: 1, outcome: Outcome::Dropped, sink };
+        Ack { node: Some(Arc::new(Node { state: Mutex::new(state) })) }
+    }
+
+    /// Another part of the same batch: the whole is resolved when every part is.
+    pub fn fork(&self) -> Ack {
+        if let Some(node) = &self.node {
+            node.lock().pending += 1;
+        }
+        Ack { node: self.node.clone() }
+    }
+
+    /// This ack as `parts` parts. With 0 parts it resolves as dropped: nothing is left to wait for.
+    pub fn split(self, parts: usize) -> Vec<Ack> {
+        if parts == 0 {
+            self.resolve(Outcome::Dropped);
+            return Vec::new();
+        }
+        let mut acks: Vec<Ack> = (1..parts).map(|_| self.fork()).collect();
+        acks.push(self);
+        acks
+    }
+
+    pub fn resolve(mut self, outcome: Outcome) {
+        if let Some(node) = self.node.take() {
+            node.resolve(outcome);
+        }
+    }
+}
+
+impl Drop for Ack {
+    fn drop(&mut self) {
+        if let Some(node) = self.node.take() {
+            node.resolve(Outcome::Refused(Refusal::new(
+                RefusalKind::Unavailable,
+                "the batch was given up before it was handled",
+            )));
+        }
+    }
+}
+
+impl Node {
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn resolve(&self, outcome: Outcome) {
+        let (sink, outcome) = {
+            let mut state = self.lock();
+            state.pending -= 1;
+            state.outcome = mem::replace(&mut state.outcome, Outcome::Dropped).and(outcome);
+            if state.pending > 0 {
+                return;
+            }
+            (mem::replace(&mut state.sink, Sink::Nobody), state.outcome.clone())
+        };
+        match sink {
+            Sink::Nobody => {}
+            // A sender that no longer waits has been answered by its own deadline.
+            Sink::Sender(sender) => drop(sender.send(outcome)),
+            Sink::Merged(acks) => acks.into_iter().for_each(|ack| ack.resolve(outcome.clone())),
+        }
+    }
+}
+
+impl Future for Acked {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        // The sending side always sends before it goes: `Ack` resolves when it is dropped.
+        Pin::new(&mut self.0).poll(cx).map(|received| {
+            received.unwrap_or_else(|_| {
+                Outcome::Refused(Refusal::new(RefusalKind::Unavailable, "the batch was given up before it was handled"))
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(kind: RefusalKind) -> Outcome {
+        Outcome::Refused(Refusal::new(kind, "why"))
+    }
+
+    /// A batch fans out: the sender hears once, when every branch has ended.
+    #[tokio::test]
+    async fn split_resolves_with_the_last_part() {
+        let (ack, mut acked) = Ack::new();
+        let mut parts = ack.split(3);
+        parts.pop().unwrap().resolve(Outcome::Delivered);
+        parts.pop().unwrap().resolve(refused(RefusalKind::Invalid));
+        assert!(futures_poll(&mut acked).is_none(), "one part is open");
+        parts.pop().unwrap().resolve(Outcome::HeldInMemory);
+        assert_eq!(acked.await, refused(RefusalKind::Invalid));
+    }
+
+    /// A stage returns early without a word: its sender is told to try again.
+    #[tokio::test]
+    async fn dropped_unresolved_is_a_retryable_refusal() {
+        let (ack, acked) = Ack::new();
+        drop(ack.fork());
+        ack.resolve(Outcome::Delivered);
+        let Outcome::Refused(refusal) = acked.await else { panic!("a refusal") };
+        assert!(refusal.is_retryable());
+    }
+
+    /// Two requests become one: both senders hear what became of it.
+    #[tokio::test]
+    async fn merged_acks_hear_the_same() {
+        let ((a, a_acked), (b, b_acked)) = (Ack::new(), Ack::new());
+        Ack::merge(vec![a, b]).resolve(Outcome::DurablyQueued);
+        assert_eq!((a_acked.await, b_acked.await), (Outcome::DurablyQueued, Outcome::DurablyQueued));
+    }
+
+    /// Everything of a batch was filtered: there is no part to wait for, and the sender is acked.
+    #[tokio::test]
+    async fn no_parts_resolve_as_dropped() {
+        let (ack, acked) = Ack::new();
+        assert!(ack.split(0).is_empty());
+        assert_eq!(acked.await, Outcome::Dropped);
+    }
+
+    fn futures_poll(acked: &mut Acked) -> Option<Outcome> {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        match Pin::new(acked).poll(&mut cx) {
+            Poll::Ready(outcome) => Some(outcome),
+            Poll::Pending => None,
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The one noun that flows.
+
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+use bytes::Bytes;
+use wasmill_wire::{ColumnRequest, Edit, EditError, Index, Overlay, Selection, Signal, WireBatch, encode};
+
+use crate::{Ack, RequestContext};
+
+/// In [`Routes`]: the pipeline's own exporters.
+pub const ROUTE_DEFAULT: u16 = u16::MAX;
+
+/// Where rows go: numbers of the pipeline's route sets, [`ROUTE_DEFAULT`] for its own exporters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Routes {
+    /// No stage has said anything.
+    #[default]
+    Default,
+    All(u16),
+    /// For each row of the base, selected or not.
+    Rows(Arc<[u16]>),
+}
+
+/// Telemetry on its way: a shared base, the rows that are still in, what was changed, where they go, who waits.
+///
+/// To fan out, [`fork`](TelemetryBatch::fork) it: each branch has its own selection, changes, routes and ack over one
+/// base and its cached columns.
+pub struct TelemetryBatch {
+    base: Arc<WireBatch>,
+    overlay: Option<Arc<Overlay>>,
+    selection: Selection,
+    pub routes: Routes,
+    context: Arc<RequestContext>,
+    ack: Ack,
+}
+
+impl TelemetryBatch {
+    /// All rows of `base`, unchanged.
+    pub fn new(base: Arc<WireBatch>, context: Arc<RequestContext>, ack: Ack) -> Self {
+        let selection = Selection::all(base.rows());
+        TelemetryBatch { base, overlay: None, selection, routes: Routes::Default, context, ack }
+    }
+
+    pub fn signal(&self) -> Signal {
+        self.base.signal()
+    }
+
+    pub fn base(&self) -> &Arc<WireBatch> {
+        &self.base
+    }
+
+    pub fn context(&self) -> &Arc<RequestContext> {
+        &self.context
+    }
+
+    /// The rows that are still in.
+    pub fn selection(&self) -> &Selection {
+        &self.selection
+    }
+
+    /// Where the records lie, changes included.
+    pub fn index(&self) -> &Index {
+        match &self.overlay {
+            Some(overlay) => overlay.index(),
+            None => self.base.index(),
+        }
+    }
+
+    /// Columns with a value for each row of the base (selected or not), changes included.
+    pub fn columns(&self, wanted: &[ColumnRequest]) -> Vec<ArrayRef> {
+        match &self.overlay {
+            Some(overlay) => overlay.columns(wanted),
+            None => self.base.columns(wanted),
+        }
+    }
+
+    /// Narrows to `selection`, which has as many rows as the base.
+    pub fn select(&mut self, selection: Selection) {
+        self.selection = self.selection.and(&selection);
+    }
+
+    /// Applies edits to selected rows, all or none.
+    pub fn edit(&mut self, edits: &[Edit]) -> Result<(), EditError> {
+        if !edits.is_empty() {
+            let overlay = Overlay::apply(&self.base, self.overlay.as_ref(), &self.selection, edits)?;
+            self.overlay = Some(overlay);
+        }
+        Ok(())
+    }
+
+    /// Another branch of this batch, with a part of its ack.
+    pub fn fork(&self) -> TelemetryBatch {
+        TelemetryBatch {
+            base: Arc::clone(&self.base),
+            overlay: self.overlay.clone(),
+            selection: self.selection.clone(),
+            routes: self.routes.clone(),
+            context: Arc::clone(&self.context),
+            ack: self.ack.fork(),
+        }
+    }
+
+    /// The selected rows as a request.
+    pub fn encode(&self) -> Bytes {
+        encode(self.signal(), self.index(), &self.selection)
+    }
+
+    /// Bytes that this keeps in memory, those that it shares included.
+    pub fn retained_bytes(&self) -> usize {
+        self.base.retained_bytes() + self.overlay.as_ref().map_or(0, |overlay| overlay.retained_bytes())
+    }
+
+    /// Ends this batch: who waits for it is told.
+    pub fn resolve(self, outcome: crate::Outcome) {
+        self.ack.resolve(outcome);
+    }
+
+    /// The ack alone, where the rows are no longer needed.
+    pub fn into_ack(self) -> Ack {
+        self.ack
+    }
+}

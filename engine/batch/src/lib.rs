@@ -1,0 +1,12 @@
+//! What flows from a receiver to the exporters: [`TelemetryBatch`], with the [`RequestContext`] that it came with and the
+//! [`Ack`] that its sender waits for.
+
+mod ack;
+mod batch;
+mod context;
+mod outcome;
+
+pub use ack::{Ack, Acked};
+pub use batch::{ROUTE_DEFAULT, Routes, TelemetryBatch};
+pub use context::RequestContext;
+pub use outcome::{Outcome, Refusal, RefusalKind};

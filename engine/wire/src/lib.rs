@@ -1,0 +1,40 @@
+//! The wire engine: OTLP requests as they came, indexed, seen as columns, edited and encoded without decoding them.
+//!
+//! An `Export{Trace,Logs,Metrics}ServiceRequest` is one protobuf buffer. [`WireBatch::parse`] validates it once, to the
+//! letter of what `prost` accepts, and notes where each record lies; from then on a record is a range of bytes. Columns
+//! are projected out of these ranges when somebody asks ([`WireBatch::columns`]), and what was not changed is copied out
+//! again as it stood ([`encode`]).
+//!
+//! ```text
+//!  bytes ──parse──► WireBatch ──columns──► Arrow arrays ──► a decision
+//!                      │                                       │
+//!                      └────────── edit, select ◄──────────────┘
+//!                                      │
+//!                                    encode ──► bytes
+//! ```
+//!
+//! Nothing here does I/O, waits, or knows of plugins. `prost` is the oracle of the tests, and only that.
+
+mod batch;
+mod edit;
+mod encode;
+mod error;
+mod index;
+mod merge;
+mod path;
+mod project;
+mod record_batch;
+mod select;
+mod signal;
+
+pub use batch::WireBatch;
+pub use edit::{Edit, EditError, Overlay, Rows, Change};
+pub use encode::{encode, encoded_len};
+pub use error::WireError;
+pub use index::{Extent, Index, MetricKind, Parent, Record};
+pub use merge::{compact, merge};
+pub use path::{Field, Path, PathError};
+pub use project::{ColumnRequest, ColumnType, Projection, TextForm};
+pub use record_batch::record_batch;
+pub use select::Selection;
+pub use signal::Signal;

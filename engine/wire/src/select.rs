@@ -1,0 +1,93 @@
+//! Which rows of a batch are still in.
+
+use arrow_buffer::BooleanBuffer;
+
+/// A subset of the rows `0..len`, in their order.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    len: usize,
+    /// `None`: every row.
+    bits: Option<BooleanBuffer>,
+    count: usize,
+}
+
+impl Selection {
+    /// Every row of `len`.
+    pub fn all(len: usize) -> Self {
+        Selection { len, bits: None, count: len }
+    }
+
+    /// The rows whose bit is set; one bit for each row.
+    pub fn from_bits(bits: BooleanBuffer) -> Self {
+        let count = bits.count_set_bits();
+        let len = bits.len();
+        Selection { len, bits: (count < len).then_some(bits), count }
+    }
+
+    /// Rows that it selects from.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Rows selected.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    pub fn is_all(&self) -> bool {
+        self.bits.is_none()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub fn contains(&self, row: usize) -> bool {
+        match &self.bits {
+            None => row < self.len,
+            Some(bits) => row < self.len && bits.value(row),
+        }
+    }
+
+    /// The bitmap, where not every row is selected.
+    pub fn bits(&self) -> Option<&BooleanBuffer> {
+        self.bits.as_ref()
+    }
+
+    /// Runs of selected rows, first and end, ascending.
+    pub fn runs(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let all = self.bits.is_none().then_some((0, self.len)).filter(|&(_, end)| end > 0);
+        all.into_iter().chain(self.bits.iter().flat_map(|bits| bits.set_slices()))
+    }
+
+    /// Numbers of selected rows, ascending.
+    pub fn rows(&self) -> impl Iterator<Item = usize> + '_ {
+        self.runs().flat_map(|(start, end)| start..end)
+    }
+
+    /// Those of the selected rows whose bit is set in `keep`, which has a bit for each *selected* row.
+    pub fn narrow(&self, keep: &BooleanBuffer) -> Selection {
+        assert_eq!(keep.len(), self.count, "a bit for each selected row");
+        match &self.bits {
+            None => Selection::from_bits(keep.clone()),
+            Some(bits) => {
+                let mut out = arrow_buffer::BooleanBufferBuilder::new(self.len);
+                out.append_n(self.len, false);
+                for (row, kept) in bits.set_indices().zip(keep.iter()) {
+                    out.set_bit(row, kept);
+                }
+                Selection::from_bits(out.finish())
+            }
+        }
+    }
+
+    /// The rows that are in both.
+    pub fn and(&self, other: &Selection) -> Selection {
+        assert_eq!(self.len, other.len, "selections of one batch");
+        match (&self.bits, &other.bits) {
+            (None, _) => other.clone(),
+            (_, None) => self.clone(),
+            (Some(a), Some(b)) => Selection::from_bits(a & b),
+        }
+    }
+}
