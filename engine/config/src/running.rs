@@ -1,0 +1,49 @@
+//! The running shape: what the gateway is built from.
+//!
+//! Everything here has been checked: references resolve, defaults are filled in, limits are positive. An `Option` means that
+//! the thing is switched off, never that a default applies. Only components that a pipeline uses are in it. All types compare by
+//! value, so that a reload rebuilds what differs and leaves the rest; `Debug` shows no secrets.
+
+mod endpoint;
+mod exporters;
+mod extensions;
+mod processors;
+mod receivers;
+mod telemetry;
+
+use std::collections::BTreeMap;
+
+pub use endpoint::{Endpoint, HttpUrl};
+pub use exporters::{
+    Compression, DebugExporter, Exporter, Headers, OnFull, OtlpGrpcExporter, OtlpHttpExporter, PerSignal, Retry,
+    SendingQueue, TlsClient, Verbosity,
+};
+pub use extensions::{Extension, HealthCheck};
+pub use processors::{OnFault, PluginLimits, PluginSource, Processor, WasmStage};
+pub use receivers::{GrpcServer, HttpServer, OtlpReceiver, Receiver, ServerKeepalive};
+pub use telemetry::{LogEncoding, LogLevel, LogSettings, MetricsLevel, MetricsSettings, Telemetry};
+
+use crate::id::{ComponentId, PipelineId};
+
+/// A whole configuration, ready to be built.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Config {
+    pub receivers: BTreeMap<ComponentId, Receiver>,
+    pub processors: BTreeMap<ComponentId, Processor>,
+    pub exporters: BTreeMap<ComponentId, Exporter>,
+    /// Those that `service::extensions` names.
+    pub extensions: BTreeMap<ComponentId, Extension>,
+    pub pipelines: BTreeMap<PipelineId, Pipeline>,
+    pub telemetry: Telemetry,
+}
+
+/// One signal's way from receivers to exporters. Every id stands in the section of the [`Config`] that it names.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Pipeline {
+    /// At least one, each once.
+    pub receivers: Vec<ComponentId>,
+    /// In order, each once; may be empty.
+    pub processors: Vec<ComponentId>,
+    /// Where rows without a route go: at least one, each once. A route may lead to exporters that are not among these.
+    pub exporters: Vec<ComponentId>,
+}

@@ -1,0 +1,190 @@
+//! Exporters.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmill_wire::Signal;
+
+use super::{Endpoint, HttpUrl};
+use crate::secret::Secret;
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum Exporter {
+    /// `otlp`, `otlp_grpc`.
+    OtlpGrpc(OtlpGrpcExporter),
+    /// `otlphttp`, `otlp_http`.
+    OtlpHttp(OtlpHttpExporter),
+    /// `debug`.
+    Debug(DebugExporter),
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct OtlpGrpcExporter {
+    pub endpoint: Endpoint,
+    /// `None`: in the clear.
+    pub tls: Option<TlsClient>,
+    /// Sent as metadata with each request.
+    pub headers: Headers,
+    pub compression: Compression,
+    /// For one attempt.
+    pub timeout: Duration,
+    /// `None`: the client waits for the backend's answer.
+    pub queue: Option<SendingQueue>,
+    /// `None`: the first failure is final.
+    pub retry: Option<Retry>,
+    pub on_full: OnFull,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct OtlpHttpExporter {
+    /// Where each signal goes. A signal that a pipeline brings here has one.
+    pub urls: PerSignal<Option<HttpUrl>>,
+    /// For the URLs with `https`.
+    pub tls: TlsClient,
+    pub headers: Headers,
+    pub compression: Compression,
+    /// For one attempt.
+    pub timeout: Duration,
+    /// `None`: the client waits for the backend's answer.
+    pub queue: Option<SendingQueue>,
+    /// `None`: the first failure is final.
+    pub retry: Option<Retry>,
+    pub on_full: OnFull,
+}
+
+/// `debug`: writes what reaches it to standard error.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DebugExporter {
+    pub verbosity: Verbosity,
+    /// So many batches of each second are written,
+    pub sampling_initial: u32,
+    /// and then each so manieth; 0: no more in that second.
+    pub sampling_thereafter: u32,
+}
+
+/// Names in lower case, each a valid header name, in the order of the file; values are sent as they are.
+pub type Headers = Vec<(Arc<str>, Secret)>;
+
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct PerSignal<T> {
+    pub traces: T,
+    pub metrics: T,
+    pub logs: T,
+}
+
+impl<T> PerSignal<T> {
+    pub fn get(&self, signal: Signal) -> &T {
+        match signal {
+            Signal::Traces => &self.traces,
+            Signal::Metrics => &self.metrics,
+            Signal::Logs => &self.logs,
+        }
+    }
+}
+
+/// How a server is believed, and how we identify ourselves. Files were there when the configuration was read.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct TlsClient {
+    /// Any certificate is taken.
+    pub insecure_skip_verify: bool,
+    /// PEM. `None`: the system's.
+    pub ca_file: Option<PathBuf>,
+    /// PEM, certificate and key, both or none.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// The name to expect in the certificate. `None`: the endpoint's host.
+    pub server_name: Option<Arc<str>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Compression {
+    #[default]
+    Gzip,
+    Zstd,
+    None,
+}
+
+/// What waits for the backend, in memory.
+#[derive(Clone, PartialEq, Debug)]
+pub struct SendingQueue {
+    /// Requests being sent at one time.
+    pub consumers: NonZeroUsize,
+    /// Requests that wait, before [`OnFull`] applies.
+    pub requests_max: NonZeroUsize,
+}
+
+/// What happens to a batch that finds the queue full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OnFull {
+    /// The client is told to retry.
+    #[default]
+    Refuse,
+    /// The batch is dropped, and counted.
+    DropNewest,
+    /// It waits for a place.
+    Block,
+}
+
+/// Exponential back-off, as the Collector has it: an interval is drawn from `current × (1 ± randomization_factor)`, and the next
+/// `current` is `current × multiplier`, at most `interval_max`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Retry {
+    pub interval_initial: Duration,
+    /// 0 to 1.
+    pub randomization_factor: f64,
+    /// At least 1.
+    pub multiplier: f64,
+    pub interval_max: Duration,
+    /// Since the first attempt; then the batch is given up, and counted. `None`: never.
+    pub elapsed_max: Option<Duration>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum Verbosity {
+    /// A line for each batch.
+    #[default]
+    Basic,
+    /// A line for each record.
+    Normal,
+    /// Everything.
+    Detailed,
+}
+
+impl OtlpGrpcExporter {
+    pub const TIMEOUT: Duration = Duration::from_secs(5);
+}
+
+impl OtlpHttpExporter {
+    pub const TIMEOUT: Duration = Duration::from_secs(30);
+}
+
+impl Default for SendingQueue {
+    /// The Collector's.
+    fn default() -> Self {
+        SendingQueue {
+            consumers: NonZeroUsize::new(10).unwrap_or(NonZeroUsize::MIN),
+            requests_max: NonZeroUsize::new(1_000).unwrap_or(NonZeroUsize::MIN),
+        }
+    }
+}
+
+impl Default for Retry {
+    /// The Collector's.
+    fn default() -> Self {
+        Retry {
+            interval_initial: Duration::from_secs(5),
+            randomization_factor: 0.5,
+            multiplier: 1.5,
+            interval_max: Duration::from_secs(30),
+            elapsed_max: Some(Duration::from_secs(300)),
+        }
+    }
+}
+
+impl Default for DebugExporter {
+    /// The Collector's.
+    fn default() -> Self {
+        DebugExporter { verbosity: Verbosity::Basic, sampling_initial: 2, sampling_thereafter: 1 }
+    }
+}

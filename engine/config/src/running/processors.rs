@@ -1,0 +1,97 @@
+//! Processors: stages that are plugins.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::id::ComponentId;
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum Processor {
+    Wasm(WasmStage),
+}
+
+/// `wasm/NAME`: a plugin as a stage.
+#[derive(Clone, PartialEq, Debug)]
+pub struct WasmStage {
+    pub plugin: PluginSource,
+    /// The `config:` block as JSON, keys in the order of the file, integers exact; `{}` where there is none. May hold secrets: not
+    /// to be logged.
+    pub config: PluginConfig,
+    pub limits: PluginLimits,
+    pub on_fault: OnFault,
+    /// What the plugin's route names mean. Every list has at least one exporter, each of the [`Config`](super::Config).
+    pub routes: BTreeMap<Arc<str>, Vec<ComponentId>>,
+}
+
+/// JSON text that `Debug` does not show.
+pub type PluginConfig = crate::secret::Secret;
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum PluginSource {
+    /// A file that was there when the configuration was read. Relative paths are relative to the working directory.
+    File(PathBuf),
+    /// One that the binary carries, by name. Whether it does is for the gateway to say.
+    Builtin(Arc<str>),
+}
+
+/// What a plugin may use. Each is a bound on one instance, or on one call.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PluginLimits {
+    /// For one call of `process`.
+    pub call_deadline: Duration,
+    /// For instantiating and `init`.
+    pub init_deadline: Duration,
+    /// Linear memory of an instance, bytes.
+    pub memory_bytes_max: usize,
+    /// Rows of a slice.
+    pub slice_rows_max: NonZeroUsize,
+    /// Bytes of the columns of a slice.
+    pub column_bytes_max: usize,
+    /// Bytes of what a call returns.
+    pub verdict_bytes_max: usize,
+    /// Instances of the stage, and so calls at one time.
+    pub instances_max: NonZeroUsize,
+}
+
+/// What happens to the rows of a call that failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OnFault {
+    /// The client is told to retry.
+    #[default]
+    Reject,
+    /// They go on as they were.
+    Pass,
+    /// They are dropped, and counted.
+    Drop,
+}
+
+impl PluginLimits {
+    /// A slow plugin in Python takes 3 ms for a full slice; a hundred times that is not slow but stuck.
+    pub const CALL_DEADLINE: Duration = Duration::from_millis(300);
+    /// An interpreter starts and reads its configuration in well under a second.
+    pub const INIT_DEADLINE: Duration = Duration::from_secs(5);
+    /// Five times what an idle Python instance has.
+    pub const MEMORY_BYTES_MAX: usize = 64 << 20;
+    pub const SLICE_ROWS_MAX: usize = 8_192;
+    /// 8,192 rows with 1 KiB of columns each, and half of it again.
+    pub const COLUMN_BYTES_MAX: usize = 12 << 20;
+    /// A verdict that edits every row of a full slice with 1 KiB each, and half of it again.
+    pub const VERDICT_BYTES_MAX: usize = 12 << 20;
+}
+
+impl Default for PluginLimits {
+    fn default() -> Self {
+        PluginLimits {
+            call_deadline: Self::CALL_DEADLINE,
+            init_deadline: Self::INIT_DEADLINE,
+            memory_bytes_max: Self::MEMORY_BYTES_MAX,
+            slice_rows_max: NonZeroUsize::new(Self::SLICE_ROWS_MAX).unwrap_or(NonZeroUsize::MIN),
+            column_bytes_max: Self::COLUMN_BYTES_MAX,
+            verdict_bytes_max: Self::VERDICT_BYTES_MAX,
+            instances_max: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        }
+    }
+}

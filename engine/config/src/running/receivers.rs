@@ -1,0 +1,95 @@
+//! Receivers.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Endpoint;
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum Receiver {
+    Otlp(OtlpReceiver),
+}
+
+/// `otlp`: OTLP over gRPC and HTTP. At least one of the two is there.
+#[derive(Clone, PartialEq, Debug)]
+pub struct OtlpReceiver {
+    /// `None`: not under `protocols`, so not served.
+    pub grpc: Option<GrpcServer>,
+    pub http: Option<HttpServer>,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct GrpcServer {
+    pub endpoint: Endpoint,
+    /// The largest message, compressed or not.
+    pub message_bytes_max: usize,
+    /// For each connection.
+    pub concurrent_streams_max: NonZeroU32,
+    pub keepalive: ServerKeepalive,
+    /// Whether the client's metadata goes along with its batch.
+    pub include_metadata: bool,
+}
+
+/// When a silent connection is asked whether its client still lives.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ServerKeepalive {
+    /// After this long without a frame a ping is sent.
+    pub time: Duration,
+    /// After this long without an answer to it the connection is closed.
+    pub timeout: Duration,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct HttpServer {
+    pub endpoint: Endpoint,
+    /// The largest body, compressed or not.
+    pub body_bytes_max: usize,
+    /// Paths start with `/` and differ.
+    pub traces_path: Arc<str>,
+    pub metrics_path: Arc<str>,
+    pub logs_path: Arc<str>,
+    /// Whether the client's headers go along with its batch.
+    pub include_metadata: bool,
+}
+
+impl OtlpReceiver {
+    pub const GRPC_PORT: u16 = 4317;
+    pub const HTTP_PORT: u16 = 4318;
+    /// 64 MiB: what one client may make the gateway hold. The Collector's 4 MiB for gRPC refuses batches that SDKs and gateways do
+    /// send; its 20 MiB for HTTP is another number for the same thing.
+    pub const MESSAGE_BYTES_MAX: usize = 64 << 20;
+}
+
+impl Default for GrpcServer {
+    fn default() -> Self {
+        GrpcServer {
+            endpoint: Endpoint::new("localhost", OtlpReceiver::GRPC_PORT),
+            message_bytes_max: OtlpReceiver::MESSAGE_BYTES_MAX,
+            // An exporter has a handful of requests on the way; a proxy in front of many clients has hundreds.
+            concurrent_streams_max: NonZeroU32::new(1_000).unwrap_or(NonZeroU32::MIN),
+            keepalive: ServerKeepalive::default(),
+            include_metadata: false,
+        }
+    }
+}
+
+impl Default for ServerKeepalive {
+    /// The Collector's, which are those of grpc-go.
+    fn default() -> Self {
+        ServerKeepalive { time: Duration::from_secs(2 * 60 * 60), timeout: Duration::from_secs(20) }
+    }
+}
+
+impl Default for HttpServer {
+    fn default() -> Self {
+        HttpServer {
+            endpoint: Endpoint::new("localhost", OtlpReceiver::HTTP_PORT),
+            body_bytes_max: OtlpReceiver::MESSAGE_BYTES_MAX,
+            traces_path: "/v1/traces".into(),
+            metrics_path: "/v1/metrics".into(),
+            logs_path: "/v1/logs".into(),
+            include_metadata: false,
+        }
+    }
+}
