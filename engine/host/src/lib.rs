@@ -1,1 +1,44 @@
+//! The host side of the plugin contract (`wit/plugin.wit`): load, instantiate, call, check.
+//!
+//! ```text
+//!  bytes ──Host::load──► Plugin ──Stage::build──► Stage ──process──► rows kept, routes, edits
+//!          check, compile          init, check      │
+//!          in a child, cache       what it wants    └─ instances, slices, deadlines, verdicts, faults
+//! ```
+//!
+//! A guest is never trusted: each call has a deadline, each instance a memory limit, each answer is checked to the last
+//! offset before anything of it is used, and whatever goes wrong is a [`Fault`] that the stage's [`OnFault`] decides about.
+//! Nothing that a guest does panics, blocks or grows the host.
 
+mod bindings;
+mod cache;
+mod check;
+mod compile;
+mod fault;
+mod gather;
+mod guest;
+mod host;
+mod inspect;
+mod instance;
+mod limits;
+mod load;
+mod metrics;
+mod pool;
+mod requirements;
+mod slice;
+mod stage;
+mod stats;
+mod ticker;
+mod values;
+mod verdict;
+
+pub use compile::{Compile, CompileCommand, CompileError, compile_child_main};
+pub use fault::{FAULT_MESSAGE_BYTES_MAX, Fault, FaultKind, OnFault};
+pub use host::{Host, HostConfig, HostError};
+pub use inspect::{Inspection, Wants, WantsColumn, WantsSignal};
+pub use limits::{COLUMN_BYTES_MAX, Limits, MEMORY_BYTES_MAX, ROWS_MAX};
+pub use load::{CONTRACT_VERSION, LoadError, Plugin};
+pub use metrics::{GuestMetrics, MetricKind, MetricSample, MetricValue};
+pub use requirements::{Input, Requirements, RequirementsError, Uses};
+pub use stage::{BuildError, Stage, StageSpec};
+pub use stats::{CALL_DURATION_BOUNDS_NS, StageStats, StageStatsSnapshot};

@@ -1,0 +1,3 @@
+//! guest
+#[allow(dead_code)]
+pub(crate) struct Guest;

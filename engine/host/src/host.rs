@@ -1,0 +1,107 @@
+//! One engine for the process: its settings, its pool, its clock.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use wasmtime::component::Linker;
+use wasmtime::Engine;
+
+use crate::cache::Cache;
+use crate::compile::Compile;
+use crate::guest::Guest;
+use crate::inspect::Inspection;
+use crate::load::{LoadError, Plugin};
+use crate::metrics::GuestMetrics;
+use crate::ticker::Ticker;
+
+/// Instances in the process. Together with one memory and a few tables each this sizes the pool; only address space is
+/// reserved for it.
+const POOL_INSTANCES: u32 = 256;
+/// Componentized CPython is 38 core instances; twice that leaves room.
+const POOL_CORE_INSTANCES_PER_COMPONENT: u32 = 80;
+/// Core instances are only counted, so every component may have its most.
+const POOL_CORE_INSTANCES: u32 = POOL_INSTANCES * POOL_CORE_INSTANCES_PER_COMPONENT;
+/// Most components have one memory, those linked from libraries and those with adapters a few.
+const POOL_MEMORIES: u32 = POOL_INSTANCES * 2;
+const POOL_TABLES: u32 = POOL_INSTANCES * 4;
+/// A component's context and that of its core instances: JavaScript's, the largest, has 203 KB, CPython's 413 KB.
+const POOL_INSTANCE_BYTES: usize = 1 << 20;
+/// JavaScript's, the largest, has 7,697.
+const POOL_TABLE_ELEMENTS: usize = 20_000;
+/// Slots that stay warm after use. Each keeps what the guest touched of its image, up to the bytes below.
+const POOL_WARM_SLOTS: u32 = 16;
+/// Reusing a slot clears this much by hand, which costs less than giving the pages back and faulting them in again.
+const POOL_MEMORY_KEEP_RESIDENT_BYTES: usize = 128 << 10;
+/// wasmtime's own stack for a guest; its default of 512 KiB suits all five languages.
+const GUEST_STACK_BYTES: usize = 512 << 10;
+/// The fiber that holds the guest's stack and the host functions that it calls.
+const FIBER_STACK_BYTES: usize = 1 << 20;
+/// 64 MiB: three times componentized CPython.
+const PLUGIN_BYTES_MAX: usize = 64 << 20;
+
+/// How a process runs its plugins.
+#[derive(Clone, Debug)]
+pub struct HostConfig {
+    /// Where compiling happens.
+    pub compile: Compile,
+    /// Where compiled plugins are kept. `None`, a directory that cannot be made, or one that cannot be written to: compiled
+    /// plugins live in a temporary directory that goes with the process. What a read-only one holds is still used.
+    pub cache_dir: Option<PathBuf>,
+    /// Larger files are refused before they are looked at.
+    pub plugin_bytes_max: usize,
+}
+
+/// The engine does not start: this machine or build cannot run plugins.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    #[error("the WebAssembly engine does not start: {reason}")]
+    Engine { reason: String },
+    #[error("the threads that plugins run on do not start")]
+    Threads(#[source] std::io::Error),
+}
+
+/// Runs plugins: one for a process, cheap to clone.
+#[derive(Clone)]
+pub struct Host {
+    pub(crate) inner: Arc<HostInner>,
+}
+
+pub(crate) struct HostInner {
+    pub engine: Engine,
+    pub linker: Linker<Guest>,
+    pub config: HostConfig,
+    pub cache: Cache,
+    pub ticker: Ticker,
+    pub metrics: Arc<GuestMetrics>,
+}
+
+impl Default for HostConfig {
+    /// Compiling in a child that is this program, and no cache.
+    fn default() -> Self {
+        HostConfig { compile: Compile::default(), cache_dir: None, plugin_bytes_max: PLUGIN_BYTES_MAX }
+    }
+}
+
+impl Host {
+    /// Starts the engine. Cheap: reserves address space, and starts one thread that sleeps until plugins are called.
+    pub fn new(_config: HostConfig) -> Result<Host, HostError> {
+        todo!()
+    }
+
+    /// Checks and compiles a plugin, or takes it from the cache. `name` is for messages: a path, `builtin:filter`.
+    ///
+    /// Compiling takes from 20 ms to 15 s of one core, in another process; this only waits.
+    pub async fn load(&self, _name: &str, _bytes: &[u8]) -> Result<Arc<Plugin>, LoadError> {
+        todo!()
+    }
+
+    /// What a plugin is and wants, or why it is refused. `config` is the stage's; without one, `init` is tried with `{}`.
+    pub async fn inspect(&self, _bytes: &[u8], _config: Option<&serde_json::Value>) -> Inspection {
+        todo!()
+    }
+
+    /// The counters, gauges and histograms that plugins keep.
+    pub fn metrics(&self) -> &Arc<GuestMetrics> {
+        &self.inner.metrics
+    }
+}

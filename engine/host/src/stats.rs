@@ -1,0 +1,90 @@
+//! What a stage has done, as numbers for `/metrics`.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use crate::{Fault, FaultKind};
+
+/// Upper bounds of the call duration histogram, in nanoseconds: from an empty call (0.3 µs) to a default deadline.
+pub const CALL_DURATION_BOUNDS_NS: [u64; 14] = [
+    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000, 10_000_000, 50_000_000,
+    100_000_000, 500_000_000,
+];
+
+/// Counts since the stage was built. Written by calls, read by whoever renders metrics; no number waits for another.
+#[derive(Debug, Default)]
+pub struct StageStats {
+    pub(crate) calls: AtomicU64,
+    pub(crate) rows_in: AtomicU64,
+    pub(crate) rows_kept: AtomicU64,
+    pub(crate) rows_dropped: AtomicU64,
+    faults: [AtomicU64; FaultKind::ALL.len()],
+    duration_ns_sum: AtomicU64,
+    duration_buckets: [AtomicU64; CALL_DURATION_BOUNDS_NS.len() + 1],
+    pub(crate) memory_bytes: AtomicU64,
+    pub(crate) instances: AtomicU64,
+    pub(crate) instances_created: AtomicU64,
+}
+
+/// [`StageStats`] at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StageStatsSnapshot {
+    /// Calls of `process`: one for each slice.
+    pub calls: u64,
+    pub rows_in: u64,
+    pub rows_kept: u64,
+    pub rows_dropped: u64,
+    /// By kind, in the order of [`FaultKind::ALL`].
+    pub faults: [u64; FaultKind::ALL.len()],
+    pub duration_ns_sum: u64,
+    /// Calls by duration, not cumulative: one for each of [`CALL_DURATION_BOUNDS_NS`], and one above.
+    pub duration_buckets: [u64; CALL_DURATION_BOUNDS_NS.len() + 1],
+    /// Linear memory of all living instances.
+    pub memory_bytes: u64,
+    /// Living instances.
+    pub instances: u64,
+    /// Instances ever made: more than living ones when some were discarded or retired.
+    pub instances_created: u64,
+}
+
+impl StageStats {
+    pub fn snapshot(&self) -> StageStatsSnapshot {
+        StageStatsSnapshot {
+            calls: self.calls.load(Relaxed),
+            rows_in: self.rows_in.load(Relaxed),
+            rows_kept: self.rows_kept.load(Relaxed),
+            rows_dropped: self.rows_dropped.load(Relaxed),
+            faults: std::array::from_fn(|i| self.faults[i].load(Relaxed)),
+            duration_ns_sum: self.duration_ns_sum.load(Relaxed),
+            duration_buckets: std::array::from_fn(|i| self.duration_buckets[i].load(Relaxed)),
+            memory_bytes: self.memory_bytes.load(Relaxed),
+            instances: self.instances.load(Relaxed),
+            instances_created: self.instances_created.load(Relaxed),
+        }
+    }
+
+    pub(crate) fn called(&self, rows: usize, took: Duration) {
+        let ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        let bucket = CALL_DURATION_BOUNDS_NS.partition_point(|&bound| bound < ns);
+        self.calls.fetch_add(1, Relaxed);
+        self.rows_in.fetch_add(rows as u64, Relaxed);
+        self.duration_ns_sum.fetch_add(ns, Relaxed);
+        if let Some(count) = self.duration_buckets.get(bucket) {
+            count.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(crate) fn faulted(&self, fault: &Fault) {
+        for (kind, count) in FaultKind::ALL.iter().zip(&self.faults) {
+            if *kind == fault.kind {
+                count.fetch_add(1, Relaxed);
+            }
+        }
+    }
+}
+
+impl StageStatsSnapshot {
+    pub fn faults_of(&self, kind: FaultKind) -> u64 {
+        FaultKind::ALL.iter().zip(self.faults).find(|(k, _)| **k == kind).map_or(0, |(_, count)| count)
+    }
+}

@@ -1,0 +1,3 @@
+//! ticker
+#[allow(dead_code)]
+pub(crate) struct Ticker;
