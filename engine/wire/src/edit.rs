@@ -20,7 +20,10 @@ pub enum Rows {
     /// Ascending or not; a row named twice takes the later value.
     Numbers(Vec<u32>),
     /// Single entries of the map or sequence at the edit's path: (row, place in the row's map), in step.
-    Entries { rows: Vec<u32>, places: Vec<u32> },
+    Entries {
+        rows: Vec<u32>,
+        places: Vec<u32>,
+    },
 }
 
 /// What becomes of the place that the path names.

@@ -60,6 +60,32 @@ pub enum MetricKind {
     Summary,
 }
 
+impl MetricKind {
+    /// The kind whose `data` is this field of `Metric`.
+    pub fn of_field(number: u32) -> Option<MetricKind> {
+        match number {
+            5 => Some(MetricKind::Gauge),
+            7 => Some(MetricKind::Sum),
+            9 => Some(MetricKind::Histogram),
+            10 => Some(MetricKind::ExponentialHistogram),
+            11 => Some(MetricKind::Summary),
+            _ => None,
+        }
+    }
+
+    /// The field of `Metric` that its `data` is; 0 for none.
+    pub fn field(self) -> u32 {
+        match self {
+            MetricKind::None => 0,
+            MetricKind::Gauge => 5,
+            MetricKind::Sum => 7,
+            MetricKind::Histogram => 9,
+            MetricKind::ExponentialHistogram => 10,
+            MetricKind::Summary => 11,
+        }
+    }
+}
+
 /// What a metric has beside a [`Parent`]'s part. `Parent::header` is the metric message without its `data`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MetricData {
@@ -88,4 +114,29 @@ pub struct Index {
     pub metric_data: Vec<MetricData>,
     /// In the order in which they came.
     pub records: Vec<Record>,
+}
+
+impl Index {
+    /// The bytes of an extent; empty where it is not within its buffer.
+    pub(crate) fn bytes(&self, extent: Extent) -> &[u8] {
+        let start = extent.offset as usize;
+        match self.buffers.get(extent.buffer as usize) {
+            Some(buffer) => buffer.get(start..start + extent.len as usize).unwrap_or_default(),
+            None => &[],
+        }
+    }
+
+    /// The extents of a header, such as [`Parent::header`].
+    pub(crate) fn header(&self, header: (u32, u32)) -> &[Extent] {
+        self.extents.get(header.0 as usize..header.1 as usize).unwrap_or_default()
+    }
+
+    /// The message of a record, without its tag and length prefix.
+    pub(crate) fn message(&self, record: &Record) -> &[u8] {
+        let start = (record.offset + record.head) as usize;
+        match self.buffers.get(record.buffer as usize) {
+            Some(buffer) => buffer.get(start..record.offset as usize + record.len as usize).unwrap_or_default(),
+            None => &[],
+        }
+    }
 }

@@ -49,3 +49,14 @@ pub struct Projection {
     pub signal: Signal,
     pub columns: Vec<ColumnRequest>,
 }
+
+impl Projection {
+    pub fn new(signal: Signal, columns: Vec<ColumnRequest>) -> Projection {
+        Projection { signal, columns }
+    }
+}
+
+/// One array for each request, projected from any index of valid parts: a value for each of its records.
+pub(crate) fn project(_signal: Signal, _index: &crate::Index, _wanted: &[ColumnRequest]) -> Vec<arrow_array::ArrayRef> {
+    todo!("columns land next")
+}

@@ -1,0 +1,219 @@
+//! One pass over a request: is it one, and where does each part of it lie.
+//!
+//! The pass accepts what `prost` accepts with the published messages, and means the same by it: fields in any order,
+//! parents behind their children, singular messages that repeat (they merge), unknown fields and groups (they are kept in
+//! the header that they came in), over-long varints, nesting up to [`DEPTH_MAX`]. A metric whose `data` changes its type
+//! on the way loses the points that came before the change, as it does in `prost`; these are still validated.
+//!
+//! A length that exceeds its parent is refused where it stands. `prost` notices it only when the parent ends, but refuses
+//! it too.
+
+use bytes::Bytes;
+
+use crate::field::{DEPTH_MAX, Fault, WireType, read_len, read_tag, skip};
+use crate::index::MetricData;
+use crate::shape::{self, Shape};
+use crate::validate::{known, message};
+use crate::{Extent, Index, MetricKind, Parent, Record, Signal};
+
+/// Buffers are shorter than this, because Arrow's views and offsets hold 31 bits.
+pub(crate) const BUFFER_LEN_MAX: usize = (1 << 31) - 1;
+
+/// Takes a request apart.
+pub(crate) fn parse(signal: Signal, request: &Bytes) -> Result<Index, Fault> {
+    if request.len() > BUFFER_LEN_MAX {
+        return Err(Fault::new(BUFFER_LEN_MAX, "the request has 2 GiB or more"));
+    }
+    let mut parser = Parser { signal, bytes: request, index: Index::default(), open: Vec::new(), data: Vec::new() };
+    parser.request()?;
+    let mut index = parser.index;
+    index.buffers.push(request.clone());
+    Ok(index)
+}
+
+struct Parser<'a> {
+    signal: Signal,
+    bytes: &'a [u8],
+    index: Index,
+    /// Header extents of the messages that are being read, those of the innermost last.
+    open: Vec<Extent>,
+    /// Header extents of the `data` of the metric that is being read.
+    data: Vec<Extent>,
+}
+
+/// The header fields `start..end`, as an extent of its own or as the continuation of the one before.
+fn note(extents: &mut Vec<Extent>, first: usize, start: usize, end: usize) {
+    let (offset, len) = (start as u32, (end - start) as u32);
+    match extents[first..].last_mut() {
+        Some(last) if last.offset + last.len == offset => last.len += len,
+        _ => extents.push(Extent { buffer: 0, offset, len }),
+    }
+}
+
+impl Parser<'_> {
+    fn request(&mut self) -> Result<(), Fault> {
+        let (first, end) = (self.open.len(), self.bytes.len());
+        let mut at = 0;
+        while at < end {
+            let (number, wire, next) = read_tag(self.bytes, at)?;
+            let start = at;
+            if number == 1 {
+                let (inner, behind) = child(self.bytes, next, wire)?;
+                self.resource(inner, behind)?;
+                at = behind;
+            } else {
+                at = skip(self.bytes, next, number, wire, DEPTH_MAX)?;
+                note(&mut self.open, first, start, at);
+            }
+        }
+        self.index.header = self.close(first).0;
+        Ok(())
+    }
+
+    fn resource(&mut self, from: usize, end: usize) -> Result<(), Fault> {
+        const DEPTH: u32 = DEPTH_MAX - 1;
+        let (number_own, first) = (self.index.resources.len(), self.open.len());
+        self.index.resources.push(Parent { parent: 0, header: (0, 0), header_len: 0 });
+        let bytes = &self.bytes[..end];
+        let mut at = from;
+        while at < end {
+            let (number, wire, next) = read_tag(bytes, at)?;
+            let start = at;
+            if number == 2 {
+                let (inner, behind) = child(bytes, next, wire)?;
+                self.scope(inner, behind, number_own as u32)?;
+                at = behind;
+            } else {
+                at = known(bytes, next, number, wire, &shape::RESOURCE_HEADER, DEPTH)?;
+                note(&mut self.open, first, start, at);
+            }
+        }
+        let (header, header_len) = self.close(first);
+        self.index.resources[number_own] = Parent { parent: 0, header, header_len };
+        Ok(())
+    }
+
+    fn scope(&mut self, from: usize, end: usize, parent: u32) -> Result<(), Fault> {
+        const DEPTH: u32 = DEPTH_MAX - 2;
+        let (number_own, first) = (self.index.scopes.len(), self.open.len());
+        self.index.scopes.push(Parent { parent, header: (0, 0), header_len: 0 });
+        let bytes = &self.bytes[..end];
+        let record = match self.signal {
+            Signal::Traces => Some(&shape::SPAN),
+            Signal::Logs => Some(&shape::LOG_RECORD),
+            Signal::Metrics => None,
+        };
+        let mut at = from;
+        while at < end {
+            let (number, wire, next) = read_tag(bytes, at)?;
+            let start = at;
+            if number == 2 {
+                let (inner, behind) = child(bytes, next, wire)?;
+                match record {
+                    Some(shape) => self.record(start, inner, behind, number_own as u32, shape, DEPTH)?,
+                    None => self.metric(inner, behind, number_own as u32)?,
+                }
+                at = behind;
+            } else {
+                at = known(bytes, next, number, wire, &shape::SCOPE_HEADER, DEPTH)?;
+                note(&mut self.open, first, start, at);
+            }
+        }
+        let (header, header_len) = self.close(first);
+        self.index.scopes[number_own] = Parent { parent, header, header_len };
+        Ok(())
+    }
+
+    fn metric(&mut self, from: usize, end: usize, parent: u32) -> Result<(), Fault> {
+        const DEPTH: u32 = DEPTH_MAX - 3;
+        let (number_own, first) = (self.index.metrics.len(), self.open.len());
+        let first_record = self.index.records.len();
+        self.index.metrics.push(Parent { parent, header: (0, 0), header_len: 0 });
+        self.data.clear();
+        let mut kind = MetricKind::None;
+        let bytes = &self.bytes[..end];
+        let mut at = from;
+        while at < end {
+            let (number, wire, next) = read_tag(bytes, at)?;
+            let start = at;
+            if let Some(found) = MetricKind::of_field(number) {
+                let (inner, behind) = child(bytes, next, wire)?;
+                if found != kind {
+                    self.index.records.truncate(first_record);
+                    self.data.clear();
+                    kind = found;
+                }
+                self.data(inner, behind, number_own as u32, kind)?;
+                at = behind;
+            } else {
+                at = known(bytes, next, number, wire, &shape::METRIC_HEADER, DEPTH)?;
+                note(&mut self.open, first, start, at);
+            }
+        }
+        let (header, header_len) = self.close(first);
+        self.index.metrics[number_own] = Parent { parent, header, header_len };
+        self.open.append(&mut self.data);
+        let (header, header_len) = self.close(first);
+        self.index.metric_data.push(MetricData { kind, header, header_len });
+        Ok(())
+    }
+
+    fn data(&mut self, from: usize, end: usize, metric: u32, kind: MetricKind) -> Result<(), Fault> {
+        const DEPTH: u32 = DEPTH_MAX - 4;
+        let Some((header, point)) = shape::of_metric(kind) else {
+            return Ok(());
+        };
+        let bytes = &self.bytes[..end];
+        let mut at = from;
+        while at < end {
+            let (number, wire, next) = read_tag(bytes, at)?;
+            let start = at;
+            if number == 1 {
+                let (inner, behind) = child(bytes, next, wire)?;
+                self.record(start, inner, behind, metric, point, DEPTH)?;
+                at = behind;
+            } else {
+                at = known(bytes, next, number, wire, header, DEPTH)?;
+                note(&mut self.data, 0, start, at);
+            }
+        }
+        Ok(())
+    }
+
+    /// A record whose field starts at `start` and whose message is `from..end`; `depth` is its parent's.
+    fn record(
+        &mut self,
+        start: usize,
+        from: usize,
+        end: usize,
+        parent: u32,
+        shape: &'static Shape,
+        depth: u32,
+    ) -> Result<(), Fault> {
+        message(&self.bytes[..end], from, shape, depth - 1)?;
+        self.index.records.push(Record {
+            buffer: 0,
+            offset: start as u32,
+            len: (end - start) as u32,
+            head: (from - start) as u32,
+            parent,
+        });
+        Ok(())
+    }
+
+    /// Moves the open extents from `first` on to the index: their numbers there, and their bytes together.
+    fn close(&mut self, first: usize) -> ((u32, u32), u32) {
+        let from = self.index.extents.len() as u32;
+        let len = self.open[first..].iter().map(|extent| extent.len).sum();
+        self.index.extents.extend(self.open.drain(first..));
+        ((from, self.index.extents.len() as u32), len)
+    }
+}
+
+/// Where the message of a child lies. Never nested too deep: the levels of a request are five, and the limit is 100.
+fn child(bytes: &[u8], at: usize, wire: WireType) -> Result<(usize, usize), Fault> {
+    match wire {
+        WireType::Len => read_len(bytes, at),
+        _ => Err(Fault::new(at, "expected a message, found another wire type")),
+    }
+}
