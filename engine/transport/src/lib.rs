@@ -1,1 +1,33 @@
+//! OTLP over gRPC and HTTP, both ways, in raw bytes.
+//!
+//! ```text
+//!  client ──► server/{grpc,http} ──► intake: limits, budget, decompression ──► Request ──► Sink ──► Answer
+//!                                       one contiguous `Bytes`
+//!
+//!  Bytes ──► client/{grpc,http} ──► backend ──► Accepted | SendError (retryable? when?)
+//! ```
+//!
+//! What crosses this crate's border is an `Export*ServiceRequest` as one [`bytes::Bytes`] and what became of it. No message
+//! is decoded on the way: requests are opaque here, responses are a few bytes read or written by hand. gRPC is spoken over
+//! hyper's bodies directly ([`framing`]), because a codec in between copies each frame, compresses inline and answers an
+//! oversized message with a code that OTLP does not want.
+//!
+//! Not here: what a request means, where it goes, how often it is retried, and how settings are written in a file. The
+//! structs of [`settings`] are plain, with a `Default` that is the documented one.
 
+mod accepted;
+mod budget;
+mod client;
+mod encoding;
+mod framing;
+mod server;
+pub mod settings;
+mod sink;
+mod status;
+
+pub use accepted::Accepted;
+pub use budget::{Budget, Permit, Spent};
+pub use client::{ClientError, GrpcClient, HttpClient, SendError};
+pub use server::{BindError, Bound, Drained, Server};
+pub use sink::{Answer, ContentType, Protocol, Request, Sink};
+pub use status::{grpc_code, http_status};

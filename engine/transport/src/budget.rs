@@ -1,0 +1,110 @@
+//! The bytes that requests may hold in memory, for the whole process.
+//!
+//! A budget is taken as bytes arrive and as decompression produces them, so that many requests, each below its own limit,
+//! cannot together be more than the process can hold. What was taken goes back when the request's buffer is dropped:
+//! the permit lives in the buffer's owner, so whoever parks rows keeps the budget without knowing of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A number of bytes that is taken and given back; cloned by `Arc`.
+#[derive(Debug)]
+pub struct Budget {
+    bytes_max: usize,
+    taken: AtomicUsize,
+}
+
+/// There are fewer bytes left than were asked for. Nothing was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the gateway holds as many bytes of requests as it may ({bytes_max}), try again later")]
+pub struct Spent {
+    pub bytes_max: usize,
+}
+
+/// Bytes of a [`Budget`], given back on drop.
+#[derive(Debug)]
+pub struct Permit {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+impl Budget {
+    pub fn new(bytes_max: usize) -> Arc<Budget> {
+        Arc::new(Budget { bytes_max, taken: AtomicUsize::new(0) })
+    }
+
+    /// A budget that is never spent: for tests and tools.
+    pub fn unlimited() -> Arc<Budget> {
+        Budget::new(usize::MAX)
+    }
+
+    pub fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
+    /// Bytes that permits hold now.
+    pub fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// A permit for no bytes yet: it [grows](Permit::grow).
+    pub fn permit(self: &Arc<Budget>) -> Permit {
+        Permit { budget: Arc::clone(self), bytes: 0 }
+    }
+}
+
+impl Permit {
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Takes `bytes` more, or nothing.
+    pub fn grow(&mut self, bytes: usize) -> Result<(), Spent> {
+        let Budget { bytes_max, taken } = &*self.budget;
+        // Relaxed: the counter guards no other memory.
+        taken
+            .try_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
+                taken.checked_add(bytes).filter(|sum| sum <= bytes_max)
+            })
+            .map_err(|_| Spent { bytes_max: *bytes_max })?;
+        self.bytes += bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.budget.taken.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two requests share a budget: together they never hold more than it, and what one gives back the other may take.
+    #[test]
+    fn permits_share_and_return() {
+        let budget = Budget::new(100);
+        let (mut a, mut b) = (budget.permit(), budget.permit());
+        a.grow(60).unwrap();
+        assert_eq!(b.grow(41), Err(Spent { bytes_max: 100 }));
+        b.grow(40).unwrap();
+        assert_eq!(budget.taken(), 100);
+        drop(a);
+        assert_eq!(budget.taken(), 40);
+        b.grow(60).unwrap();
+        drop(b);
+        assert_eq!(budget.taken(), 0);
+    }
+
+    /// A size that would overflow the counter is refused like any other.
+    #[test]
+    fn overflow_is_spent() {
+        let budget = Budget::unlimited();
+        let mut permit = budget.permit();
+        permit.grow(1).unwrap();
+        assert!(permit.grow(usize::MAX).is_err());
+        assert_eq!(budget.taken(), 1);
+    }
+}

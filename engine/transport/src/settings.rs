@@ -1,0 +1,18 @@
+//! What servers and clients can be told: plain structs, whose `Default` is documented at each field.
+//!
+//! Nothing here is parsed or checked; [`Server::bind`](crate::Server::bind), [`GrpcClient::new`](crate::GrpcClient::new)
+//! and [`HttpClient::new`](crate::HttpClient::new) refuse what cannot be, and name the field by the Collector's key.
+
+mod client;
+mod server;
+
+pub use client::{Compression, GrpcClientSettings, HttpClientSettings, KeepaliveClientSettings, TlsClientSettings};
+pub use server::{GrpcServerSettings, HttpServerSettings, KeepaliveServerSettings, ServerSettings};
+
+/// Default of a request's size, decompressed and as it comes: 64 MiB. The OTLP specification recommends at least 4 MiB
+/// (gRPC) and 20 MiB (HTTP); a gateway stands behind other gateways, whose batches are larger than those of SDKs.
+pub const REQUEST_BYTES_MAX: usize = 64 << 20;
+
+/// Default and bound of a response's size on the client's side: 4 MiB, what gRPC's clients take. A response has a count
+/// and a sentence.
+pub const RESPONSE_BYTES_MAX: usize = 4 << 20;

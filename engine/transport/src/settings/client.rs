@@ -1,0 +1,139 @@
+//! What a client can be told.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How request bodies are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Compression {
+    /// `none`, or an empty text.
+    None,
+    /// `gzip`: the default of the Collector's exporters.
+    #[default]
+    Gzip,
+    /// `zstd`.
+    Zstd,
+}
+
+/// The exporter `otlp`/`otlp_grpc`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrpcClientSettings {
+    /// `host:port`, `http://…` (never TLS), `https://…` (always TLS), `dns:///host:port`. Default empty, which is refused.
+    pub endpoint: String,
+    /// Without a scheme in `endpoint`, TLS unless it says `insecure`. Default: see there.
+    pub tls: TlsClientSettings,
+    /// Default gzip.
+    pub compression: Compression,
+    /// Sent with every request, in this order. Default none.
+    pub headers: Vec<(String, String)>,
+    /// The `:authority` that the backend sees (`authority`). Default: the endpoint's.
+    pub authority: Option<String>,
+    /// For a whole call, connecting included; sent as `grpc-timeout`. Zero: no limit. Default 5 s.
+    pub timeout: Duration,
+    /// Default `wasmill/VERSION`.
+    pub user_agent: String,
+    /// Default none.
+    pub keepalive: Option<KeepaliveClientSettings>,
+    /// Connections that calls are spread over, each opened when first used. 0 is taken as 1. Default 1.
+    pub connections: usize,
+}
+
+/// Pings by which a dead connection is found (`keepalive`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeepaliveClientSettings {
+    /// Silence after which a ping is sent (`time`). Default 10 s, as the Collector's.
+    pub time: Duration,
+    /// What the backend has to answer it (`timeout`). Default 10 s, as the Collector's.
+    pub timeout: Duration,
+    /// Also while no request is under way (`permit_without_stream`). Default false.
+    pub permit_without_stream: bool,
+}
+
+/// The exporter `otlphttp`/`otlp_http`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpClientSettings {
+    /// `http://host:port/base` or `https://…`; `/v1/traces`, `/v1/metrics`, `/v1/logs` are added. Default empty, which is
+    /// refused unless each signal has an endpoint of its own.
+    pub endpoint: String,
+    /// The whole address for a signal, as it is. Default none.
+    pub traces_endpoint: Option<String>,
+    pub metrics_endpoint: Option<String>,
+    pub logs_endpoint: Option<String>,
+    /// `insecure` has no meaning here: the scheme says it. Default: see there.
+    pub tls: TlsClientSettings,
+    /// Default gzip.
+    pub compression: Compression,
+    /// Sent with every request, in this order. Default none.
+    pub headers: Vec<(String, String)>,
+    /// For a whole call, connecting included. Zero: no limit. Default 30 s.
+    pub timeout: Duration,
+    /// Default `wasmill/VERSION`.
+    pub user_agent: String,
+    /// Connections that are kept when they have nothing to do (`max_idle_conns_per_host`). Default 100, as the
+    /// Collector's `max_idle_conns`.
+    pub idle_connections_max: usize,
+    /// How long they are kept (`idle_conn_timeout`). Default 90 s, as the Collector's.
+    pub idle_connection_timeout: Duration,
+}
+
+/// The Collector's `tls`. Default: the system's roots, no client certificate, everything checked.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct TlsClientSettings {
+    /// Plain text (gRPC only).
+    pub insecure: bool,
+    /// Encrypt, but believe any certificate.
+    pub insecure_skip_verify: bool,
+    /// PEM file of the roots to believe in instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// PEM file of the client's certificate chain; with `key_file`.
+    pub cert_file: Option<PathBuf>,
+    /// PEM file of the client's private key; with `cert_file`.
+    pub key_file: Option<PathBuf>,
+    /// The name that the backend's certificate must have, instead of the endpoint's host.
+    pub server_name_override: Option<String>,
+}
+
+impl Default for GrpcClientSettings {
+    fn default() -> Self {
+        GrpcClientSettings {
+            endpoint: String::new(),
+            tls: TlsClientSettings::default(),
+            compression: Compression::default(),
+            headers: Vec::new(),
+            authority: None,
+            timeout: Duration::from_secs(5),
+            user_agent: user_agent(),
+            keepalive: None,
+            connections: 1,
+        }
+    }
+}
+
+impl Default for KeepaliveClientSettings {
+    fn default() -> Self {
+        let ten = Duration::from_secs(10);
+        KeepaliveClientSettings { time: ten, timeout: ten, permit_without_stream: false }
+    }
+}
+
+impl Default for HttpClientSettings {
+    fn default() -> Self {
+        HttpClientSettings {
+            endpoint: String::new(),
+            traces_endpoint: None,
+            metrics_endpoint: None,
+            logs_endpoint: None,
+            tls: TlsClientSettings::default(),
+            compression: Compression::default(),
+            headers: Vec::new(),
+            timeout: Duration::from_secs(30),
+            user_agent: user_agent(),
+            idle_connections_max: 100,
+            idle_connection_timeout: Duration::from_secs(90),
+        }
+    }
+}
+
+fn user_agent() -> String {
+    concat!("wasmill/", env!("CARGO_PKG_VERSION")).into()
+}
