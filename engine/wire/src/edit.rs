@@ -32,6 +32,8 @@ pub enum Change {
     Remove,
     /// A value for each target, in order; created where it was not. A null removes.
     Set(ArrayRef),
+    /// As `Set`, with one value for all targets: an array of length 1.
+    SetAll(ArrayRef),
     /// A `Map` array: a map for each target, whose entries are set in the target's.
     Merge(ArrayRef),
 }

@@ -34,7 +34,7 @@ mod varint;
 
 pub use batch::WireBatch;
 pub use edit::{Change, Edit, EditError, Overlay, Rows};
-pub use encode::{encode, encoded_len};
+pub use encode::{encode, encode_limited, encoded_len};
 pub use error::WireError;
 pub use index::{Extent, Index, MetricData, MetricKind, Parent, Record};
 pub use merge::{compact, merge};

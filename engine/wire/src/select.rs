@@ -1,6 +1,6 @@
 //! Which rows of a batch are still in.
 
-use arrow_buffer::BooleanBuffer;
+use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 
 /// A subset of the rows `0..len`, in their order.
 #[derive(Clone, Debug)]
@@ -22,6 +22,16 @@ impl Selection {
         let count = bits.count_set_bits();
         let len = bits.len();
         Selection { len, bits: (count < len).then_some(bits), count }
+    }
+
+    /// The rows of `len` that `rows` names, in any order. Panics where one is not below `len`.
+    pub fn from_rows(len: usize, rows: &[u32]) -> Self {
+        let mut bits = BooleanBufferBuilder::new(len);
+        bits.append_n(len, false);
+        for &row in rows {
+            bits.set_bit(row as usize, true);
+        }
+        Selection::from_bits(bits.finish())
     }
 
     /// Rows that it selects from.
@@ -71,7 +81,7 @@ impl Selection {
         match &self.bits {
             None => Selection::from_bits(keep.clone()),
             Some(bits) => {
-                let mut out = arrow_buffer::BooleanBufferBuilder::new(self.len);
+                let mut out = BooleanBufferBuilder::new(self.len);
                 out.append_n(self.len, false);
                 for (row, kept) in bits.set_indices().zip(keep.iter()) {
                     out.set_bit(row, kept);
@@ -89,5 +99,31 @@ impl Selection {
             (_, None) => self.clone(),
             (Some(a), Some(b)) => Selection::from_bits(a & b),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Narrowed twice, by bits over what was left each time: numbers stay those of the batch.
+    #[test]
+    fn narrowing_keeps_row_numbers() {
+        let all = Selection::all(6);
+        let odd = all.narrow(&BooleanBuffer::from(vec![false, true, false, true, false, true]));
+        let last = odd.narrow(&BooleanBuffer::from(vec![false, true, true]));
+        assert_eq!(odd.rows().collect::<Vec<_>>(), [1, 3, 5]);
+        assert_eq!(last.rows().collect::<Vec<_>>(), [3, 5]);
+        assert_eq!(last.count(), 2);
+        assert_eq!(last.and(&Selection::from_rows(6, &[5, 0])).rows().collect::<Vec<_>>(), [5]);
+    }
+
+    /// A bitmap of ones, and no rows at all: both are "every row", and both have as many runs as they should.
+    #[test]
+    fn everything_and_nothing() {
+        assert!(Selection::from_bits(BooleanBuffer::new_set(3)).is_all());
+        assert_eq!(Selection::all(0).runs().count(), 0);
+        assert_eq!(Selection::all(3).runs().collect::<Vec<_>>(), [(0, 3)]);
+        assert!(Selection::from_rows(3, &[]).is_empty());
     }
 }
