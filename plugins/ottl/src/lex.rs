@@ -190,12 +190,7 @@ fn escape(at: usize, chars: &mut Peekable<CharIndices<'_>>, out: &mut Vec<u8>) -
 }
 
 /// `\x41`, `\101`, `\u00e9`, `\U0001f600`.
-fn numbered(
-    at: usize,
-    kind: char,
-    chars: &mut Peekable<CharIndices<'_>>,
-    out: &mut Vec<u8>,
-) -> Result<(), LexError> {
+fn numbered(at: usize, kind: char, chars: &mut Peekable<CharIndices<'_>>, out: &mut Vec<u8>) -> Result<(), LexError> {
     let (radix, digits, mut value) = match kind {
         'x' => (16, 2, 0),
         'u' => (16, 4, 0),
