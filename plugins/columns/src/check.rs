@@ -222,7 +222,7 @@ fn keys(block: &Block<'_>, number: usize, node: &Node) -> Result<(), BlockError>
     for (row, &key) in u32::cut(block.part(node.values, node.len * 4)).iter().enumerate() {
         let key = <u32 as Fixed>::from_le(key);
         // A row without a value has a key in range too, or 0: whoever looks values up in a table need not ask.
-        if key as usize >= dictionary && !(key == 0 && !valid(row)) {
+        if key as usize >= dictionary && (key != 0 || valid(row)) {
             return Err(BlockError::Key { node: number, row, found: key, dictionary: dictionary as u32 });
         }
     }
