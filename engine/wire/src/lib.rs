@@ -38,7 +38,7 @@ pub use encode::{encode, encode_limited, encoded_len};
 pub use error::WireError;
 pub use index::{Extent, Index, MetricData, MetricKind, Parent, Record};
 pub use merge::{compact, merge};
-pub use path::{Field, Path, PathError};
+pub use path::{Field, Key, Level, Path, PathError};
 pub use project::{ColumnRequest, ColumnType, Projection, TextForm};
 pub use record_batch::record_batch;
 pub use select::Selection;

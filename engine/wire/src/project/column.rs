@@ -1,0 +1,520 @@
+//! Columns that are being built.
+
+use std::sync::Arc;
+
+use arrow_array::types::{
+    ArrowPrimitiveType, Float64Type, Int32Type, Int64Type, UInt8Type, UInt32Type, UInt64Type,
+};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, FixedSizeBinaryArray, ListArray, MapArray, NullArray, PrimitiveArray, StructArray,
+    UnionArray, new_null_array,
+};
+use arrow_buffer::{BooleanBufferBuilder, Buffer, OffsetBuffer, ScalarBuffer};
+use arrow_schema::{ArrowError, DataType, Field, Fields, UnionFields, UnionMode};
+
+use super::text::{Slices, Text, Validity, dictionary, empty_text, gather_nulls};
+use super::value::{Parts, Value, key_of, value_of};
+use crate::{ColumnType, TextForm};
+
+/// A column that is being built, a value at a time.
+#[derive(Debug)]
+pub(crate) enum Column {
+    Boolean(Booleans),
+    UInt8(Numbers<UInt8Type>),
+    UInt32(Numbers<UInt32Type>),
+    Int32(Numbers<Int32Type>),
+    UInt64(Numbers<UInt64Type>),
+    Int64(Numbers<Int64Type>),
+    Double(Numbers<Float64Type>),
+    Id(Ids),
+    Text(Text),
+    Binary(Binaries),
+    Any(Anys),
+    Attributes(Maps),
+    Sequence(Sequences),
+}
+
+#[derive(Debug)]
+pub(crate) struct Numbers<T: ArrowPrimitiveType> {
+    values: Vec<T::Native>,
+    validity: Validity,
+}
+
+#[derive(Debug)]
+pub(crate) struct Booleans {
+    values: BooleanBufferBuilder,
+    validity: Validity,
+}
+
+#[derive(Debug)]
+pub(crate) struct Ids {
+    /// 8 or 16.
+    width: usize,
+    values: Vec<u8>,
+    validity: Validity,
+}
+
+#[derive(Debug)]
+pub(crate) struct Binaries {
+    slices: Slices,
+    validity: Validity,
+}
+
+/// See [`ColumnType::Any`].
+#[derive(Debug)]
+pub(crate) struct Anys {
+    kinds: Vec<i8>,
+    places: Vec<i32>,
+    text: Text,
+    ints: Vec<i64>,
+    doubles: Vec<f64>,
+    booleans: BooleanBufferBuilder,
+    binaries: Slices,
+    lists: Slices,
+    maps: Slices,
+}
+
+#[derive(Debug)]
+pub(crate) struct Maps {
+    /// Where each row's entries end.
+    ends: Vec<i32>,
+    keys: Text,
+    values: Anys,
+    validity: Validity,
+}
+
+#[derive(Debug)]
+pub(crate) struct Sequences {
+    /// Where each row's elements end.
+    ends: Vec<i32>,
+    elements: Box<Column>,
+    len: usize,
+    validity: Validity,
+}
+
+impl<T: ArrowPrimitiveType> Numbers<T> {
+    fn with_capacity(rows: usize) -> Self {
+        Numbers { values: Vec::with_capacity(rows), validity: Validity::default() }
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, value: Option<T::Native>) {
+        match value {
+            Some(_) => self.validity.valid(),
+            None => self.validity.null(self.values.len()),
+        }
+        self.values.push(value.unwrap_or_default());
+    }
+
+    fn finish(self) -> ArrayRef {
+        Arc::new(PrimitiveArray::<T>::new(ScalarBuffer::from(self.values), self.validity.finish()))
+    }
+
+    fn spread(self, parents: &[u32]) -> ArrayRef {
+        let value = |&parent: &u32| self.values.get(parent as usize).copied().unwrap_or_default();
+        let values: Vec<T::Native> = parents.iter().map(value).collect();
+        let nulls = self.validity.finish().map(|nulls| gather_nulls(&nulls, parents));
+        Arc::new(PrimitiveArray::<T>::new(ScalarBuffer::from(values), nulls))
+    }
+}
+
+impl Booleans {
+    fn push(&mut self, value: Option<bool>) {
+        match value {
+            Some(_) => self.validity.valid(),
+            None => self.validity.null(self.values.len()),
+        }
+        self.values.append(value.unwrap_or_default());
+    }
+
+    fn finish(mut self) -> BooleanArray {
+        BooleanArray::new(self.values.finish(), self.validity.finish())
+    }
+
+    fn spread(self, parents: &[u32]) -> ArrayRef {
+        let values = self.finish();
+        let value = |&parent: &u32| {
+            let row = parent as usize;
+            (row < values.len() && values.is_valid(row)).then(|| values.value(row))
+        };
+        Arc::new(parents.iter().map(value).collect::<BooleanArray>())
+    }
+}
+
+impl Ids {
+    #[inline]
+    pub(crate) fn push(&mut self, id: Option<&[u8]>) {
+        match id.filter(|id| id.len() == self.width) {
+            Some(id) => {
+                self.validity.valid();
+                self.values.extend_from_slice(id);
+            }
+            None => {
+                self.validity.null(self.len());
+                self.values.resize(self.values.len() + self.width, 0);
+            }
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.values.len() / self.width
+    }
+
+    fn finish(self) -> ArrayRef {
+        let (len, width) = (self.len(), self.width as i32);
+        let array = FixedSizeBinaryArray::try_new(width, Buffer::from_vec(self.values), self.validity.finish());
+        or_without_values(array, &DataType::FixedSizeBinary(width), len)
+    }
+}
+
+impl Binaries {
+    fn push(&mut self, value: Option<&[u8]>) {
+        match value {
+            Some(_) => self.validity.valid(),
+            None => self.validity.null(self.slices.len()),
+        }
+        self.slices.push(value.unwrap_or_default());
+    }
+}
+
+impl Anys {
+    fn new(form: TextForm, rows: usize) -> Anys {
+        Anys {
+            kinds: Vec::with_capacity(rows),
+            places: Vec::with_capacity(rows),
+            text: Text::new(form, rows),
+            ints: Vec::new(),
+            doubles: Vec::new(),
+            booleans: BooleanBufferBuilder::new(0),
+            binaries: Slices::with_capacity(0),
+            lists: Slices::with_capacity(0),
+            maps: Slices::with_capacity(0),
+        }
+    }
+
+    fn push(&mut self, value: &Value<'_>) {
+        let opaque = |slices: &mut Slices, parts: &Parts<'_>| {
+            parts.iter().for_each(|part| slices.extend(part));
+            slices.end();
+            slices.len() - 1
+        };
+        let (kind, place) = match value {
+            Value::Absent | Value::Attributes(..) => (0, 0),
+            Value::Empty => (1, 0),
+            Value::Text(text) => return self.push_text(text),
+            Value::Int(int) => return self.push_int(*int),
+            Value::UInt(int) => return self.push_int(*int as i64),
+            Value::Double(double) => return self.push_double(*double),
+            Value::Bool(bool) => return self.push_bool(*bool),
+            Value::Bytes(bytes) => {
+                self.binaries.push(bytes);
+                (6, self.binaries.len() - 1)
+            }
+            Value::List(parts) => (7, opaque(&mut self.lists, parts)),
+            Value::Map(parts) => (8, opaque(&mut self.maps, parts)),
+        };
+        self.note(kind, place);
+    }
+
+    #[inline]
+    fn note(&mut self, kind: i8, place: usize) {
+        self.kinds.push(kind);
+        self.places.push(place as i32);
+    }
+
+    #[inline]
+    pub(crate) fn push_text(&mut self, text: &[u8]) {
+        self.note(2, self.text.len());
+        self.text.push(text);
+    }
+
+    #[inline]
+    pub(crate) fn push_int(&mut self, int: i64) {
+        self.note(3, self.ints.len());
+        self.ints.push(int);
+    }
+
+    #[inline]
+    pub(crate) fn push_double(&mut self, double: f64) {
+        self.note(4, self.doubles.len());
+        self.doubles.push(double);
+    }
+
+    #[inline]
+    pub(crate) fn push_bool(&mut self, bool: bool) {
+        self.note(5, self.booleans.len());
+        self.booleans.append(bool);
+    }
+
+    fn finish(self) -> ArrayRef {
+        self.with(|kinds, places| (kinds, places))
+    }
+
+    fn spread(self, parents: &[u32]) -> ArrayRef {
+        self.with(|kinds, places| {
+            let kind = |&parent: &u32| kinds.get(parent as usize).copied().unwrap_or_default();
+            let place = |&parent: &u32| places.get(parent as usize).copied().unwrap_or_default();
+            (parents.iter().map(kind).collect(), parents.iter().map(place).collect())
+        })
+    }
+
+    fn with(mut self, rows: impl FnOnce(Vec<i8>, Vec<i32>) -> (Vec<i8>, Vec<i32>)) -> ArrayRef {
+        let text = match self.text.len() {
+            0 => empty_text(self.text.form()),
+            _ => self.text.finish(),
+        };
+        let children: Vec<ArrayRef> = vec![
+            Arc::new(NullArray::new(1)),
+            Arc::new(NullArray::new(1)),
+            text,
+            Arc::new(PrimitiveArray::<Int64Type>::from(self.ints)),
+            Arc::new(PrimitiveArray::<Float64Type>::from(self.doubles)),
+            Arc::new(BooleanArray::new(self.booleans.finish(), None)),
+            self.binaries.binary(None),
+            self.lists.binary(None),
+            self.maps.binary(None),
+        ];
+        let fields = any_fields(children[2].data_type().clone());
+        let (kinds, places) = rows(self.kinds, self.places);
+        let len = kinds.len();
+        let union = UnionArray::try_new(
+            fields.clone(),
+            ScalarBuffer::from(kinds),
+            Some(ScalarBuffer::from(places)),
+            children,
+        );
+        or_without_values(union, &DataType::Union(fields, UnionMode::Dense), len)
+    }
+}
+
+/// The children of an [`ColumnType::Any`], whose type ids are their places.
+fn any_fields(text: DataType) -> UnionFields {
+    let children = [
+        ("absent", DataType::Null),
+        ("empty", DataType::Null),
+        ("text", text),
+        ("int", DataType::Int64),
+        ("double", DataType::Float64),
+        ("boolean", DataType::Boolean),
+        ("binary", DataType::Binary),
+        ("list-value", DataType::Binary),
+        ("map-value", DataType::Binary),
+    ];
+    (0i8..).zip(children).map(|(id, (name, data_type))| (id, Arc::new(Field::new(name, data_type, true)))).collect()
+}
+
+impl Maps {
+    fn new(form: TextForm, rows: usize) -> Maps {
+        let mut ends = Vec::with_capacity(rows + 1);
+        ends.push(0);
+        Maps { ends, keys: Text::new(form, 0), values: Anys::new(form, 0), validity: Validity::default() }
+    }
+
+    fn push(&mut self, entries: Option<(&Parts<'_>, u32)>) {
+        match entries {
+            Some((message, number)) => {
+                self.validity.valid();
+                for field in message.all(number) {
+                    let entry = Parts::One(field.payload());
+                    self.keys.push(key_of(&entry));
+                    self.values.push(&value_of(&entry));
+                }
+            }
+            None => self.validity.null(self.ends.len() - 1),
+        }
+        self.ends.push(self.keys.len() as i32);
+    }
+
+    fn finish(self) -> ArrayRef {
+        let keys = match self.keys.len() {
+            0 => empty_text(self.keys.form()),
+            _ => self.keys.finish(),
+        };
+        let values = self.values.finish();
+        let fields = Fields::from(vec![
+            Field::new("keys", keys.data_type().clone(), false),
+            Field::new("values", values.data_type().clone(), true),
+        ]);
+        let entries = Arc::new(Field::new("entries", DataType::Struct(fields.clone()), false));
+        let len = self.ends.len() - 1;
+        let map = StructArray::try_new(fields, vec![keys, values], None).and_then(|all| {
+            let ends = OffsetBuffer::new(ScalarBuffer::from(self.ends));
+            MapArray::try_new(Arc::clone(&entries), ends, all, self.validity.finish(), false)
+        });
+        or_without_values(map, &DataType::Map(entries, false), len)
+    }
+}
+
+impl Sequences {
+    fn end(&mut self, valid: bool) {
+        match valid {
+            true => self.validity.valid(),
+            false => self.validity.null(self.ends.len() - 1),
+        }
+        self.ends.push(self.len as i32);
+    }
+
+    fn finish(self) -> ArrayRef {
+        let elements = self.elements.finish();
+        let field = Arc::new(Field::new("item", elements.data_type().clone(), true));
+        let len = self.ends.len() - 1;
+        let ends = OffsetBuffer::new(ScalarBuffer::from(self.ends));
+        let list = ListArray::try_new(Arc::clone(&field), ends, elements, self.validity.finish());
+        or_without_values(list, &DataType::List(field), len)
+    }
+}
+
+impl Column {
+    /// An empty column with room for `rows`.
+    pub(crate) fn new(column: &ColumnType, rows: usize) -> Column {
+        let validity = Validity::default();
+        match column {
+            ColumnType::Boolean => Column::Boolean(Booleans { values: BooleanBufferBuilder::new(rows), validity }),
+            ColumnType::UInt8 => Column::UInt8(Numbers::with_capacity(rows)),
+            ColumnType::UInt32 => Column::UInt32(Numbers::with_capacity(rows)),
+            ColumnType::Int32 => Column::Int32(Numbers::with_capacity(rows)),
+            ColumnType::UInt64 => Column::UInt64(Numbers::with_capacity(rows)),
+            ColumnType::Int64 => Column::Int64(Numbers::with_capacity(rows)),
+            ColumnType::Double => Column::Double(Numbers::with_capacity(rows)),
+            ColumnType::Id8 => Column::Id(Ids { width: 8, values: Vec::with_capacity(8 * rows), validity }),
+            ColumnType::Id16 => Column::Id(Ids { width: 16, values: Vec::with_capacity(16 * rows), validity }),
+            ColumnType::Text(form) => Column::Text(Text::new(*form, rows)),
+            ColumnType::Binary => Column::Binary(Binaries { slices: Slices::with_capacity(rows), validity }),
+            ColumnType::Any(form) => Column::Any(Anys::new(*form, rows)),
+            ColumnType::Attributes(form) => Column::Attributes(Maps::new(*form, rows)),
+            ColumnType::Sequence(element) => {
+                let mut ends = Vec::with_capacity(rows + 1);
+                ends.push(0);
+                Column::Sequence(Sequences { ends, elements: Box::new(Column::new(element, 0)), len: 0, validity })
+            }
+        }
+    }
+
+    /// An empty column for one value of each parent, to be [`spread`](Column::spread). Text is a dictionary then.
+    pub(crate) fn of_parents(column: &ColumnType, parents: usize) -> Column {
+        match column {
+            ColumnType::Text(_) => Column::new(&ColumnType::Text(TextForm::Dictionary), parents),
+            column => Column::new(column, parents),
+        }
+    }
+
+    /// A row without a value.
+    pub(crate) fn push_absent(&mut self) {
+        match self {
+            Column::Sequence(sequence) => sequence.end(false),
+            column => column.push(&Value::Absent),
+        }
+    }
+
+    /// A row; one without a value where the column has another type.
+    pub(crate) fn push(&mut self, value: &Value<'_>) {
+        let int = || match value {
+            Value::Int(int) => Some(*int),
+            Value::UInt(int) => Some(*int as i64),
+            _ => None,
+        };
+        match self {
+            Column::Boolean(column) => column.push(match value {
+                Value::Bool(bool) => Some(*bool),
+                _ => None,
+            }),
+            Column::UInt8(column) => column.push(int().map(|int| int as u8)),
+            Column::UInt32(column) => column.push(int().map(|int| int as u32)),
+            Column::Int32(column) => column.push(int().map(|int| int as i32)),
+            Column::UInt64(column) => column.push(int().map(|int| int as u64)),
+            Column::Int64(column) => column.push(int()),
+            Column::Double(column) => column.push(match value {
+                Value::Double(double) => Some(*double),
+                _ => None,
+            }),
+            Column::Id(column) => column.push(match value {
+                Value::Bytes(bytes) => Some(bytes),
+                _ => None,
+            }),
+            Column::Text(column) => match value {
+                Value::Text(text) => column.push(text),
+                _ => column.push_null(),
+            },
+            Column::Binary(column) => column.push(match value {
+                Value::Bytes(bytes) => Some(bytes),
+                _ => None,
+            }),
+            Column::Any(column) => column.push(value),
+            Column::Attributes(column) => column.push(match value {
+                Value::Attributes(message, number) => Some((message, *number)),
+                Value::Map(entries) => Some((entries, 1)),
+                _ => None,
+            }),
+            Column::Sequence(column) => column.end(false),
+        }
+    }
+
+    /// An element of the row that [`Column::end_sequence`] will end.
+    pub(crate) fn push_element(&mut self, value: &Value<'_>) {
+        if let Column::Sequence(sequence) = self {
+            sequence.elements.push(value);
+            sequence.len += 1;
+        }
+    }
+
+    /// Ends a row of a sequence; with any other column, which no checked request has, a row without a value.
+    pub(crate) fn end_sequence(&mut self) {
+        match self {
+            Column::Sequence(sequence) => sequence.end(true),
+            column => column.push(&Value::Absent),
+        }
+    }
+
+    pub(crate) fn finish(self) -> ArrayRef {
+        match self {
+            Column::Boolean(column) => Arc::new(column.finish()),
+            Column::UInt8(column) => column.finish(),
+            Column::UInt32(column) => column.finish(),
+            Column::Int32(column) => column.finish(),
+            Column::UInt64(column) => column.finish(),
+            Column::Int64(column) => column.finish(),
+            Column::Double(column) => column.finish(),
+            Column::Id(column) => column.finish(),
+            Column::Text(column) => column.finish(),
+            Column::Binary(column) => column.slices.binary(column.validity.finish()),
+            Column::Any(column) => column.finish(),
+            Column::Attributes(column) => column.finish(),
+            Column::Sequence(column) => column.finish(),
+        }
+    }
+
+    /// A column of rows out of one of parents: `parents` has the parent of each row.
+    pub(crate) fn spread(self, parents: &[u32]) -> ArrayRef {
+        match self {
+            Column::Boolean(column) => column.spread(parents),
+            Column::UInt8(column) => column.spread(parents),
+            Column::UInt32(column) => column.spread(parents),
+            Column::Int32(column) => column.spread(parents),
+            Column::UInt64(column) => column.spread(parents),
+            Column::Int64(column) => column.spread(parents),
+            Column::Double(column) => column.spread(parents),
+            Column::Text(column) => column.spread(parents),
+            Column::Any(column) => column.spread(parents),
+            column => dictionary(parents.to_vec(), None, column.finish()),
+        }
+    }
+}
+
+/// A column in which no row has a value.
+pub(crate) fn without_values(column: &ColumnType, rows: usize) -> ArrayRef {
+    let mut column = Column::new(column, rows);
+    (0..rows).for_each(|_| column.push_absent());
+    column.finish()
+}
+
+/// The array; where its parts do not fit together, which only an index made by hand can bring about, one of nulls.
+pub(super) fn or_without_values<A: Array + 'static>(
+    array: Result<A, ArrowError>,
+    data_type: &DataType,
+    len: usize,
+) -> ArrayRef {
+    match array {
+        Ok(array) => Arc::new(array),
+        Err(_) => new_null_array(data_type, len),
+    }
+}
