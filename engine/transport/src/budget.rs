@@ -70,6 +70,13 @@ impl Permit {
         self.bytes += bytes;
         Ok(())
     }
+
+    /// Gives back what is over `bytes`.
+    pub fn shrink(&mut self, bytes: usize) {
+        let over = self.bytes.saturating_sub(bytes);
+        self.budget.taken.fetch_sub(over, Ordering::Relaxed);
+        self.bytes -= over;
+    }
 }
 
 impl Drop for Permit {

@@ -20,6 +20,8 @@ mod budget;
 mod client;
 mod encoding;
 mod framing;
+mod intake;
+mod messages;
 mod server;
 pub mod settings;
 mod sink;

@@ -6,6 +6,8 @@
 mod client;
 mod server;
 
+use std::time::Duration;
+
 pub use client::{Compression, GrpcClientSettings, HttpClientSettings, KeepaliveClientSettings, TlsClientSettings};
 pub use server::{GrpcServerSettings, HttpServerSettings, KeepaliveServerSettings, ServerSettings};
 
@@ -16,3 +18,7 @@ pub const REQUEST_BYTES_MAX: usize = 64 << 20;
 /// Default and bound of a response's size on the client's side: 4 MiB, what gRPC's clients take. A response has a count
 /// and a sentence.
 pub const RESPONSE_BYTES_MAX: usize = 4 << 20;
+
+/// What a sender is told to wait when the process's [`Budget`](crate::Budget) is spent: about as long as a backend needs to
+/// take what is queued, and far below what senders wait before they drop.
+pub const BUDGET_RETRY_AFTER: Duration = Duration::from_secs(1);

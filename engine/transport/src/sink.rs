@@ -1,9 +1,12 @@
 //! Where a server hands requests to, and what comes back.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::HeaderMap;
+use tokio::time::Instant;
 use wasmill_batch::{Refusal, RequestContext};
 use wasmill_wire::Signal;
 
@@ -73,5 +76,28 @@ impl<S: Sink> Sink for Arc<S> {
 
     fn refused(&self, protocol: Protocol, signal: Option<Signal>, refusal: &Refusal) {
         S::refused(self, protocol, signal, refusal);
+    }
+}
+
+/// What a request's head says of who sent it. A header that is not text is left out.
+pub(crate) fn context(
+    headers: &HeaderMap,
+    peer: SocketAddr,
+    deadline: Option<Instant>,
+    include_metadata: bool,
+) -> RequestContext {
+    let text = |value: &http::HeaderValue| value.to_str().ok().map(str::to_owned);
+    let metadata = if include_metadata {
+        let all = headers.iter();
+        all.filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?))).collect()
+    } else {
+        Vec::new()
+    };
+    RequestContext {
+        metadata,
+        peer: Some(peer),
+        identity: None,
+        trace_parent: headers.get("traceparent").and_then(text),
+        deadline: deadline.map(Instant::into_std),
     }
 }

@@ -1,0 +1,243 @@
+//! Connections: accepted, spoken to by hyper, closed.
+//!
+//! A connection is a task. It ends when its peer does, when it breaks the protocol, or, at shutdown, when its requests are
+//! answered; what it says of that is for debugging only, because peers come and go.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, warn};
+
+use super::preface::{self, Rewound, Version};
+use crate::settings::{GrpcServerSettings, HttpServerSettings, KeepaliveServerSettings};
+
+/// Bytes of a request's headers. Real ones have a few hundred; tokens may have some thousand.
+const HEADER_BYTES_MAX: u32 = 64 << 10;
+
+/// HTTP/2's window of a stream: what a sender may have on its way before we read it. A megabyte fills a line of 1 Gbit/s
+/// at 8 ms.
+const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+
+/// The same for all streams of a connection: what a connection can make us hold beside the budget.
+const CONNECTION_WINDOW_BYTES: u32 = 2 << 20;
+
+/// The largest frame that we offer to take. A larger frame is fewer reads, and a request that lies in one is not copied.
+const FRAME_BYTES_MAX: u32 = 1 << 20;
+
+/// HTTP/1's buffer for reading, which also bounds a request's head.
+const HTTP1_BUFFER_BYTES_MAX: usize = 256 << 10;
+
+/// What the system has to give before accepting is tried again, when it has no file descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+const _: () = assert!(FRAME_BYTES_MAX <= STREAM_WINDOW_BYTES, "a frame beyond the window could never be sent");
+const _: () = assert!(STREAM_WINDOW_BYTES <= CONNECTION_WINDOW_BYTES);
+
+/// Answers requests. What is asked of both protocols.
+pub(super) trait Service: Send + Sync + 'static {
+    type Body: Body<Data: Send + 'static, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
+
+    fn handle(&self, request: Request<Incoming>, peer: SocketAddr)
+    -> impl Future<Output = Response<Self::Body>> + Send;
+}
+
+/// What connections of a port may do.
+#[derive(Clone, Debug)]
+pub(super) struct Limits {
+    /// Also HTTP/1.
+    any_version: bool,
+    connections_max: usize,
+    concurrent_streams_max: u32,
+    /// For a connection's first bytes, and for HTTP/1 also for each head and between requests.
+    head_timeout: Duration,
+    keepalive: KeepaliveServerSettings,
+    drain_timeout: Duration,
+}
+
+impl Limits {
+    pub fn of_grpc(settings: &GrpcServerSettings) -> Limits {
+        Limits {
+            any_version: false,
+            connections_max: settings.connections_max,
+            concurrent_streams_max: settings.concurrent_streams_max,
+            head_timeout: settings.read_timeout,
+            keepalive: settings.keepalive.clone(),
+            drain_timeout: settings.drain_timeout,
+        }
+    }
+
+    pub fn of_http(settings: &HttpServerSettings) -> Limits {
+        Limits {
+            any_version: true,
+            connections_max: settings.connections_max,
+            concurrent_streams_max: settings.concurrent_streams_max,
+            head_timeout: settings.read_header_timeout,
+            keepalive: KeepaliveServerSettings::default(),
+            drain_timeout: settings.drain_timeout,
+        }
+    }
+}
+
+/// Serves a port until it is stopped and drained. Returns how many connections had to be cut.
+pub(super) async fn serve_port<S: Service>(
+    listener: TcpListener,
+    limits: Limits,
+    service: Arc<S>,
+    mut stopped: watch::Receiver<bool>,
+) -> usize {
+    let mut connections = JoinSet::new();
+    let room = Arc::new(Semaphore::new(limits.connections_max.clamp(1, Semaphore::MAX_PERMITS)));
+    let limits = Arc::new(limits);
+    loop {
+        // Room first: with none, clients wait in the backlog, and at most that many.
+        let accept = async {
+            let room = Arc::clone(&room).acquire_owned().await;
+            (room, listener.accept().await)
+        };
+        let (room, accepted) = tokio::select! {
+            biased;
+            _ = stopped.wait_for(|stopped| *stopped) => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = accept => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let connection =
+                    serve_connection(stream, peer, Arc::clone(&limits), Arc::clone(&service), stopped.clone());
+                connections.spawn(async move {
+                    let _room = room;
+                    if let Err(error) = connection.await {
+                        debug!(%peer, error = error.as_ref(), "a connection ended with an error");
+                    }
+                });
+            }
+            Err(error) => pause_after(&error).await,
+        }
+    }
+    drop(listener);
+    let all = async { while connections.join_next().await.is_some() {} };
+    if timeout(limits.drain_timeout, all).await.is_ok() {
+        return 0;
+    }
+    let cut = connections.len();
+    connections.shutdown().await;
+    cut
+}
+
+/// A peer that went before it was accepted is no reason to wait; a system without file descriptors is.
+async fn pause_after(error: &io::Error) {
+    if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
+        return;
+    }
+    warn!(error = error as &dyn Error, "cannot accept connections for the moment");
+    sleep(ACCEPT_PAUSE).await;
+}
+
+async fn serve_connection<S: Service>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    limits: Arc<Limits>,
+    service: Arc<S>,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    // Answers are small and must not wait for the peer's acknowledgement of what went before.
+    stream.set_nodelay(true)?;
+    let preface = timeout(limits.head_timeout, preface::read(stream));
+    let preface = tokio::select! {
+        biased;
+        _ = stopped.wait_for(|stopped| *stopped) => return Ok(()),
+        preface = preface => preface,
+    };
+    let (version, stream) = match preface {
+        Ok(Ok(Some(known))) => known,
+        Ok(Ok(None)) => return Ok(()),
+        Ok(Err(error)) => return Err(error.into()),
+        Err(_) => return Err("nothing was said in time".into()),
+    };
+    match version {
+        Version::Http2 => serve_http2(stream, peer, &limits, service, stopped).await?,
+        Version::Http1 if limits.any_version => serve_http1(stream, peer, &limits, service, stopped).await?,
+        Version::Http1 => return Err("this port speaks HTTP/2 only".into()),
+    }
+    Ok(())
+}
+
+async fn serve_http2<S: Service>(
+    stream: Rewound<TcpStream>,
+    peer: SocketAddr,
+    limits: &Limits,
+    service: Arc<S>,
+    mut stopped: watch::Receiver<bool>,
+) -> hyper::Result<()> {
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES_MAX)
+        .max_header_list_size(HEADER_BYTES_MAX)
+        .max_concurrent_streams(limits.concurrent_streams_max)
+        .keep_alive_interval(limits.keepalive.time)
+        .keep_alive_timeout(limits.keepalive.timeout)
+        .auto_date_header(false)
+        .serve_connection(TokioIo::new(stream), answering(service, peer));
+    let mut connection = pin!(connection);
+    tokio::select! {
+        biased;
+        ended = connection.as_mut() => return ended,
+        _ = stopped.wait_for(|stopped| *stopped) => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}
+
+async fn serve_http1<S: Service>(
+    stream: Rewound<TcpStream>,
+    peer: SocketAddr,
+    limits: &Limits,
+    service: Arc<S>,
+    mut stopped: watch::Receiver<bool>,
+) -> hyper::Result<()> {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_timeout)
+        .max_buf_size(HTTP1_BUFFER_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), answering(service, peer));
+    let mut connection = pin!(connection);
+    tokio::select! {
+        biased;
+        ended = connection.as_mut() => return ended,
+        _ = stopped.wait_for(|stopped| *stopped) => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}
+
+/// A connection's service, as hyper wants it.
+fn answering<S: Service>(
+    service: Arc<S>,
+    peer: SocketAddr,
+) -> impl hyper::service::Service<
+    Request<Incoming>,
+    Response = Response<S::Body>,
+    Error = Infallible,
+    Future = impl Future<Output = Result<Response<S::Body>, Infallible>> + Send,
+> {
+    service_fn(move |request| {
+        let service = Arc::clone(&service);
+        async move { Ok(service.handle(request, peer).await) }
+    })
+}

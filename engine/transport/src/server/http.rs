@@ -1,0 +1,156 @@
+//! OTLP/HTTP: one POST.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use http_body::Body;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::time::{Instant, timeout, timeout_at};
+use wasmill_batch::{Refusal, RefusalKind};
+use wasmill_wire::Signal;
+
+use super::connection::Service;
+use super::reply::{self, HttpBody};
+use crate::encoding::Encoding;
+use crate::intake::{Taken, Terms, take_body};
+use crate::settings::HttpServerSettings;
+use crate::sink::context;
+use crate::{Budget, ContentType, Protocol, Sink};
+
+/// What is read and thrown away of a body that was refused, so that its sender, who may write it all before it reads, gets
+/// to the answer. Beyond it the connection is closed.
+const DISCARD_BYTES_MAX: usize = 1 << 20;
+
+/// How long that may take.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(super) struct HttpService<S> {
+    settings: HttpServerSettings,
+    budget: Arc<Budget>,
+    sink: Arc<S>,
+}
+
+impl<S: Sink> HttpService<S> {
+    pub fn new(settings: HttpServerSettings, budget: Arc<Budget>, sink: Arc<S>) -> Arc<Self> {
+        Arc::new(HttpService { settings, budget, sink })
+    }
+
+    fn signal(&self, path: &str) -> Option<Signal> {
+        let HttpServerSettings { traces_url_path, metrics_url_path, logs_url_path, .. } = &self.settings;
+        let paths =
+            [(traces_url_path, Signal::Traces), (metrics_url_path, Signal::Metrics), (logs_url_path, Signal::Logs)];
+        paths.into_iter().find(|(known, _)| *known == path).map(|(_, signal)| signal)
+    }
+
+    async fn take(&self, body: &mut Incoming, encoding: Encoding) -> Result<Taken, Refusal> {
+        let terms = Terms { encoding, bytes_max: self.settings.request_bytes_max, permit: self.budget.permit() };
+        let announced = body.size_hint().exact();
+        timeout(self.settings.read_timeout, take_body(body, announced, terms))
+            .await
+            .map_err(|_| Refusal::new(RefusalKind::DeadlineExceeded, "the request did not arrive in time"))?
+            .map_err(|error| error.refusal())
+    }
+}
+
+impl<S: Sink> Service for HttpService<S> {
+    type Body = HttpBody;
+
+    async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<HttpBody> {
+        let (head, mut body) = request.into_parts();
+        let checked = check(&head.method, &head.headers, self.signal(head.uri.path()));
+        let (signal, encoding) = match checked {
+            Ok(known) => known,
+            Err(response) => {
+                discard(body, head.version);
+                return response;
+            }
+        };
+        let taken = match self.take(&mut body, encoding).await {
+            Ok(taken) => taken,
+            Err(refusal) => {
+                self.sink.refused(Protocol::Http, Some(signal), &refusal);
+                discard(body, head.version);
+                return reply::http_refused(&refusal, ContentType::Protobuf);
+            }
+        };
+        let request = crate::Request {
+            signal,
+            protocol: Protocol::Http,
+            content: ContentType::Protobuf,
+            payload: taken.payload,
+            wire_bytes: taken.wire_bytes,
+            context: context(&head.headers, peer, None, self.settings.include_metadata),
+        };
+        match self.sink.deliver(request).await {
+            Ok(accepted) => reply::http_accepted(&accepted),
+            Err(refusal) => reply::http_refused(&refusal, ContentType::Protobuf),
+        }
+    }
+}
+
+/// What a head says, or why its request cannot be for us.
+fn check(
+    method: &Method,
+    headers: &HeaderMap,
+    signal: Option<Signal>,
+) -> Result<(Signal, Encoding), Response<HttpBody>> {
+    let content = content_type(headers);
+    let answer_in = content.unwrap_or(ContentType::Protobuf);
+    let refuse = |status, message: &str| Err(reply::http_misdirected(status, answer_in, message));
+    let Some(signal) = signal else {
+        return refuse(StatusCode::NOT_FOUND, "there is nothing at this path");
+    };
+    if method != Method::POST {
+        return refuse(StatusCode::METHOD_NOT_ALLOWED, "requests are sent with POST");
+    }
+    match content {
+        Some(ContentType::Protobuf) => {}
+        Some(ContentType::Json) => {
+            return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "JSON is not served, use `application/x-protobuf`");
+        }
+        None => {
+            return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "`content-type` is not `application/x-protobuf`");
+        }
+    }
+    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+    let encoding = Encoding::parse(encodings.next().map(|name| name.as_bytes()));
+    match (encoding, encodings.next()) {
+        (Some(encoding), None) => Ok((signal, encoding)),
+        _ => refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "`content-encoding` is not one of gzip, zstd, deflate"),
+    }
+}
+
+/// By `content-type`, whatever its parameters.
+fn content_type(headers: &HeaderMap) -> Option<ContentType> {
+    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    let kind = value.split(';').next().unwrap_or_default().trim();
+    if kind.eq_ignore_ascii_case("application/x-protobuf") {
+        Some(ContentType::Protobuf)
+    } else if kind.eq_ignore_ascii_case("application/json") {
+        Some(ContentType::Json)
+    } else {
+        None
+    }
+}
+
+/// Reads on while the answer is on its way. Only for HTTP/1: HTTP/2 resets the stream and keeps the answer.
+fn discard(mut body: Incoming, version: Version) {
+    if version >= Version::HTTP_2 || body.is_end_stream() {
+        return;
+    }
+    tokio::spawn(async move {
+        let by = Instant::now() + DISCARD_TIMEOUT;
+        let mut left = DISCARD_BYTES_MAX;
+        while let Ok(Some(Ok(frame))) = timeout_at(by, body.frame()).await {
+            let bytes = frame.data_ref().map_or(0, |data| data.len());
+            if bytes > left {
+                return;
+            }
+            left -= bytes;
+        }
+    });
+}
