@@ -1,7 +1,13 @@
 //! Clients: a request as bytes to a backend, and what the backend made of it.
 
+mod answer;
+mod channel;
+mod connect;
 mod grpc;
+mod head;
 mod http;
+mod target;
+mod tls;
 
 use std::error::Error;
 use std::io;
@@ -50,8 +56,8 @@ pub enum SendError {
     /// Retryable.
     #[error("`{endpoint}` did not answer within {timeout:?}")]
     Timeout { endpoint: String, timeout: Duration },
-    /// The connection ended, or the stream was reset, before the answer was whole. Retryable.
-    #[error("`{endpoint}` went away before it answered")]
+    /// The connection ended or broke the protocol, or the stream was reset, before the answer was whole. Retryable.
+    #[error("`{endpoint}` did not give a whole answer")]
     Broken {
         endpoint: String,
         #[source]
@@ -63,6 +69,9 @@ pub enum SendError {
     /// Retryable for 429, 502, 503 and 504.
     #[error("`{endpoint}` answered {status}: {message}")]
     Http { endpoint: String, status: StatusCode, message: String, retry_after: Option<Duration> },
+    /// The request cannot be sent at all. Not retryable.
+    #[error("the request to `{endpoint}` cannot be sent: {reason}")]
+    Unsendable { endpoint: String, reason: String },
     /// Not OTLP, or more than a response may be. Not retryable: the same would be answered again.
     #[error("`{endpoint}` gave an answer that is not OTLP: {reason}")]
     Answer { endpoint: String, reason: String },
@@ -84,7 +93,7 @@ impl SendError {
                 _ => false,
             },
             SendError::Http { status, .. } => matches!(status.as_u16(), 429 | 502 | 503 | 504),
-            SendError::Answer { .. } => false,
+            SendError::Unsendable { .. } | SendError::Answer { .. } => false,
         }
     }
 

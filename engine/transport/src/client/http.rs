@@ -1,24 +1,148 @@
 //! OTLP/HTTP to a backend.
 
+use std::time::{Duration, SystemTime};
+
+use ::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use ::http::{Method, Request, Response, StatusCode, Uri};
 use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::timeout;
 use wasmill_wire::Signal;
 
-use crate::settings::HttpClientSettings;
-use crate::{Accepted, ClientError, SendError};
+use super::answer::{self, Collected};
+use super::connect::{Connector, connector};
+use super::{ClientError, SendError, head, target};
+use crate::Accepted;
+use crate::encoding::{Encoding, compress};
+use crate::messages::decode_response;
+use crate::settings::{HttpClientSettings, RESPONSE_BYTES_MAX};
+
+const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
+
+/// What is read of an error's body: a status has a sentence and a few details.
+const ERROR_BYTES_MAX: usize = 64 << 10;
 
 /// A backend's HTTP endpoint. Connections are kept and shared; used by many tasks at once.
-pub struct HttpClient;
+pub struct HttpClient {
+    client: Client<Connector, Full<Bytes>>,
+    traces: Option<Uri>,
+    metrics: Option<Uri>,
+    logs: Option<Uri>,
+    headers: HeaderMap,
+    encoding: Encoding,
+    timeout: Duration,
+}
 
 impl HttpClient {
     /// Checks the settings and reads the files that they name. Connects to nothing.
-    pub fn new(_settings: HttpClientSettings) -> Result<HttpClient, ClientError> {
-        todo!()
+    pub fn new(settings: HttpClientSettings) -> Result<HttpClient, ClientError> {
+        let base = settings.endpoint.trim().trim_end_matches('/');
+        let uri = |key, own: &Option<String>, path: &str| match own.as_deref().filter(|own| !own.is_empty()) {
+            Some(own) => target::address(key, own).map(Some),
+            None if base.is_empty() => Ok(None),
+            None => target::address("endpoint", &format!("{base}{path}")).map(Some),
+        };
+        let traces = uri("traces_endpoint", &settings.traces_endpoint, "/v1/traces")?;
+        let metrics = uri("metrics_endpoint", &settings.metrics_endpoint, "/v1/metrics")?;
+        let logs = uri("logs_endpoint", &settings.logs_endpoint, "/v1/logs")?;
+        let all = [&traces, &metrics, &logs];
+        if all.iter().all(|uri| uri.is_none()) {
+            let expected = "`http://HOST:PORT`, or an endpoint for each signal";
+            return Err(ClientError::Setting { key: "endpoint", value: settings.endpoint, expected });
+        }
+        let encoding = head::encoding(settings.compression);
+        let mut headers = head::headers(&settings.user_agent, &settings.headers)?;
+        headers.insert(CONTENT_TYPE, PROTOBUF);
+        if encoding != Encoding::Identity {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding.name()));
+        }
+        let tls = all.into_iter().flatten().any(|uri| uri.scheme_str() == Some("https"));
+        let client = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_max_idle_per_host(settings.idle_connections_max)
+            .pool_idle_timeout(settings.idle_connection_timeout)
+            .build(connector(tls.then_some(&settings.tls), &[b"h2", b"http/1.1"])?);
+        Ok(HttpClient { client, traces, metrics, logs, headers, encoding, timeout: settings.timeout })
     }
 
     /// Sends one request, once. The payload is not copied unless it is compressed.
     ///
     /// Dropping the future cancels the call; the backend may have the data then.
-    pub async fn send(&self, _signal: Signal, _payload: Bytes) -> Result<Accepted, SendError> {
-        todo!()
+    pub async fn send(&self, signal: Signal, payload: Bytes) -> Result<Accepted, SendError> {
+        let uri = match signal {
+            Signal::Traces => &self.traces,
+            Signal::Metrics => &self.metrics,
+            Signal::Logs => &self.logs,
+        };
+        let Some(uri) = uri else {
+            let reason = format!("there is no endpoint for {signal}");
+            return Err(SendError::Unsendable { endpoint: String::new(), reason });
+        };
+        if self.timeout.is_zero() {
+            return self.call(uri, payload).await;
+        }
+        let timed_out = |_| SendError::Timeout { endpoint: uri.to_string(), timeout: self.timeout };
+        timeout(self.timeout, self.call(uri, payload)).await.map_err(timed_out)?
     }
+
+    async fn call(&self, uri: &Uri, payload: Bytes) -> Result<Accepted, SendError> {
+        let payload = compress(payload, self.encoding)
+            .await
+            .map_err(|error| SendError::Unsendable { endpoint: uri.to_string(), reason: error.to_string() })?;
+        let mut request = Request::new(Full::new(payload));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        match self.client.request(request).await {
+            Ok(response) => read(uri, response).await,
+            Err(error) if error.is_connect() => {
+                Err(SendError::Connect { endpoint: uri.to_string(), source: error.into() })
+            }
+            Err(error) => Err(SendError::Broken { endpoint: uri.to_string(), source: error.into() }),
+        }
+    }
+}
+
+async fn read(uri: &Uri, response: Response<Incoming>) -> Result<Accepted, SendError> {
+    let (head, body) = response.into_parts();
+    if !head.status.is_success() {
+        return Err(refused(uri, head.status, &head.headers, body).await);
+    }
+    let nonsense = |reason| SendError::Answer { endpoint: uri.to_string(), reason };
+    let Collected { data, cut, .. } = answer::collect(body, RESPONSE_BYTES_MAX)
+        .await
+        .map_err(|error| SendError::Broken { endpoint: uri.to_string(), source: error.into() })?;
+    if cut {
+        return Err(nonsense(format!("it is larger than {RESPONSE_BYTES_MAX} bytes")));
+    }
+    // Backends that have nothing to say often do not say in which type.
+    if data.is_empty() || answer::is_type(&head.headers, b"application/json") && is_empty_json(&data) {
+        return Ok(Accepted::default());
+    }
+    if !answer::is_type(&head.headers, b"application/x-protobuf") {
+        let found = head.headers.get(CONTENT_TYPE).map_or("none", |value| value.to_str().unwrap_or("not text"));
+        return Err(nonsense(format!("its content type is `{}`", answer::quote(found))));
+    }
+    decode_response(data).map_err(|error| nonsense(error.to_string()))
+}
+
+async fn refused(uri: &Uri, status: StatusCode, headers: &HeaderMap, body: Incoming) -> SendError {
+    // An error whose reason breaks off is still that error.
+    let Collected { data, .. } = answer::collect(body, ERROR_BYTES_MAX).await.unwrap_or_default();
+    let mut message = answer::message(headers, &data);
+    if let Some(location) = headers.get(LOCATION).filter(|_| status.is_redirection()) {
+        message = format!("moved to {location:?}, redirects are not followed");
+    }
+    let retry_after = answer::retry_after(headers, SystemTime::now());
+    SendError::Http { endpoint: uri.to_string(), status, message, retry_after }
+}
+
+/// Full success, as backends say it that answer in JSON whatever they were asked in.
+fn is_empty_json(body: &[u8]) -> bool {
+    let text: Vec<u8> = body.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    text == b"{}" || text == b"{\"partialSuccess\":{}}"
 }

@@ -1,5 +1,6 @@
 //! What a client can be told.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,8 +16,8 @@ pub enum Compression {
     Zstd,
 }
 
-/// The exporter `otlp`/`otlp_grpc`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The exporter `otlp`/`otlp_grpc`. Its `Debug` leaves out the headers' values, which may be secrets.
+#[derive(Clone, PartialEq, Eq)]
 pub struct GrpcClientSettings {
     /// `host:port`, `http://…` (never TLS), `https://…` (always TLS), `dns:///host:port`. Default empty, which is refused.
     pub endpoint: String,
@@ -49,8 +50,8 @@ pub struct KeepaliveClientSettings {
     pub permit_without_stream: bool,
 }
 
-/// The exporter `otlphttp`/`otlp_http`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The exporter `otlphttp`/`otlp_http`. Its `Debug` leaves out the headers' values, which may be secrets.
+#[derive(Clone, PartialEq, Eq)]
 pub struct HttpClientSettings {
     /// `http://host:port/base` or `https://…`; `/v1/traces`, `/v1/metrics`, `/v1/logs` are added. Default empty, which is
     /// refused unless each signal has an endpoint of its own.
@@ -134,6 +135,61 @@ impl Default for HttpClientSettings {
     }
 }
 
+impl fmt::Debug for GrpcClientSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { endpoint, tls, compression, headers, authority, timeout, user_agent, keepalive, connections } = self;
+        f.debug_struct("GrpcClientSettings")
+            .field("endpoint", endpoint)
+            .field("tls", tls)
+            .field("compression", compression)
+            .field("headers", &names(headers))
+            .field("authority", authority)
+            .field("timeout", timeout)
+            .field("user_agent", user_agent)
+            .field("keepalive", keepalive)
+            .field("connections", connections)
+            .finish()
+    }
+}
+
+impl fmt::Debug for HttpClientSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpClientSettings")
+            .field("endpoint", &self.endpoint)
+            .field("traces_endpoint", &self.traces_endpoint)
+            .field("metrics_endpoint", &self.metrics_endpoint)
+            .field("logs_endpoint", &self.logs_endpoint)
+            .field("tls", &self.tls)
+            .field("compression", &self.compression)
+            .field("headers", &names(&self.headers))
+            .field("timeout", &self.timeout)
+            .field("user_agent", &self.user_agent)
+            .field("idle_connections_max", &self.idle_connections_max)
+            .field("idle_connection_timeout", &self.idle_connection_timeout)
+            .finish()
+    }
+}
+
+fn names(headers: &[(String, String)]) -> Vec<&str> {
+    headers.iter().map(|(name, _)| name.as_str()).collect()
+}
+
 fn user_agent() -> String {
     concat!("wasmill/", env!("CARGO_PKG_VERSION")).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Settings end in logs; the tokens in their headers must not.
+    #[test]
+    fn debug_has_no_secrets() {
+        let headers = vec![("authorization".to_owned(), "Bearer s3cret".to_owned())];
+        let grpc = GrpcClientSettings { headers: headers.clone(), ..GrpcClientSettings::default() };
+        let http = HttpClientSettings { headers, ..HttpClientSettings::default() };
+        for text in [format!("{grpc:?}"), format!("{http:?}")] {
+            assert!(text.contains("authorization") && !text.contains("s3cret"), "{text}");
+        }
+    }
 }
