@@ -9,10 +9,32 @@
 //! Nothing stops at the first mistake: each step notes what it finds and goes on with what it understood, so that one run
 //! reports all of it. Nothing here opens a port, and the gateway opens none before this is done.
 
+mod component;
+mod diagnostic;
+mod expand;
+mod file;
 mod id;
+mod known;
+mod load;
+mod merge;
+mod nearest;
+mod node;
+mod problem;
+mod reader;
 mod running;
+mod schema;
 mod secret;
+mod source;
+mod telemetry;
+mod validate;
+mod values;
+mod yaml;
 
+pub use diagnostic::{ConfigErrors, Diagnostic, LISTED_MAX, Severity};
+pub use expand::{EXPANDED_BYTES_MAX, Environment};
 pub use id::{ComponentId, PipelineId};
+pub use load::{FILE_BYTES_MAX, Loaded, load, load_texts};
+pub use problem::Problem;
 pub use running::*;
 pub use secret::Secret;
+pub use yaml::{DEPTH_MAX, NODES_MAX};

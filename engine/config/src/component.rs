@@ -1,0 +1,81 @@
+//! Every component that can stand in a configuration, by section and type.
+//!
+//! Each file below holds one component: the table of its keys, then how they are read into the file's shape. What depends on
+//! other components is left to [`crate::validate`]; what depends only on the component itself is final here, defaults included.
+
+mod debug;
+mod health_check;
+mod otlp_grpc;
+mod otlp_http;
+mod otlp_receiver;
+mod retry;
+mod sending_queue;
+mod tls;
+mod wasm;
+
+pub(crate) use wasm::FileStage;
+
+use crate::id::ComponentId;
+use crate::reader::{Located, Reader};
+use crate::running::{Endpoint, Exporter, Extension, Receiver};
+use crate::schema::Section;
+
+/// What a section holds, in the order of the file.
+pub(crate) struct Component<T> {
+    pub id: Located<ComponentId>,
+    /// `None`: it had mistakes, or is not served. It is defined nevertheless: what refers to it is right.
+    pub settings: Option<T>,
+    /// Addresses that it listens on, to find two that want one port.
+    pub listens: Vec<Located<Endpoint>>,
+}
+
+/// One type: its names, its keys, a line about it, and how it is read.
+pub(crate) struct ComponentType<T> {
+    /// The first is the usual one.
+    pub names: &'static [&'static str],
+    pub section: &'static Section,
+    pub doc: &'static str,
+    pub read: fn(&Reader, &mut Vec<Located<Endpoint>>) -> Option<T>,
+}
+
+pub(crate) const RECEIVERS: &[ComponentType<Receiver>] = &[ComponentType {
+    names: &["otlp"],
+    section: &otlp_receiver::SECTION,
+    doc: "OTLP over gRPC and HTTP (protobuf), all signals.",
+    read: otlp_receiver::read,
+}];
+
+pub(crate) const PROCESSORS: &[ComponentType<FileStage>] = &[ComponentType {
+    names: &["wasm"],
+    section: &wasm::SECTION,
+    doc: "A plugin as a stage. Its name after the `/` is that of the stage in logs and metrics.",
+    read: wasm::read,
+}];
+
+pub(crate) const EXPORTERS: &[ComponentType<Exporter>] = &[
+    ComponentType {
+        names: &["otlp_grpc", "otlp"],
+        section: &otlp_grpc::SECTION,
+        doc: "OTLP over gRPC, all signals.",
+        read: otlp_grpc::read,
+    },
+    ComponentType {
+        names: &["otlp_http", "otlphttp"],
+        section: &otlp_http::SECTION,
+        doc: "OTLP over HTTP (protobuf), all signals. At least one of the four endpoints is needed.",
+        read: otlp_http::read,
+    },
+    ComponentType {
+        names: &["debug"],
+        section: &debug::SECTION,
+        doc: "Writes what reaches it to standard error, readable.",
+        read: debug::read,
+    },
+];
+
+pub(crate) const EXTENSIONS: &[ComponentType<Extension>] = &[ComponentType {
+    names: &["health_check"],
+    section: &health_check::SECTION,
+    doc: "Answers 200 while the gateway is ready and 503 otherwise, for load balancers and orchestrators.",
+    read: health_check::read,
+}];

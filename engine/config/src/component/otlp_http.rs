@@ -1,0 +1,90 @@
+//! The `otlp_http` exporter, also named `otlphttp`.
+
+use super::otlp_grpc::{COMPRESSION, read_compression};
+use super::{retry, sending_queue, tls};
+use crate::problem::Problem;
+use crate::reader::{Located, Reader};
+use crate::running::{Endpoint, Exporter, HttpUrl, OtlpHttpExporter, PerSignal};
+use crate::schema::{Kind, Section, key, never, no_effect, not_yet};
+use crate::values::word;
+
+pub(super) static SECTION: Section = Section {
+    keys: &[
+        key("endpoint", Kind::Url, "", "Where to send; `/v1/traces`, `/v1/metrics` and `/v1/logs` are added."),
+        key("traces_endpoint", Kind::Url, "", "Where traces go instead; nothing is added."),
+        key("metrics_endpoint", Kind::Url, "", "Where metrics go instead; nothing is added."),
+        key("logs_endpoint", Kind::Url, "", "Where logs go instead; nothing is added."),
+        tls::KEY,
+        tls::HEADERS_KEY,
+        key("compression", Kind::Word(COMPRESSION), "gzip", "Of requests."),
+        key("encoding", Kind::Word(&["proto"]), "proto", "Of requests. `json` is not served yet."),
+        key("timeout", Kind::Duration, "30s", "For one attempt, at most 1h; `0` is 1h."),
+        sending_queue::KEY,
+        retry::KEY,
+        sending_queue::ON_FULL_KEY,
+        not_yet("auth", "give the token in `headers`"),
+        not_yet("proxy_url", "reach the backend directly"),
+        not_yet("cookies", "give them in `headers`"),
+        no_effect("compression_params", "the compressor's fast levels are used"),
+        no_effect("read_buffer_size", "buffers grow and shrink with the traffic"),
+        no_effect("write_buffer_size", "buffers grow and shrink with the traffic"),
+        no_effect("max_idle_conns", "connections are pooled by host"),
+        no_effect("max_idle_conns_per_host", "connections are pooled by host"),
+        no_effect("max_conns_per_host", "`sending_queue::num_consumers` bounds them"),
+        no_effect("idle_conn_timeout", "connections are pooled by host"),
+        no_effect("disable_keep_alives", "connections are pooled by host"),
+        no_effect("http2_read_idle_timeout", "connections are pooled by host"),
+        no_effect("http2_ping_timeout", "connections are pooled by host"),
+        no_effect("force_attempt_http2", "the server chooses, by ALPN"),
+        never("profiles_endpoint", "profiles are not carried"),
+        never("middlewares", "write a plugin"),
+    ],
+};
+
+pub(super) fn read(reader: &Reader, _: &mut Vec<Located<Endpoint>>) -> Option<Exporter> {
+    let urls = read_urls(reader);
+    let (_, tls) = tls::read(reader);
+    let headers = tls::read_headers(reader);
+    let compression = read_compression(reader);
+    check_encoding(reader);
+    let timeout = retry::read_timeout(reader, OtlpHttpExporter::TIMEOUT);
+    let (queue, on_full) = sending_queue::read(reader);
+    let retry = retry::read(reader);
+    let exporter = OtlpHttpExporter { urls: urls?, tls, headers, compression, timeout, queue, retry, on_full };
+    Some(Exporter::OtlpHttp(exporter))
+}
+
+fn read_urls(reader: &Reader) -> Option<PerSignal<Option<HttpUrl>>> {
+    const KEYS: [&str; 4] = ["endpoint", "traces_endpoint", "metrics_endpoint", "logs_endpoint"];
+    if KEYS.iter().all(|key| reader.node(key).is_none()) {
+        let expected = "the URL of the backend, such as `https://collector:4318`".to_owned();
+        reader.report.error(reader.own_place(), Problem::MissingKey { key: "endpoint", expected });
+        return None;
+    }
+    let [base, traces, metrics, logs] = KEYS.map(|key| (reader.node(key).is_some(), reader.get::<HttpUrl>(key)));
+    let wrong = [&base, &traces, &metrics, &logs].iter().any(|(there, url)| *there && url.is_none());
+    let url = |own: Option<HttpUrl>, path: &str| own.or_else(|| base.1.as_ref().map(|base| below(base, path)));
+    let urls = PerSignal {
+        traces: url(traces.1, "v1/traces"),
+        metrics: url(metrics.1, "v1/metrics"),
+        logs: url(logs.1, "v1/logs"),
+    };
+    (!wrong).then_some(urls)
+}
+
+fn below(base: &HttpUrl, path: &str) -> HttpUrl {
+    let path = format!("{}/{path}", base.path.trim_end_matches('/'));
+    HttpUrl { path: path.into(), ..base.clone() }
+}
+
+fn check_encoding(reader: &Reader) {
+    let Some(node) = reader.node("encoding") else { return };
+    let problem = match word(node, &[("proto", true), ("json", false)]) {
+        Ok(true) => return,
+        Ok(false) => {
+            Problem::NotServedYet { what: "OTLP/JSON".to_owned(), instead: "use `encoding: proto`".to_owned() }
+        }
+        Err(problem) => problem,
+    };
+    reader.report.error(&reader.place("encoding"), problem);
+}

@@ -1,0 +1,169 @@
+//! What the Collector has and Wasmill has not, so that a configuration that moves over is told what to do instead.
+
+/// A type of component that the Collector's core or contrib distribution has.
+pub(crate) struct Known {
+    pub kind: &'static str,
+    pub answer: Answer,
+}
+
+pub(crate) enum Answer {
+    /// Accepted with a warning: nothing depends on it. Why.
+    Ignored(&'static str),
+    /// It will come. What to do until then.
+    NotYet(&'static str),
+    /// What to use instead.
+    Instead(&'static str),
+}
+
+use Answer::{Ignored, Instead, NotYet};
+
+const fn known(kind: &'static str, answer: Answer) -> Known {
+    Known { kind, answer }
+}
+
+const BY_COLLECTOR: Answer = Instead(
+    "let a Collector receive this, and send OTLP to Wasmill (`otlp_grpc` exporter there, `otlp` receiver here)",
+);
+const TO_COLLECTOR: Answer = Instead(
+    "send OTLP to a Collector that exports this, or to the backend itself: many take OTLP (`otlp_grpc`, `otlp_http`)",
+);
+const BY_AGENT: Answer =
+    Instead("this belongs beside what it observes: run it in a Collector there, and send OTLP to Wasmill");
+const AS_PLUGIN: Answer = Instead("write a plugin for it (`wasm/NAME`)");
+const WITH_ENRICH: Answer = Instead("use the plugin `builtin:enrich`, which takes OTTL statements");
+
+pub(crate) const RECEIVERS: &[Known] = &[
+    known("otlpjsonfile", NotYet("let a Collector read the file, and send OTLP to Wasmill")),
+    known("zipkin", BY_COLLECTOR),
+    known("jaeger", BY_COLLECTOR),
+    known("kafka", BY_COLLECTOR),
+    known("prometheus", BY_COLLECTOR),
+    known("opencensus", BY_COLLECTOR),
+    known("statsd", BY_COLLECTOR),
+    known("syslog", BY_COLLECTOR),
+    known("fluentforward", BY_COLLECTOR),
+    known("loki", BY_COLLECTOR),
+    known("influxdb", BY_COLLECTOR),
+    known("splunk_hec", BY_COLLECTOR),
+    known("datadog", BY_COLLECTOR),
+    known("awsxray", BY_COLLECTOR),
+    known("googlecloudpubsub", BY_COLLECTOR),
+    known("azureeventhub", BY_COLLECTOR),
+    known("skywalking", BY_COLLECTOR),
+    known("tcplog", BY_COLLECTOR),
+    known("udplog", BY_COLLECTOR),
+    known("webhookevent", BY_COLLECTOR),
+    known("filelog", BY_AGENT),
+    known("hostmetrics", BY_AGENT),
+    known("journald", BY_AGENT),
+    known("docker_stats", BY_AGENT),
+    known("kubeletstats", BY_AGENT),
+    known("k8s_cluster", BY_AGENT),
+    known("k8s_events", BY_AGENT),
+    known("k8sobjects", BY_AGENT),
+    known("windowseventlog", BY_AGENT),
+    known("receiver_creator", BY_AGENT),
+    known("redis", BY_AGENT),
+    known("postgresql", BY_AGENT),
+    known("mysql", BY_AGENT),
+    known("nginx", BY_AGENT),
+    known("nop", Instead("remove it: a pipeline needs a receiver that receives")),
+];
+
+pub(crate) const PROCESSORS: &[Known] = &[
+    known("batch", NotYet("remove it: requests are passed on as they come, and exporters queue them")),
+    known("memory_limiter", NotYet("remove it: requests and queues are bounded without it")),
+    known("filter", NotYet("use the plugin `builtin:filter`, which takes the same conditions")),
+    known("transform", NotYet("use the plugin `builtin:enrich`, which takes the same statements")),
+    known("attributes", NotYet("use the plugin `builtin:enrich`: `set(attributes[\"key\"], \"value\")`")),
+    known("resource", NotYet("use the plugin `builtin:enrich`: `set(resource.attributes[\"key\"], \"value\")`")),
+    known("probabilistic_sampler", NotYet("write a plugin for it (`wasm/NAME`)")),
+    known("redaction", NotYet("use the plugin `builtin:enrich`: `replace_pattern` and `delete_matching_keys`")),
+    known(
+        "tail_sampling",
+        Instead("sample in a Collector behind Wasmill, or by attributes of single spans with `builtin:filter`"),
+    ),
+    known("groupbytrace", Instead("rows are not grouped by trace; sample in a Collector behind Wasmill")),
+    known("routing", Instead("let a plugin choose routes, and map them to exporters with `routes:`")),
+    known("span", WITH_ENRICH),
+    known("metricstransform", WITH_ENRICH),
+    known("schema", WITH_ENRICH),
+    known("logstransform", WITH_ENRICH),
+    known("logdedup", AS_PLUGIN),
+    known("cumulativetodelta", AS_PLUGIN),
+    known("deltatocumulative", AS_PLUGIN),
+    known("deltatorate", AS_PLUGIN),
+    known("metricsgeneration", AS_PLUGIN),
+    known("groupbyattrs", AS_PLUGIN),
+    known("interval", AS_PLUGIN),
+    known("sumologic", AS_PLUGIN),
+    known("geoip", AS_PLUGIN),
+    known("dns_lookup", AS_PLUGIN),
+    known("k8sattributes", BY_AGENT),
+    known("resourcedetection", BY_AGENT),
+    known("remotetap", Instead("send to a `debug` exporter as well")),
+];
+
+pub(crate) const EXPORTERS: &[Known] = &[
+    known("file", NotYet("send OTLP to a Collector that writes files")),
+    known("logging", Instead("use `debug`, its newer name")),
+    known("kafka", TO_COLLECTOR),
+    known("prometheus", TO_COLLECTOR),
+    known("prometheusremotewrite", TO_COLLECTOR),
+    known("zipkin", TO_COLLECTOR),
+    known("jaeger", Instead("Jaeger takes OTLP: use `otlp_grpc` with its port 4317")),
+    known("loki", Instead("Loki takes OTLP: use `otlp_http` with `endpoint: http://HOST:3100/otlp`")),
+    known("elasticsearch", TO_COLLECTOR),
+    known("opensearch", TO_COLLECTOR),
+    known("datadog", TO_COLLECTOR),
+    known("splunk_hec", TO_COLLECTOR),
+    known("awsxray", TO_COLLECTOR),
+    known("awsemf", TO_COLLECTOR),
+    known("awss3", TO_COLLECTOR),
+    known("awscloudwatchlogs", TO_COLLECTOR),
+    known("azuremonitor", TO_COLLECTOR),
+    known("googlecloud", TO_COLLECTOR),
+    known("googlecloudpubsub", TO_COLLECTOR),
+    known("clickhouse", TO_COLLECTOR),
+    known("influxdb", TO_COLLECTOR),
+    known("coralogix", TO_COLLECTOR),
+    known("syslog", TO_COLLECTOR),
+    known("opencensus", TO_COLLECTOR),
+    known("loadbalancing", Instead("put a gRPC load balancer before the backends, or a Collector behind Wasmill")),
+    known("nop", Instead("let a plugin drop what is not wanted")),
+];
+
+pub(crate) const EXTENSIONS: &[Known] = &[
+    known("zpages", Ignored("metrics are at `service::telemetry::metrics`")),
+    known("pprof", Ignored("profile the process with the system's tools, such as `perf`")),
+    known("memory_ballast", Ignored("there is no garbage collector to soothe")),
+    known("memory_limiter", NotYet("remove it: requests and queues are bounded without it")),
+    known("file_storage", NotYet("remove it and the exporters' `storage`: queues are in memory")),
+    known("bearertokenauth", NotYet("give the token in the exporter's `headers`")),
+    known("basicauth", NotYet("give it in the exporter's `headers`, as `authorization: Basic …`")),
+    known("headers_setter", NotYet("give fixed headers in the exporter's `headers`")),
+    known("oauth2client", NotYet("give a token in the exporter's `headers`")),
+    known("oidc", Instead("put a proxy that authenticates before the receiver")),
+    known("sigv4auth", TO_COLLECTOR),
+    known("asapclient", TO_COLLECTOR),
+    known("health_check_v2", Instead("use `health_check`")),
+    known("healthcheckv2", Instead("use `health_check`")),
+    known("opamp", Instead("change the file: it is read again when it changes")),
+    known("remotetap", Instead("send to a `debug` exporter as well")),
+    known("k8s_observer", BY_AGENT),
+    known("docker_observer", BY_AGENT),
+    known("host_observer", BY_AGENT),
+    known("jaegerremotesampling", Instead("run it in a Collector")),
+];
+
+pub(crate) const CONNECTORS: &[Known] = &[
+    known("forward", NotYet("name the exporters in both pipelines")),
+    known("routing", NotYet("let a plugin choose routes, and map them to exporters with `routes:`")),
+    known("spanmetrics", Instead("compute them in a Collector behind Wasmill")),
+    known("servicegraph", Instead("compute it in a Collector behind Wasmill")),
+    known("count", Instead("compute it in a Collector behind Wasmill")),
+    known("sum", Instead("compute it in a Collector behind Wasmill")),
+    known("exceptions", Instead("compute them in a Collector behind Wasmill")),
+    known("failover", Instead("put a load balancer before the backends")),
+    known("roundrobin", Instead("put a load balancer before the backends")),
+];

@@ -1,0 +1,109 @@
+//! From paths to a running shape.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::diagnostic::{ConfigErrors, Diagnostic, Report};
+use crate::expand::{Environment, expand};
+use crate::file;
+use crate::merge::merge;
+use crate::problem::Problem;
+use crate::running::Config;
+use crate::source::Sources;
+use crate::validate::validate;
+use crate::yaml;
+
+/// A larger file is not a configuration.
+pub const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// A configuration that can be run.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Loaded {
+    pub config: Config,
+    /// In the order of the text.
+    pub warnings: Vec<Diagnostic>,
+    /// As given, so that they can be watched.
+    pub files_read: Vec<PathBuf>,
+}
+
+/// Reads, joins and checks the files, later ones on top of earlier ones. `env` gives environment variables.
+///
+/// Blocks on reading files, whether they are plugins that must be there or certificates that are named. Fails with every mistake
+/// there is; only a file that is no YAML at all hides those of the others' meaning.
+pub fn load(paths: &[PathBuf], env: Environment) -> Result<Loaded, ConfigErrors> {
+    let mut texts = Vec::new();
+    let mut unread: Option<ConfigErrors> = None;
+    for path in paths {
+        match read(path) {
+            Ok(text) => texts.push((path.clone(), text)),
+            Err(problem) => {
+                let error = ConfigErrors::of_file(path, problem);
+                match &mut unread {
+                    Some(errors) => errors.errors.extend(error.errors),
+                    None => unread = Some(error),
+                }
+            }
+        }
+    }
+    match unread {
+        Some(errors) => Err(errors),
+        None => load_texts(texts, env),
+    }
+}
+
+/// As [`load`], from texts that were read already. The paths are for messages, and for what is relative to them.
+pub fn load_texts(texts: Vec<(PathBuf, String)>, env: Environment) -> Result<Loaded, ConfigErrors> {
+    let mut sources = Sources::default();
+    for (path, text) in texts {
+        sources.add(path, text);
+    }
+    let report = Report::new(&sources);
+    let files_read = sources.paths();
+    let Some(mut root) = parse_all(&sources, &report) else {
+        return Err(report.finish().err().unwrap_or_else(|| {
+            ConfigErrors::of_file(Path::new(""), Problem::Invalid("no configuration file was given".to_owned()))
+        }));
+    };
+    expand(&mut root, env, &report);
+    let config = match file::read(&root, &report) {
+        Some(file) => validate(file, &report),
+        None => Config::default(),
+    };
+    let warnings = report.finish()?;
+    Ok(Loaded { config, warnings, files_read })
+}
+
+/// All files as one tree. `None`: one of them is no YAML, which has been reported, or there are none.
+fn parse_all(sources: &Sources, report: &Report) -> Option<crate::node::Node> {
+    let mut whole = true;
+    let mut joined: Option<crate::node::Node> = None;
+    for file in 0..sources.len() {
+        match yaml::parse(sources.text(file), file, report) {
+            Some(node) if node.is_null() && joined.is_some() => {}
+            Some(node) => {
+                joined = Some(match joined.take() {
+                    Some(base) => merge(base, node),
+                    None => node,
+                });
+            }
+            None => whole = false,
+        }
+    }
+    joined.filter(|_| whole)
+}
+
+fn read(path: &Path) -> Result<String, Problem> {
+    let unreadable = |error: io::Error| Problem::Unreadable(error.to_string());
+    let file = File::open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if metadata.is_dir() {
+        return Err(Problem::Unreadable("it is a folder".to_owned()));
+    }
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(Problem::FileTooLarge { bytes: metadata.len().max(bytes.len() as u64), max: FILE_BYTES_MAX });
+    }
+    String::from_utf8(bytes).map_err(|error| Problem::NotUtf8 { at: error.utf8_error().valid_up_to() })
+}

@@ -1,0 +1,256 @@
+//! The file's shape to the running one: references, routes, ports, files.
+//!
+//! Only what a pipeline uses goes over. What depends on a component that had mistakes of its own is not reported again.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use crate::component::{Component, FileStage};
+use crate::diagnostic::{Place, Report};
+use crate::file::{FileConfig, FilePipeline, FileService};
+use crate::id::ComponentId;
+use crate::nearest::nearest;
+use crate::problem::Problem;
+use crate::reader::Located;
+use crate::running::{Config, Endpoint, Exporter, Pipeline, PluginSource, Processor, WasmStage};
+
+/// What is returned is whole only if the report has no errors.
+pub(crate) fn validate(file: FileConfig, report: &Report) -> Config {
+    let Some(service) = &file.service else { return Config::default() };
+    let used = Used::of(service, &file.processors);
+    check_references(&file, service, report);
+    check_routes(&file, &used, report);
+    check_urls(&file, service, report);
+    check_used(&file, &used, report);
+    check_ports(&file, service, &used, report);
+    check_plugins(&file.processors, report);
+    build(file, &used, report)
+}
+
+/// Which components the pipelines use.
+#[derive(Default)]
+struct Used {
+    receivers: BTreeSet<ComponentId>,
+    processors: BTreeSet<ComponentId>,
+    /// By `exporters:` or by a route of a stage that is used.
+    exporters: BTreeSet<ComponentId>,
+    extensions: BTreeSet<ComponentId>,
+}
+
+impl Used {
+    fn of(service: &FileService, stages: &[Component<FileStage>]) -> Used {
+        let ids = |list: &[Located<ComponentId>]| list.iter().map(|id| id.value.clone()).collect::<Vec<_>>();
+        let mut used = Used { extensions: ids(&service.extensions).into_iter().collect(), ..Used::default() };
+        for pipeline in &service.pipelines {
+            used.receivers.extend(ids(&pipeline.receivers));
+            used.processors.extend(ids(&pipeline.processors));
+            used.exporters.extend(ids(&pipeline.exporters));
+        }
+        for stage in stages.iter().filter(|stage| used.processors.contains(&stage.id.value)) {
+            let routes = stage.settings.iter().flat_map(|settings| &settings.routes);
+            used.exporters.extend(routes.flat_map(|route| ids(&route.to)));
+        }
+        used
+    }
+}
+
+/// Every name of a section that is defined.
+fn defined<T>(components: &[Component<T>]) -> Vec<String> {
+    components.iter().map(|component| component.id.value.to_string()).collect()
+}
+
+fn check_references(file: &FileConfig, service: &FileService, report: &Report) {
+    let connectors = defined(&file.connectors);
+    let receivers = [defined(&file.receivers), connectors.clone()].concat();
+    let exporters = [defined(&file.exporters), connectors].concat();
+    let processors = defined(&file.processors);
+    for pipeline in &service.pipelines {
+        check_list(&pipeline.receivers, "receiver", &receivers, report);
+        check_list(&pipeline.processors, "processor", &processors, report);
+        check_list(&pipeline.exporters, "exporter", &exporters, report);
+    }
+    check_list(&service.extensions, "extension", &defined(&file.extensions), report);
+}
+
+fn check_list(ids: &[Located<ComponentId>], section: &'static str, defined: &[String], report: &Report) {
+    let mut seen = HashSet::new();
+    for Located { value, place } in ids {
+        let id = value.to_string();
+        if !seen.insert(value) {
+            report.error(place, Problem::ListedTwice { id });
+        } else if !defined.contains(&id) {
+            let nearest = nearest(&id, defined.iter().map(String::as_str)).map(str::to_owned);
+            report.error(place, Problem::Undefined { section, id, nearest });
+        }
+    }
+}
+
+fn check_routes(file: &FileConfig, used: &Used, report: &Report) {
+    let exporters = defined(&file.exporters);
+    for stage in &file.processors {
+        for route in stage.settings.iter().flat_map(|settings| &settings.routes) {
+            for to in &route.to {
+                if crate::id::PipelineId::parse(&to.value.to_string()).is_ok() {
+                    let instead = "route to the exporters of that pipeline".to_owned();
+                    let what = format!("a route to a pipeline (`{}`)", to.value);
+                    report.error(&to.place, Problem::NotServedYet { what, instead });
+                }
+            }
+            let is_pipeline = |id: &ComponentId| crate::id::PipelineId::parse(&id.to_string()).is_ok();
+            let to: Vec<_> = route.to.iter().filter(|to| !is_pipeline(&to.value)).cloned().collect();
+            check_list(&to, "exporter", &exporters, report);
+        }
+    }
+    for exporter in file.exporters.iter().filter(|exporter| !used.exporters.contains(&exporter.id.value)) {
+        let leads_here = |stage: &&Component<FileStage>| {
+            let mut to = stage.settings.iter().flat_map(|settings| &settings.routes).flat_map(|route| &route.to);
+            to.any(|to| to.value == exporter.id.value)
+        };
+        if let Some(stage) = file.processors.iter().find(leads_here) {
+            let (id, stage) = (exporter.id.value.to_string(), stage.id.value.to_string());
+            report.error(&exporter.id.place, Problem::Unreached { id, stage });
+        }
+    }
+}
+
+/// An exporter over HTTP may have URLs for some signals only.
+fn check_urls(file: &FileConfig, service: &FileService, report: &Report) {
+    for pipeline in &service.pipelines {
+        let signal = pipeline.id.value.signal();
+        for exporter in reached(pipeline, &file.processors) {
+            let of_id = file.exporters.iter().find(|candidate| candidate.id.value == exporter.value);
+            let Some(Exporter::OtlpHttp(http)) = of_id.and_then(|of_id| of_id.settings.as_ref()) else { continue };
+            if http.urls.get(signal).is_none() {
+                let problem = Problem::NoUrl {
+                    signal: signal.name(),
+                    pipeline: pipeline.id.value.to_string(),
+                    exporter: exporter.value.to_string(),
+                };
+                report.error(&exporter.place, problem);
+            }
+        }
+    }
+}
+
+/// The exporters of a pipeline, those of its stages' routes included.
+fn reached<'f>(pipeline: &'f FilePipeline, stages: &'f [Component<FileStage>]) -> Vec<&'f Located<ComponentId>> {
+    let mut exporters: Vec<_> = pipeline.exporters.iter().collect();
+    for stage in &pipeline.processors {
+        let of_id = stages.iter().find(|candidate| candidate.id.value == stage.value);
+        let settings = of_id.and_then(|of_id| of_id.settings.as_ref());
+        exporters.extend(settings.iter().flat_map(|settings| &settings.routes).flat_map(|route| &route.to));
+    }
+    exporters
+}
+
+fn check_used(file: &FileConfig, used: &Used, report: &Report) {
+    warn_unused(&file.receivers, "receiver", &used.receivers, report);
+    warn_unused(&file.processors, "processor", &used.processors, report);
+    let by_unused_route: HashSet<_> = file
+        .processors
+        .iter()
+        .flat_map(|stage| &stage.settings)
+        .flat_map(|settings| &settings.routes)
+        .flat_map(|route| route.to.iter().map(|to| to.value.clone()))
+        .collect();
+    let exporters = used.exporters.iter().cloned().chain(by_unused_route).collect();
+    warn_unused(&file.exporters, "exporter", &exporters, report);
+    warn_unused(&file.extensions, "extension", &used.extensions, report);
+}
+
+fn warn_unused<T>(components: &[Component<T>], section: &'static str, used: &BTreeSet<ComponentId>, report: &Report) {
+    for Component { id, settings, .. } in components {
+        if settings.is_some() && !used.contains(&id.value) {
+            report.warn(&id.place, Problem::Unused { section, id: id.value.to_string() });
+        }
+    }
+}
+
+fn check_ports(file: &FileConfig, service: &FileService, used: &Used, report: &Report) {
+    let receivers = file.receivers.iter().filter(|receiver| used.receivers.contains(&receiver.id.value));
+    let extensions = file.extensions.iter().filter(|extension| used.extensions.contains(&extension.id.value));
+    let mut listens: Vec<&Located<Endpoint>> = receivers.flat_map(|receiver| &receiver.listens).collect();
+    listens.extend(extensions.flat_map(|extension| &extension.listens));
+    listens.extend(&service.listens);
+    for (i, second) in listens.iter().enumerate() {
+        if let Some(first) = listens.iter().take(i).find(|first| overlap(&first.value, &second.value)) {
+            let problem = Problem::PortTwice {
+                port: second.value.port,
+                other: first.place.key.clone(),
+                line: first.place.span.line,
+            };
+            report.error(&second.place, problem);
+        }
+    }
+}
+
+/// Whether two sockets cannot both be bound. Names other than `localhost` are not looked up: those are found when binding.
+fn overlap(a: &Endpoint, b: &Endpoint) -> bool {
+    let every = |host: &str| matches!(host, "" | "0.0.0.0" | "::");
+    let local = |host: &str| matches!(host, "localhost" | "127.0.0.1" | "::1");
+    let hosts = a.host == b.host
+        || every(&a.host)
+        || every(&b.host)
+        || (local(&a.host) && local(&b.host) && (&*a.host == "localhost" || &*b.host == "localhost"));
+    a.port != 0 && a.port == b.port && hosts
+}
+
+fn check_plugins(stages: &[Component<FileStage>], report: &Report) {
+    for stage in stages.iter().flat_map(|stage| &stage.settings) {
+        let PluginSource::File(path) = &stage.plugin.value else { continue };
+        let path = beside(path, &stage.plugin.place, report);
+        let why = match std::fs::metadata(&path) {
+            Ok(metadata) if metadata.is_file() => continue,
+            Ok(_) => "it is not a file".to_owned(),
+            Err(error) => format!("{error}; a relative path starts at the folder of the configuration file"),
+        };
+        report.error(&stage.plugin.place, Problem::NoSuchFile { path: path.display().to_string(), why });
+    }
+}
+
+/// A plugin's path starts at the file that names it.
+fn beside(path: &std::path::Path, place: &Place, report: &Report) -> std::path::PathBuf {
+    match report.sources.path(place.span.file).parent() {
+        Some(folder) => folder.join(path),
+        None => path.to_owned(),
+    }
+}
+
+fn build(file: FileConfig, used: &Used, report: &Report) -> Config {
+    let Some(service) = file.service else { return Config::default() };
+    let mut pipelines = BTreeMap::new();
+    for pipeline in service.pipelines {
+        let ids = |list: Vec<Located<ComponentId>>| list.into_iter().map(|id| id.value).collect();
+        let running = Pipeline {
+            receivers: ids(pipeline.receivers),
+            processors: ids(pipeline.processors),
+            exporters: ids(pipeline.exporters),
+        };
+        pipelines.insert(pipeline.id.value, running);
+    }
+    Config {
+        receivers: take(file.receivers, &used.receivers, |receiver| receiver),
+        processors: take(file.processors, &used.processors, |stage| Processor::Wasm(running_stage(stage, report))),
+        exporters: take(file.exporters, &used.exporters, |exporter| exporter),
+        extensions: take(file.extensions, &used.extensions, |extension| extension),
+        pipelines,
+        telemetry: service.telemetry,
+    }
+}
+
+fn take<T, R>(
+    components: Vec<Component<T>>,
+    used: &BTreeSet<ComponentId>,
+    running: impl Fn(T) -> R,
+) -> BTreeMap<ComponentId, R> {
+    let of_use = components.into_iter().filter(|component| used.contains(&component.id.value));
+    of_use.filter_map(|component| Some((component.id.value, running(component.settings?)))).collect()
+}
+
+fn running_stage(stage: FileStage, report: &Report) -> WasmStage {
+    let plugin = match stage.plugin.value {
+        PluginSource::File(path) => PluginSource::File(beside(&path, &stage.plugin.place, report)),
+        builtin => builtin,
+    };
+    let routes = stage.routes.into_iter().map(|route| (route.name, route.to.into_iter().map(|to| to.value).collect()));
+    WasmStage { plugin, config: stage.config, limits: stage.limits, on_fault: stage.on_fault, routes: routes.collect() }
+}

@@ -1,0 +1,188 @@
+//! Addresses to listen on and to send to.
+
+use super::{FromNode, expected, text};
+use crate::node::Node;
+use crate::problem::Problem;
+use crate::running::{Endpoint, HttpUrl};
+
+/// `host:port` to listen on; the host may be empty, the port 0.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct ServerAddress(pub Endpoint);
+
+/// `host:port` to send to, with what a scheme before it said about TLS.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct ClientAddress {
+    pub endpoint: Endpoint,
+    /// `http://`: no; `https://`: yes; no scheme: `tls.insecure` says.
+    pub tls: Option<bool>,
+}
+
+impl FromNode for ServerAddress {
+    fn from_node(node: &Node) -> Result<ServerAddress, Problem> {
+        const EXPECTED: &str = "`host:port`, such as `localhost:4317`, `0.0.0.0:4317` or `[::1]:4317`";
+        let address = text(node, EXPECTED)?;
+        refuse_unix(&address)?;
+        match host_and_port(&address) {
+            Some((host, Some(port))) => Ok(ServerAddress(Endpoint::new(host, port))),
+            _ => Err(expected(EXPECTED, node)),
+        }
+    }
+}
+
+impl FromNode for ClientAddress {
+    fn from_node(node: &Node) -> Result<ClientAddress, Problem> {
+        const EXPECTED: &str = "`host:port`, with or without `http://` or `https://` before it";
+        let address = text(node, EXPECTED)?;
+        refuse_unix(&address)?;
+        let (tls, rest, default_port) = match address.split_once("://") {
+            Some(("http", rest)) => (Some(false), rest, Some(80)),
+            Some(("https", rest)) => (Some(true), rest, Some(443)),
+            // gRPC's way to ask for name resolution, which there always is: `dns:///host:port`.
+            Some(("dns", rest)) => (None, rest.strip_prefix('/').unwrap_or(rest), None),
+            Some(_) => return Err(expected(EXPECTED, node)),
+            None => (None, address.as_str(), None),
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        match host_and_port(rest) {
+            Some((host, port)) if !host.is_empty() => match port.or(default_port) {
+                Some(port) if port != 0 => Ok(ClientAddress { endpoint: Endpoint::new(host, port), tls }),
+                _ => Err(expected(EXPECTED, node)),
+            },
+            _ => Err(expected(EXPECTED, node)),
+        }
+    }
+}
+
+impl FromNode for HttpUrl {
+    fn from_node(node: &Node) -> Result<HttpUrl, Problem> {
+        const EXPECTED: &str = "a URL, such as `https://collector:4318`, without user, query and fragment";
+        let url = text(node, EXPECTED)?;
+        let (scheme, rest) = url.split_once("://").ok_or_else(|| expected(EXPECTED, node))?;
+        let (tls, default_port) = match scheme.to_ascii_lowercase().as_str() {
+            "http" => (false, 80),
+            "https" => (true, 443),
+            _ => return Err(expected(EXPECTED, node)),
+        };
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let valid_path = path.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '?' | '#' | '"' | '<' | '>' | '\\'));
+        match host_and_port(authority) {
+            Some((host, port)) if !host.is_empty() && port != Some(0) && valid_path => {
+                let endpoint = Endpoint::new(host, port.unwrap_or(default_port));
+                let path = if path.is_empty() { "/" } else { path };
+                Ok(HttpUrl { tls, endpoint, path: path.into() })
+            }
+            _ => Err(expected(EXPECTED, node)),
+        }
+    }
+}
+
+/// The host, without the brackets of IPv6, and the port if there is one. `None`: not an address.
+fn host_and_port(text: &str) -> Option<(&str, Option<u16>)> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, after) = rest.split_once(']')?;
+            // A zone (`%eth0`) may follow the address.
+            let address = host.split_once('%').map_or(host, |(address, _)| address);
+            address.parse::<std::net::Ipv6Addr>().ok()?;
+            (host, if after.is_empty() { None } else { Some(after.strip_prefix(':')?) })
+        }
+        None => match text.rsplit_once(':') {
+            // More than one colon without brackets: IPv6, and where the port starts is anybody's guess.
+            Some((host, _)) if host.contains(':') => return None,
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        },
+    };
+    if !text.starts_with('[') && !host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_')) {
+        return None;
+    }
+    match port {
+        None => Some((host, None)),
+        Some(port) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => {
+            Some((host, Some(port.parse().ok()?)))
+        }
+        Some(_) => None,
+    }
+}
+
+fn refuse_unix(address: &str) -> Result<(), Problem> {
+    if address.starts_with("unix:") {
+        let instead = "use a TCP address, such as `localhost:4317`".to_owned();
+        return Err(Problem::NotServedYet { what: "a Unix socket".to_owned(), instead });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Span;
+
+    fn read<T: FromNode>(text: &str) -> Option<T> {
+        T::from_node(&Node::text(Span::default(), text)).ok()
+    }
+
+    #[test]
+    fn a_server_listens_on_host_and_port() {
+        let cases = [
+            ("localhost:4317", Some("localhost:4317")),
+            ("0.0.0.0:4317", Some("0.0.0.0:4317")),
+            (":4317", Some(":4317")),
+            ("[::1]:4317", Some("[::1]:4317")),
+            ("[fe80::1%eth0]:1", Some("[fe80::1%eth0]:1")),
+            ("[::]:0", Some("[::]:0")),
+            ("::1:4317", None),
+            ("localhost", None),
+            ("localhost:", None),
+            ("localhost:65536", None),
+            ("localhost:+1", None),
+            ("local host:1", None),
+            ("http://localhost:4317", None),
+            ("[nonsense]:1", None),
+            ("[::1]4317", None),
+            ("unix:///run/otlp.sock", None),
+        ];
+        for (text, expected) in cases {
+            let address = read::<ServerAddress>(text).map(|address| address.0.to_string());
+            assert_eq!(address.as_deref(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_may_say_whether_it_wants_tls() {
+        let cases = [
+            ("backend:4317", Some(("backend:4317", None))),
+            ("http://backend:4317", Some(("backend:4317", Some(false)))),
+            ("https://backend", Some(("backend:443", Some(true)))),
+            ("https://backend:4317/", Some(("backend:4317", Some(true)))),
+            ("dns:///backend:4317", Some(("backend:4317", None))),
+            (":4317", None),
+            ("backend", None),
+            ("backend:0", None),
+            ("http://backend/path", None),
+            ("ftp://backend:1", None),
+        ];
+        for (text, expected) in cases {
+            let address = read::<ClientAddress>(text).map(|address| (address.endpoint.to_string(), address.tls));
+            assert_eq!(address, expected.map(|(endpoint, tls)| (endpoint.to_owned(), tls)), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_whole_and_plain() {
+        let cases = [
+            ("http://backend:4318", Some("http://backend:4318/")),
+            ("https://backend/otlp", Some("https://backend:443/otlp")),
+            ("HTTPS://[::1]:4318/a/b", Some("https://[::1]:4318/a/b")),
+            ("backend:4318", None),
+            ("http://user:password@backend", None),
+            ("http://backend/?q=1", None),
+            ("http://backend/#f", None),
+            ("http://backend/a b", None),
+            ("http://", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(read::<HttpUrl>(text).map(|url| url.to_string()).as_deref(), expected, "{text:?}");
+        }
+    }
+}
