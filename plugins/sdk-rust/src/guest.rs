@@ -1,0 +1,135 @@
+//! A plugin as a component's export: between the generated bindings and the SDK's types.
+
+use std::cell::RefCell;
+
+use wasmill_columns::Block;
+
+use crate::verdict::{Change, Edit, Target};
+use crate::{Plugin, Signal, TextForm, Use, host, plugin};
+
+/// Generated from the contract.
+pub mod bindings {
+    #![allow(missing_docs, clippy::all)]
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "plugin",
+        pub_export_macro: true,
+        default_bindings_module: "wasmill_sdk::guest::bindings",
+    });
+}
+
+pub use bindings::export;
+pub use bindings::exports::wasmill::plugin::stage::{Emission, Guest, Requirements, Slice, Verdict};
+use bindings::wasmill::plugin::types;
+
+/// The one instance of a component.
+pub struct Running<P>(RefCell<Option<Instance<P>>>);
+
+struct Instance<P> {
+    plugin: P,
+    requirements: crate::Requirements,
+    /// Kept from call to call for its memory.
+    verdict: crate::Verdict,
+}
+
+impl<P: Plugin> Running<P> {
+    pub const fn new() -> Self {
+        Running(RefCell::new(None))
+    }
+
+    pub fn init(&self, config: &str) -> Result<Requirements, String> {
+        // A panic is a trap to the host: say before what it was.
+        std::panic::set_hook(Box::new(|panic| host::log(host::Level::Error, &panic.to_string())));
+        let (plugin, requirements) = plugin::start::<P>(config).map_err(crate::Error::into_message)?;
+        let answer = (&requirements).into();
+        *self.0.borrow_mut() = Some(Instance { plugin, requirements, verdict: crate::Verdict::default() });
+        Ok(answer)
+    }
+
+    pub fn process(&self, slice: Slice) -> Result<Verdict, String> {
+        let mut running = self.0.borrow_mut();
+        let Some(Instance { plugin, requirements, verdict }) = &mut *running else {
+            return Err("`process` was called before `init`".to_owned());
+        };
+        let signal = match slice.signal {
+            types::Signal::Traces => Signal::Traces,
+            types::Signal::Metrics => Signal::Metrics,
+            types::Signal::Logs => Signal::Logs,
+            types::Signal::Profiles => return Err("profiles are not a signal of this plugin".to_owned()),
+        };
+        // SAFETY: the host made this block, and the contract says that its text is UTF-8.
+        let block = unsafe { Block::trusted(&slice.columns) }.map_err(|error| error.to_string())?;
+        let rows = slice.rows as usize;
+        verdict.begin(rows);
+        let slice = crate::Slice { signal, rows, block: &block, requirements };
+        plugin.process(&slice, verdict).map_err(crate::Error::into_message)?;
+        Ok(answer(verdict))
+    }
+}
+
+impl From<&crate::Requirements> for Requirements {
+    fn from(requirements: &crate::Requirements) -> Self {
+        let inputs = requirements.inputs.iter().map(|input| types::Input {
+            signal: match input.signal {
+                Signal::Traces => types::Signal::Traces,
+                Signal::Metrics => types::Signal::Metrics,
+                Signal::Logs => types::Signal::Logs,
+            },
+            columns: input.columns.iter().filter_map(|&number| requirements.columns.get(number)).map(request).collect(),
+        });
+        let uses = requirements.used().into_iter().map(|used| match used {
+            Use::Keep => "keep",
+            Use::Routes => "routes",
+            Use::Edits => "edits",
+        });
+        Requirements {
+            inputs: inputs.collect(),
+            state: types::StateScope::Stateless,
+            route_sets: requirements.route_sets.clone(),
+            uses: uses.map(str::to_owned).collect(),
+            tables: Vec::new(),
+            tick_ms: 0,
+        }
+    }
+}
+
+fn request(wanted: &crate::requirements::Wanted) -> types::Request {
+    types::Request {
+        path: wanted.path.clone(),
+        kind: wanted.kind as u8,
+        text: match wanted.text {
+            TextForm::Plain => types::TextForm::Plain,
+            TextForm::Dictionary => types::TextForm::Dictionary,
+            TextForm::Either => types::TextForm::Either,
+        },
+    }
+}
+
+fn answer(verdict: &mut crate::Verdict) -> Verdict {
+    let keep = match verdict.keep.take() {
+        None => types::Keep::All,
+        Some(keep) if keep.is_none() => types::Keep::None,
+        Some(keep) if keep.is_all() => types::Keep::All,
+        Some(keep) => types::Keep::Rows(keep.to_bytes()),
+    };
+    let route = match verdict.routes.as_slice() {
+        [] => types::Route::Unchanged,
+        [first, rest @ ..] if rest.iter().all(|route| route == first) => types::Route::All(*first),
+        routes => types::Route::Rows(routes.iter().flat_map(|route| route.to_le_bytes()).collect()),
+    };
+    let edits = verdict.edits.drain(..).map(|Edit { path, target, change }| types::Edit {
+        path,
+        target: match target {
+            Target::All => types::Target::All,
+            Target::Rows(rows) => types::Target::Rows(rows),
+            Target::Indices(rows) => types::Target::Indices(rows),
+            Target::Entries(places) => types::Target::Entries(places),
+        },
+        change: match change {
+            Change::Remove => types::Change::Remove,
+            Change::Set(columns) => types::Change::Set(columns),
+            Change::Merge(columns) => types::Change::Merge(columns),
+        },
+    });
+    Verdict { keep, route, edits: edits.collect(), emit: Vec::new() }
+}

@@ -1,0 +1,68 @@
+//! What a plugin is.
+
+use serde::de::DeserializeOwned;
+
+use crate::{Error, Requirements, Result, Slice, Verdict};
+
+/// A plugin. [`plugin!`](crate::plugin) makes it a component's export.
+pub trait Plugin: Sized + 'static {
+    /// The stage's `config:` block. Deny unknown fields, so that a typing error is found when the gateway starts. `()` for none.
+    type Config: DeserializeOwned;
+
+    /// Called once for each instance, with a config that could be read. Says in `needs` on which signals the plugin can be used
+    /// and which columns it is to be shown. All instances of one config must say the same.
+    fn init(config: Self::Config, needs: &mut Requirements) -> Result<Self>;
+
+    /// Decides about a slice of at least one row. A verdict that nothing is done to keeps all rows as they are. An error
+    /// refuses the slice as a whole; the instance goes on.
+    fn process(&mut self, slice: &Slice<'_>, verdict: &mut Verdict) -> Result<()>;
+}
+
+/// Starts a plugin: reads its config, which is `null` where the stage has none, and asks for its requirements.
+pub(crate) fn start<P: Plugin>(config: &str) -> Result<(P, Requirements)> {
+    let config = serde_json::from_str(config).map_err(|error| Error::new(format!("`config`: {error}")))?;
+    let mut requirements = Requirements::default();
+    let plugin = P::init(config, &mut requirements)?;
+    Ok((plugin, requirements))
+}
+
+/// Makes a [`Plugin`] the export of this crate: once, in the crate that is the plugin.
+#[macro_export]
+macro_rules! plugin {
+    ($plugin:ty) => {
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            use $crate::guest::{self, Emission, Requirements, Running, Slice, Verdict};
+
+            // Components have one thread, and a caller at a time.
+            thread_local! {
+                static RUNNING: Running<$plugin> = const { Running::new() };
+            }
+
+            struct Export;
+
+            impl guest::Guest for Export {
+                fn init(config: String) -> Result<Requirements, String> {
+                    RUNNING.with(|running| running.init(&config))
+                }
+                fn process(slice: Slice) -> Result<Verdict, String> {
+                    RUNNING.with(|running| running.process(slice))
+                }
+                fn tick(_now: u64) -> Result<Vec<Emission>, String> {
+                    Ok(Vec::new())
+                }
+                fn flush() -> Result<Vec<Emission>, String> {
+                    Ok(Vec::new())
+                }
+                fn snapshot() -> Result<Vec<u8>, String> {
+                    Ok(Vec::new())
+                }
+                fn restore(_entries: Vec<u8>) -> Result<(), String> {
+                    Ok(())
+                }
+            }
+
+    $crate::guest::export!(Export with_types_in $crate::guest::bindings);
+        };
+    };
+}

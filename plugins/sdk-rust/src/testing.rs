@@ -1,0 +1,119 @@
+//! Testing a plugin without WebAssembly.
+//!
+//! ```
+//! use wasmill_sdk::prelude::*;
+//! use wasmill_sdk::testing::Harness;
+//!
+//! struct Slow(Column<u64>);
+//!
+//! impl Plugin for Slow {
+//!     type Config = ();
+//!     fn init(_: (), needs: &mut Requirements) -> Result<Self> {
+//!         needs.signals([Signal::Traces]);
+//!         Ok(Slow(needs.column("duration")))
+//!     }
+//!     fn process(&mut self, slice: &Slice, verdict: &mut Verdict) -> Result<()> {
+//!         verdict.keep(&slice.column(self.0).matches(|nanos| nanos > 1_000_000));
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let mut plugin = Harness::<Slow>::start("null").unwrap();
+//! let answer = plugin.slice(Signal::Traces, 3).with("duration", [5_u64, 5_000_000, 7]).process().unwrap();
+//! assert_eq!(answer.kept(), [1]);
+//! ```
+//!
+//! The harness does what the host does, through the same block: columns that are not given have no values, and what the
+//! plugin answers is checked. It panics where a test is wrong: a path that the plugin did not ask for, a column that is too
+//! short.
+
+mod answer;
+mod cell;
+mod columns;
+mod log;
+
+use wasmill_columns::{Block, BlockBuilder};
+
+use crate::plugin;
+use crate::{Plugin, Requirements, Result, Signal, Slice, Use, Verdict};
+
+pub use answer::{Answer, Edited};
+pub use cell::Cell;
+pub use log::{Metric, MetricKind, logged, metrics};
+pub(crate) use log::{clock, counter, gauge, histogram, log};
+
+/// A plugin under test.
+pub struct Harness<P> {
+    plugin: P,
+    requirements: Requirements,
+    verdict: Verdict,
+}
+
+/// A slice in the making.
+pub struct SliceOf<'h, P> {
+    harness: &'h mut Harness<P>,
+    signal: Signal,
+    rows: usize,
+    columns: Vec<(String, Vec<Cell>)>,
+}
+
+impl<P: Plugin> Harness<P> {
+    /// Starts the plugin with a config in JSON. An error is what the operator would read.
+    pub fn start(config: &str) -> Result<Harness<P>> {
+        let (plugin, requirements) = plugin::start(config)?;
+        Ok(Harness { plugin, requirements, verdict: Verdict::default() })
+    }
+
+    /// The signals that the plugin can be used on.
+    pub fn signals(&self) -> Vec<Signal> {
+        self.requirements.inputs.iter().map(|input| input.signal).collect()
+    }
+
+    /// The paths that it asked for of a signal, in order.
+    pub fn paths(&self, signal: Signal) -> Vec<&str> {
+        let inputs = self.requirements.inputs.iter().filter(|input| input.signal == signal);
+        let numbers = inputs.flat_map(|input| &input.columns);
+        numbers.map(|&number| self.requirements.columns[number].path.as_str()).collect()
+    }
+
+    pub fn uses(&self) -> Vec<Use> {
+        self.requirements.used()
+    }
+
+    /// Begins a slice of so many rows.
+    pub fn slice(&mut self, signal: Signal, rows: usize) -> SliceOf<'_, P> {
+        SliceOf { harness: self, signal, rows, columns: Vec::new() }
+    }
+}
+
+impl<P: Plugin> SliceOf<'_, P> {
+    /// Gives a column its values, one for each row: text, numbers, or an `Option` of these.
+    #[must_use]
+    pub fn with<C: Into<Cell>>(mut self, path: &str, values: impl IntoIterator<Item = C>) -> Self {
+        let values: Vec<Cell> = values.into_iter().map(Into::into).collect();
+        assert_eq!(values.len(), self.rows, "`{path}` has a value for each row");
+        let asked = self.harness.paths(self.signal);
+        assert!(asked.contains(&path), "the plugin asked for {asked:?} of {:?}, not for `{path}`", self.signal);
+        self.columns.push((path.to_owned(), values));
+        self
+    }
+
+    /// Shows the slice to the plugin. An error is its refusal.
+    pub fn process(self) -> Result<Answer> {
+        let SliceOf { harness, signal, rows, columns } = self;
+        let Harness { plugin, requirements, verdict } = harness;
+        let input = requirements.inputs.iter().find(|input| input.signal == signal);
+        let input = input.unwrap_or_else(|| panic!("the plugin cannot be used on {signal:?}"));
+        let mut builder = BlockBuilder::new();
+        for &number in &input.columns {
+            let wanted = &requirements.columns[number];
+            let values = columns.iter().find(|(path, _)| *path == wanted.path).map(|(_, values)| values.clone());
+            columns::write(&mut builder, wanted, &values.unwrap_or_else(|| vec![Cell::Absent; rows]));
+        }
+        let bytes = builder.finish()?;
+        let block = Block::check(&bytes)?;
+        verdict.begin(rows);
+        plugin.process(&Slice { signal, rows, block: &block, requirements }, verdict)?;
+        Ok(Answer::of(verdict, requirements))
+    }
+}
