@@ -35,6 +35,8 @@ pub(crate) struct ComponentType<T> {
     pub names: &'static [&'static str],
     pub section: &'static Section,
     pub doc: &'static str,
+    /// As it would stand in its section.
+    pub example: &'static str,
     pub read: fn(&Reader, &mut Vec<Located<Endpoint>>) -> Option<T>,
 }
 
@@ -42,6 +44,13 @@ pub(crate) const RECEIVERS: &[ComponentType<Receiver>] = &[ComponentType {
     names: &["otlp"],
     section: &otlp_receiver::SECTION,
     doc: "OTLP over gRPC and HTTP (protobuf), all signals.",
+    example: "otlp:
+  protocols:
+    grpc:
+      endpoint: 0.0.0.0:4317
+      max_recv_msg_size_mib: 16
+    http:
+",
     read: otlp_receiver::read,
 }];
 
@@ -49,6 +58,15 @@ pub(crate) const PROCESSORS: &[ComponentType<FileStage>] = &[ComponentType {
     names: &["wasm"],
     section: &wasm::SECTION,
     doc: "A plugin as a stage. Its name after the `/` is that of the stage in logs and metrics.",
+    example: "wasm/keep-what-matters:
+  plugin: builtin:filter
+  config:
+    drop:
+      - attributes[\"http.route\"] == \"/healthz\"
+  limits:
+    call_deadline: 50ms
+  on_fault: pass
+",
     read: wasm::read,
 }];
 
@@ -57,18 +75,35 @@ pub(crate) const EXPORTERS: &[ComponentType<Exporter>] = &[
         names: &["otlp_grpc", "otlp"],
         section: &otlp_grpc::SECTION,
         doc: "OTLP over gRPC, all signals.",
+        example: "otlp_grpc/backend:
+  endpoint: backend.example.com:4317
+  compression: zstd
+  headers:
+    authorization: Bearer ${env:TOKEN}
+  sending_queue:
+    queue_size: 5000
+  on_full: drop_newest
+",
         read: otlp_grpc::read,
     },
     ComponentType {
         names: &["otlp_http", "otlphttp"],
         section: &otlp_http::SECTION,
         doc: "OTLP over HTTP (protobuf), all signals. At least one of the four endpoints is needed.",
+        example: "otlp_http/backend:
+  endpoint: https://backend.example.com:4318
+  retry_on_failure:
+    max_elapsed_time: 10m
+",
         read: otlp_http::read,
     },
     ComponentType {
         names: &["debug"],
         section: &debug::SECTION,
         doc: "Writes what reaches it to standard error, readable.",
+        example: "debug:
+  verbosity: detailed
+",
         read: debug::read,
     },
 ];
@@ -77,5 +112,8 @@ pub(crate) const EXTENSIONS: &[ComponentType<Extension>] = &[ComponentType {
     names: &["health_check"],
     section: &health_check::SECTION,
     doc: "Answers 200 while the gateway is ready and 503 otherwise, for load balancers and orchestrators.",
+    example: "health_check:
+  endpoint: 0.0.0.0:13133
+",
     read: health_check::read,
 }];

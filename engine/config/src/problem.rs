@@ -57,8 +57,12 @@ pub enum Problem {
     Undefined { section: &'static str, id: String, nearest: Option<String> },
     #[error("`{id}` is listed twice")]
     ListedTwice { id: String },
-    #[error("the {section} `{id}` is not used by any pipeline, so it is not started")]
+    #[error("the {section} `{id}` is defined, but not used, so it is not started")]
     Unused { section: &'static str, id: String },
+    #[error(
+        "no pipeline and no route names the exporter `{id}`: only a plugin that routes to it by this id reaches it"
+    )]
+    Unnamed { id: String },
     #[error("nothing reaches the exporter `{id}`: only routes of `{stage}` lead to it, and no pipeline uses that")]
     Unreached { id: String, stage: String },
     #[error(
@@ -89,7 +93,12 @@ impl Problem {
                 (!instead.is_empty()).then(|| instead.clone())
             }
             Problem::NoEffect { why, .. } => Some(why.clone()),
-            Problem::Unused { .. } => Some("name it in `service::pipelines`, or remove it".to_owned()),
+            Problem::Unused { section: "extension", .. } => {
+                Some("name it in `service::extensions`, or remove it".to_owned())
+            }
+            Problem::Unused { .. } | Problem::Unnamed { .. } => {
+                Some("name it in `service::pipelines`, or remove it".to_owned())
+            }
             Problem::Unreached { .. } => Some("name it, or that stage, in `service::pipelines`".to_owned()),
             Problem::NoSuchFile { why, .. } => Some(why.clone()),
             _ => None,

@@ -36,8 +36,7 @@ pub enum Kind {
     File,
     /// One of these words.
     Word(&'static [&'static str]),
-    /// The name of a component, or of these.
-    Id,
+    /// A list of names of components.
     Ids,
     /// A map of texts.
     Texts,

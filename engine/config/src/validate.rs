@@ -1,11 +1,11 @@
 //! The file's shape to the running one: references, routes, ports, files.
 //!
-//! Only what a pipeline uses goes over. What depends on a component that had mistakes of its own is not reported again.
+//! Only what a pipeline uses, or may use, goes over. What depends on a component that had mistakes of its own is not reported again.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::component::{Component, FileStage};
-use crate::diagnostic::{Place, Report};
+use crate::diagnostic::Report;
 use crate::file::{FileConfig, FilePipeline, FileService};
 use crate::id::ComponentId;
 use crate::nearest::nearest;
@@ -23,7 +23,7 @@ pub(crate) fn validate(file: FileConfig, report: &Report) -> Config {
     check_used(&file, &used, report);
     check_ports(&file, service, &used, report);
     check_plugins(&file.processors, report);
-    build(file, &used, report)
+    build(file, used)
 }
 
 /// Which components the pipelines use.
@@ -33,6 +33,8 @@ struct Used {
     processors: BTreeSet<ComponentId>,
     /// By `exporters:` or by a route of a stage that is used.
     exporters: BTreeSet<ComponentId>,
+    /// Whether a plugin runs, which may route to any exporter by its id.
+    has_stages: bool,
     extensions: BTreeSet<ComponentId>,
 }
 
@@ -43,6 +45,7 @@ impl Used {
         for pipeline in &service.pipelines {
             used.receivers.extend(ids(&pipeline.receivers));
             used.processors.extend(ids(&pipeline.processors));
+            used.has_stages |= !pipeline.processors.is_empty();
             used.exporters.extend(ids(&pipeline.exporters));
         }
         for stage in stages.iter().filter(|stage| used.processors.contains(&stage.id.value)) {
@@ -153,7 +156,11 @@ fn check_used(file: &FileConfig, used: &Used, report: &Report) {
         .flat_map(|route| route.to.iter().map(|to| to.value.clone()))
         .collect();
     let exporters = used.exporters.iter().cloned().chain(by_unused_route).collect();
-    warn_unused(&file.exporters, "exporter", &exporters, report);
+    if used.has_stages {
+        warn_unnamed(&file.exporters, &exporters, report);
+    } else {
+        warn_unused(&file.exporters, "exporter", &exporters, report);
+    }
     warn_unused(&file.extensions, "extension", &used.extensions, report);
 }
 
@@ -161,6 +168,15 @@ fn warn_unused<T>(components: &[Component<T>], section: &'static str, used: &BTr
     for Component { id, settings, .. } in components {
         if settings.is_some() && !used.contains(&id.value) {
             report.warn(&id.place, Problem::Unused { section, id: id.value.to_string() });
+        }
+    }
+}
+
+/// Only the plugins, which are not loaded here, know whether they route to these.
+fn warn_unnamed(exporters: &[Component<Exporter>], named: &BTreeSet<ComponentId>, report: &Report) {
+    for Component { id, settings, .. } in exporters {
+        if settings.is_some() && !named.contains(&id.value) {
+            report.warn(&id.place, Problem::Unnamed { id: id.value.to_string() });
         }
     }
 }
@@ -197,26 +213,20 @@ fn overlap(a: &Endpoint, b: &Endpoint) -> bool {
 fn check_plugins(stages: &[Component<FileStage>], report: &Report) {
     for stage in stages.iter().flat_map(|stage| &stage.settings) {
         let PluginSource::File(path) = &stage.plugin.value else { continue };
-        let path = beside(path, &stage.plugin.place, report);
-        let why = match std::fs::metadata(&path) {
+        let why = match std::fs::metadata(path) {
             Ok(metadata) if metadata.is_file() => continue,
             Ok(_) => "it is not a file".to_owned(),
-            Err(error) => format!("{error}; a relative path starts at the folder of the configuration file"),
+            Err(error) => format!("{error}; a relative path starts at the working directory"),
         };
         report.error(&stage.plugin.place, Problem::NoSuchFile { path: path.display().to_string(), why });
     }
 }
 
-/// A plugin's path starts at the file that names it.
-fn beside(path: &std::path::Path, place: &Place, report: &Report) -> std::path::PathBuf {
-    match report.sources.path(place.span.file).parent() {
-        Some(folder) => folder.join(path),
-        None => path.to_owned(),
-    }
-}
-
-fn build(file: FileConfig, used: &Used, report: &Report) -> Config {
+fn build(file: FileConfig, mut used: Used) -> Config {
     let Some(service) = file.service else { return Config::default() };
+    if used.has_stages {
+        used.exporters.extend(file.exporters.iter().map(|exporter| exporter.id.value.clone()));
+    }
     let mut pipelines = BTreeMap::new();
     for pipeline in service.pipelines {
         let ids = |list: Vec<Located<ComponentId>>| list.into_iter().map(|id| id.value).collect();
@@ -229,7 +239,7 @@ fn build(file: FileConfig, used: &Used, report: &Report) -> Config {
     }
     Config {
         receivers: take(file.receivers, &used.receivers, |receiver| receiver),
-        processors: take(file.processors, &used.processors, |stage| Processor::Wasm(running_stage(stage, report))),
+        processors: take(file.processors, &used.processors, |stage| Processor::Wasm(running_stage(stage))),
         exporters: take(file.exporters, &used.exporters, |exporter| exporter),
         extensions: take(file.extensions, &used.extensions, |extension| extension),
         pipelines,
@@ -246,11 +256,13 @@ fn take<T, R>(
     of_use.filter_map(|component| Some((component.id.value, running(component.settings?)))).collect()
 }
 
-fn running_stage(stage: FileStage, report: &Report) -> WasmStage {
-    let plugin = match stage.plugin.value {
-        PluginSource::File(path) => PluginSource::File(beside(&path, &stage.plugin.place, report)),
-        builtin => builtin,
-    };
+fn running_stage(stage: FileStage) -> WasmStage {
     let routes = stage.routes.into_iter().map(|route| (route.name, route.to.into_iter().map(|to| to.value).collect()));
-    WasmStage { plugin, config: stage.config, limits: stage.limits, on_fault: stage.on_fault, routes: routes.collect() }
+    WasmStage {
+        plugin: stage.plugin.value,
+        config: stage.config,
+        limits: stage.limits,
+        on_fault: stage.on_fault,
+        routes: routes.collect(),
+    }
 }

@@ -28,7 +28,7 @@ static GRPC: Section = Section {
         key("endpoint", Kind::Address, "localhost:4317", "Where to listen. Port 0 takes any free one."),
         key("transport", Kind::Word(&["tcp"]), "tcp", "The network. Unix sockets are not served yet."),
         key("max_recv_msg_size_mib", Kind::Integer, "64", "The largest message, compressed or not, MiB; 1 to 1024."),
-        key("max_concurrent_streams", Kind::Integer, "1000", "Requests at one time on one connection, at least 1."),
+        key("max_concurrent_streams", Kind::Integer, "128", "Requests at one time on one connection, at least 1."),
         key("keepalive", Kind::Section(&KEEPALIVE), "", "When a silent connection is probed."),
         key("include_metadata", Kind::Bool, "false", "Whether the client's metadata goes along with its batch."),
         TLS_SERVER,

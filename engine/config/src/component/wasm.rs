@@ -20,8 +20,8 @@ pub(super) static SECTION: Section = Section {
         required(
             "plugin",
             Kind::Text,
-            "A `.wasm` file, or `builtin:NAME` for one that the binary carries. A relative path starts at the folder of this \
-             configuration file.",
+            "A `.wasm` file, or `builtin:NAME` for one that the binary carries. A relative path starts at the working \
+             directory.",
         ),
         key("config", Kind::Any, "{}", "For the plugin, which checks it; handed over as JSON."),
         key("limits", Kind::Section(&LIMITS), "", "What the plugin may use."),
@@ -32,18 +32,24 @@ pub(super) static SECTION: Section = Section {
             "What happens to rows whose call failed: the client is told to retry, they go on as they were, or they are dropped \
              and counted.",
         ),
-        key("routes", Kind::Routes, "{}", "For each route that the plugin names, the exporters that its rows go to."),
+        key(
+            "routes",
+            Kind::Routes,
+            "{}",
+            "For each route that the plugin names, the exporters that its rows go to. A route that is not here is the id of an \
+             exporter.",
+        ),
     ],
 };
 
 static LIMITS: Section = Section {
     keys: &[
-        key("call_deadline", Kind::Duration, "300ms", "For one call of `process`; 1ms to 1h."),
+        key("call_deadline", Kind::Duration, "250ms", "For one call of `process`; 1ms to 1h."),
         key("init_deadline", Kind::Duration, "5s", "For instantiating and `init`; 1ms to 1h."),
-        key("memory", Kind::Size, "64MiB", "Memory of an instance; 64KiB to 4GiB."),
+        key("memory", Kind::Size, "64MiB", "Memory of an instance; 64KiB to 1GiB."),
         key("rows_max", Kind::Integer, "8192", "Rows of a slice, which is what a call gets; 1 to 1048576."),
-        key("column_bytes_max", Kind::Size, "12MiB", "Bytes of the columns of a slice; 64KiB to 1GiB."),
-        key("verdict_bytes_max", Kind::Size, "12MiB", "Bytes that a call may return; 64KiB to 1GiB."),
+        key("column_bytes_max", Kind::Size, "8MiB", "Bytes of the columns of a slice; 64KiB to 256MiB."),
+        key("verdict_bytes_max", Kind::Size, "16MiB", "Bytes that a call may return; 64KiB to 256MiB."),
         key("instances_max", Kind::Integer, "the number of CPUs", "Instances, and so calls at one time; 1 to 1024."),
     ],
 };
@@ -118,14 +124,14 @@ fn read_limits(reader: &Reader) -> PluginLimits {
         let what = format!("a whole number, 1 to {most}");
         reader.checked(key, &what, |count: &NonZeroUsize| count.get() <= most).unwrap_or(default)
     };
-    const BUFFER: &str = "a size, `64KiB` to `1GiB`";
+    const BUFFER: &str = "a size, `64KiB` to `256MiB`";
     PluginLimits {
         call_deadline: deadline("call_deadline", default.call_deadline),
         init_deadline: deadline("init_deadline", default.init_deadline),
-        memory_bytes_max: size("memory", 4 << 30, "a size, `64KiB` to `4GiB`", default.memory_bytes_max),
+        memory_bytes_max: size("memory", 1 << 30, "a size, `64KiB` to `1GiB`", default.memory_bytes_max),
         slice_rows_max: count("rows_max", 1 << 20, default.slice_rows_max),
-        column_bytes_max: size("column_bytes_max", 1 << 30, BUFFER, default.column_bytes_max),
-        verdict_bytes_max: size("verdict_bytes_max", 1 << 30, BUFFER, default.verdict_bytes_max),
+        column_bytes_max: size("column_bytes_max", 256 << 20, BUFFER, default.column_bytes_max),
+        verdict_bytes_max: size("verdict_bytes_max", 256 << 20, BUFFER, default.verdict_bytes_max),
         instances_max: count("instances_max", 1_024, default.instances_max),
     }
 }

@@ -31,7 +31,7 @@ pub type PluginConfig = crate::secret::Secret;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum PluginSource {
-    /// A file that was there when the configuration was read. Relative paths are relative to the working directory.
+    /// A file that was there when the configuration was read. A relative path starts at the working directory.
     File(PathBuf),
     /// One that the binary carries, by name. Whether it does is for the gateway to say.
     Builtin(Arc<str>),
@@ -69,17 +69,17 @@ pub enum OnFault {
 }
 
 impl PluginLimits {
-    /// A slow plugin in Python takes 3 ms for a full slice; a hundred times that is not slow but stuck.
-    pub const CALL_DEADLINE: Duration = Duration::from_millis(300);
+    /// A slow plugin in Python takes 10 ms for a full slice; 25 times that is not slow but stuck.
+    pub const CALL_DEADLINE: Duration = Duration::from_millis(250);
     /// An interpreter starts and reads its configuration in well under a second.
     pub const INIT_DEADLINE: Duration = Duration::from_secs(5);
     /// Five times what an idle Python instance has.
     pub const MEMORY_BYTES_MAX: usize = 64 << 20;
     pub const SLICE_ROWS_MAX: usize = 8_192;
-    /// 8,192 rows with 1 KiB of columns each, and half of it again.
-    pub const COLUMN_BYTES_MAX: usize = 12 << 20;
-    /// A verdict that edits every row of a full slice with 1 KiB each, and half of it again.
-    pub const VERDICT_BYTES_MAX: usize = 12 << 20;
+    /// 8,192 rows with 1 KiB of columns each.
+    pub const COLUMN_BYTES_MAX: usize = 8 << 20;
+    /// Twice what went in.
+    pub const VERDICT_BYTES_MAX: usize = 16 << 20;
 }
 
 impl Default for PluginLimits {

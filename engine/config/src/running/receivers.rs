@@ -66,8 +66,8 @@ impl Default for GrpcServer {
         GrpcServer {
             endpoint: Endpoint::new("localhost", OtlpReceiver::GRPC_PORT),
             message_bytes_max: OtlpReceiver::MESSAGE_BYTES_MAX,
-            // An exporter has a handful of requests on the way; a proxy in front of many clients has hundreds.
-            concurrent_streams_max: NonZeroU32::new(1_000).unwrap_or(NonZeroU32::MIN),
+            // An exporter has a handful of requests on the way; a proxy in front of many clients opens more connections.
+            concurrent_streams_max: NonZeroU32::new(128).unwrap_or(NonZeroU32::MIN),
             keepalive: ServerKeepalive::default(),
             include_metadata: false,
         }
