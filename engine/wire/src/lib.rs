@@ -22,6 +22,8 @@ mod error;
 mod field;
 mod index;
 mod merge;
+#[cfg(test)]
+mod oracle;
 mod parse;
 mod path;
 mod project;

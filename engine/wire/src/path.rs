@@ -20,7 +20,7 @@ mod table;
 use std::fmt;
 
 pub use table::{Field, Level};
-pub(crate) use table::{Code, Entry};
+pub(crate) use table::{Code, Entry, names};
 
 use crate::{ColumnType, Signal, TextForm};
 
@@ -176,11 +176,11 @@ impl<'a> Reader<'a> {
                 break;
             }
         }
-        let nearest = nearest::nearest(name, table::names(signal));
-        let reason = match (table::names(signal).any(|valid| valid.starts_with(&format!("{name}."))), nearest) {
+        let nearest = nearest::nearest(table::without_own_context(signal, name), names(signal));
+        let reason = match (names(signal).any(|valid| valid.starts_with(&format!("{name}."))), nearest) {
             (true, _) => {
                 let valid: Vec<&str> =
-                    table::names(signal).filter(|valid| valid.starts_with(&format!("{name}."))).take(8).collect();
+                    names(signal).filter(|valid| valid.starts_with(&format!("{name}."))).take(8).collect();
                 return self.error(name.len(), format!("expected one of its fields: `{}`", valid.join("`, `")));
             }
             (false, Some(nearest)) => format!("no such field of {signal}, did you mean `{nearest}`?"),
@@ -290,7 +290,7 @@ mod tests {
     #[test]
     fn every_name_parses() {
         for signal in Signal::ALL {
-            for name in table::names(signal) {
+            for name in names(signal) {
                 let text = match name {
                     "request.metadata" => "request.metadata[\"x-tenant\"]".to_owned(),
                     name => name.to_owned(),

@@ -164,9 +164,9 @@ fn of_parents(
     };
     let mut column = Column::of_parents(&request.column, parents.len());
     for (number, parent) in parents.iter().enumerate() {
-        let data = index.metric_data.get(number);
+        let data = index.metric_data.get(number).filter(|_| level == Level::Metric);
+        let kind = data.map_or(MetricKind::None, |data| data.kind);
         if entry.code == Code::MetricType {
-            let kind = data.map_or(MetricKind::None, |data| data.kind);
             column.push(&Value::Int(kind as i64));
             continue;
         }
@@ -175,7 +175,7 @@ fn of_parents(
             _ => parent.header,
         };
         let parts = index.header(header).iter().map(|&extent| index.bytes(extent)).collect();
-        value::fill(&mut column, &parts, entry, MetricKind::None, &request.path.keys);
+        value::fill(&mut column, &parts, entry, kind, &request.path.keys);
     }
     column.spread(&parent_of_records(signal, index, level))
 }

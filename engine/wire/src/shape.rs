@@ -31,7 +31,7 @@ pub(crate) struct Shape {
 const NUMBERS: usize = 17;
 
 impl Shape {
-    const fn new(fields: &[(usize, Kind)]) -> Shape {
+    pub(crate) const fn new(fields: &[(usize, Kind)]) -> Shape {
         let mut by_number = [Kind::Unknown; NUMBERS];
         let mut at = 0;
         while at < fields.len() {

@@ -207,12 +207,17 @@ impl Entry {
         self
     }
 
-    /// The numbers of the fields that lead to this one, the repeated inner record's included. `None` where points of
-    /// this kind of metric do not have it, and for what is derived.
+    /// The numbers of the fields that lead to this one, the repeated inner record's included. `None` where metrics of
+    /// this kind or their points do not have it, and for what is derived.
     pub(crate) fn steps(&self, kind: MetricKind) -> Option<&'static [u32]> {
-        match self.steps {
-            [] => steps_of_point(self.field, kind),
-            steps => Some(steps),
+        use MetricKind::{ExponentialHistogram, Histogram, Sum};
+        match (self.field, self.steps) {
+            (Field::MetricIsMonotonic, steps) => (kind == Sum).then_some(steps),
+            (Field::MetricAggregationTemporality, steps) => {
+                matches!(kind, Sum | Histogram | ExponentialHistogram).then_some(steps)
+            }
+            (field, []) => steps_of_point(field, kind),
+            (_, steps) => Some(steps),
         }
     }
 
@@ -382,7 +387,7 @@ fn entries(signal: Signal) -> impl Iterator<Item = &'static Entry> {
 }
 
 /// All names of a signal, in the form that [`super::Path`] displays.
-pub(super) fn names(signal: Signal) -> impl Iterator<Item = &'static str> {
+pub(crate) fn names(signal: Signal) -> impl Iterator<Item = &'static str> {
     entries(signal).map(|entry| entry.name)
 }
 
@@ -393,6 +398,11 @@ fn own_context(signal: Signal) -> &'static str {
         Signal::Logs => "log.",
         Signal::Metrics => "datapoint.",
     }
+}
+
+/// A name without the context that may be left out.
+pub(super) fn without_own_context(signal: Signal, name: &str) -> &str {
+    name.strip_prefix(own_context(signal)).unwrap_or(name)
 }
 
 /// The entry of a name, with or without context.
