@@ -22,6 +22,17 @@ pub enum Routes {
     Rows(Arc<[u16]>),
 }
 
+impl Routes {
+    /// The route of each of the base's rows, of which there are `rows`.
+    pub fn to_rows(&self, rows: usize) -> Vec<u16> {
+        match self {
+            Routes::Default => vec![ROUTE_DEFAULT; rows],
+            Routes::All(route) => vec![*route; rows],
+            Routes::Rows(routes) => routes.to_vec(),
+        }
+    }
+}
+
 /// Telemetry on its way: a shared base, the rows that are still in, what was changed, where they go, who waits.
 ///
 /// To fan out, [`fork`](TelemetryBatch::fork) it: each branch has its own selection, changes, routes and ack over one

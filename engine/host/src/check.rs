@@ -1,1 +1,182 @@
-//! check
+//! What a file is, as far as its outside tells: before anything is compiled, and in words for whoever built it.
+//!
+//! Only sections are looked at here. Whether function bodies are valid and types fit is the compiler's and the linker's to
+//! say; both refuse.
+
+use wasmparser::{Encoding, Parser, Payload};
+use wit_component::metadata;
+
+use crate::load::{CONTRACT_VERSION, LoadError};
+
+/// The contract's package; what follows is an interface's name.
+const PACKAGE: &str = "wasmill:plugin/";
+/// The interface that a plugin exports.
+pub(crate) const STAGE: &str = "wasmill:plugin/stage@0.1.0";
+const STAGE_FUNCTIONS: [&str; 6] = ["init", "process", "tick", "flush", "snapshot", "restore"];
+const IMPORTS: [&str; 5] = [
+    "wasmill:plugin/columns@0.1.0",
+    "wasmill:plugin/types@0.1.0",
+    "wasmill:plugin/host@0.1.0",
+    "wasmill:plugin/lookup@0.1.0",
+    "wasmill:plugin/state@0.1.0",
+];
+/// For messages.
+const ALLOWED: &str = "`wasmill:plugin/host`, `lookup` and `state` of version 0.1.0";
+
+/// Characters of an unknown file that a message shows.
+const SHOWN_BYTES: usize = 8;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Form {
+    Component,
+    CoreModule,
+}
+
+/// The outside of a file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outline {
+    pub form: Option<Form>,
+    pub imports: Vec<String>,
+    pub exports: Vec<String>,
+    has_component_type: bool,
+}
+
+impl Form {
+    pub fn name(self) -> &'static str {
+        match self {
+            Form::Component => "component",
+            Form::CoreModule => "core module",
+        }
+    }
+}
+
+/// Reads the outside of a file; what was found before it turned out wrong is in the outline.
+pub(crate) fn outline(bytes: &[u8], bytes_max: usize, outline: &mut Outline) -> Result<(), LoadError> {
+    if bytes.is_empty() {
+        return Err(LoadError::Empty);
+    }
+    if bytes.len() > bytes_max {
+        return Err(LoadError::TooLarge { bytes: bytes.len(), max: bytes_max });
+    }
+    const MAGIC: &[u8] = b"\0asm";
+    if !bytes.starts_with(MAGIC) {
+        if MAGIC.starts_with(bytes) {
+            return Err(LoadError::Truncated { offset: bytes.len() });
+        }
+        let found = bytes.get(..SHOWN_BYTES).unwrap_or(bytes).escape_ascii().to_string();
+        return Err(LoadError::NotWasm { found: format!("`{found}`") });
+    }
+    sections(bytes, outline).map_err(|error| {
+        let reason = error.message().to_owned();
+        // The parser asks for more when the file ends within a section.
+        if reason.contains("unexpected end") {
+            LoadError::Truncated { offset: bytes.len() }
+        } else {
+            LoadError::Invalid { reason, offset: error.offset() }
+        }
+    })
+}
+
+fn sections(bytes: &[u8], outline: &mut Outline) -> Result<(), wasmparser::BinaryReaderError> {
+    let mut depth = 0_usize;
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload? {
+            Payload::Version { encoding, .. } => {
+                depth += 1;
+                if depth == 1 {
+                    let component = encoding == Encoding::Component;
+                    outline.form = Some(if component { Form::Component } else { Form::CoreModule });
+                }
+            }
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            _ if depth > 1 => {}
+            Payload::ComponentImportSection(section) => {
+                for import in section {
+                    outline.imports.push(import?.name.name.to_owned());
+                }
+            }
+            Payload::ComponentExportSection(section) => {
+                for export in section {
+                    outline.exports.push(export?.name.name.to_owned());
+                }
+            }
+            Payload::ImportSection(section) => {
+                for import in section.into_imports() {
+                    let module = import?.module;
+                    if !outline.imports.iter().any(|seen| seen == module) {
+                        outline.imports.push(module.to_owned());
+                    }
+                }
+            }
+            Payload::ExportSection(section) => {
+                for export in section {
+                    outline.exports.push(export?.name.to_owned());
+                }
+            }
+            Payload::CustomSection(section) => {
+                outline.has_component_type |= section.name().starts_with("component-type");
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+impl Outline {
+    /// The version of the contract that the file was built for, where one shows.
+    pub fn contract_version(&self) -> Option<&str> {
+        let names = self.exports.iter().chain(&self.imports);
+        names.filter_map(|name| name.strip_prefix(PACKAGE)).find_map(|rest| {
+            let (_, version) = rest.split_once('@')?;
+            // A core module's exports are functions: `…@0.1.0#process`.
+            Some(version.split_once('#').map_or(version, |(version, _)| version))
+        })
+    }
+
+    /// Whether this host can take it, as far as names tell.
+    pub fn check(&self) -> Result<(), LoadError> {
+        if self.form == Some(Form::CoreModule) && !self.has_component_type {
+            return Err(LoadError::NoComponentType);
+        }
+        if let Some(found) = self.contract_version().filter(|&found| found != CONTRACT_VERSION) {
+            return Err(LoadError::ContractVersion { found: found.to_owned(), expected: CONTRACT_VERSION });
+        }
+        if let Some(import) = self.imports.iter().find(|import| !self.may_import(import)) {
+            return Err(LoadError::ForbiddenImport { import: import.clone(), allowed: ALLOWED });
+        }
+        if let Some(export) = self.missing_export() {
+            return Err(LoadError::MissingExport { export });
+        }
+        Ok(())
+    }
+
+    fn may_import(&self, import: &str) -> bool {
+        IMPORTS.contains(&import) || crate::wasi::may_import(import) && self.form == Some(Form::Component)
+    }
+
+    fn missing_export(&self) -> Option<String> {
+        match self.form {
+            Some(Form::Component) => (!self.exports.iter().any(|export| export == STAGE)).then(|| STAGE.to_owned()),
+            // The encoder knows other spellings of these names too, and says itself what it misses in them.
+            Some(Form::CoreModule) if self.exports.iter().any(|export| export.starts_with("cm32p2|")) => None,
+            _ => STAGE_FUNCTIONS
+                .iter()
+                .map(|function| format!("{STAGE}#{function}"))
+                .find(|function| !self.exports.contains(function)),
+        }
+    }
+}
+
+/// The component in a file: itself, or what its core module and component type make.
+pub(crate) fn componentize(bytes: &[u8], form: Form) -> Result<Vec<u8>, LoadError> {
+    if form == Form::Component {
+        return Ok(bytes.to_vec());
+    }
+    // Whatever an encoder of another time wrote into the section has to be readable before it is relied on.
+    metadata::decode(bytes).map_err(|error| LoadError::Encode { reason: format!("{error:#}") })?;
+    wit_component::ComponentEncoder::default()
+        .validate(true)
+        .module(bytes)
+        .and_then(|mut encoder| encoder.encode())
+        .map_err(|error| LoadError::Encode { reason: format!("{error:#}") })
+}

@@ -101,6 +101,17 @@ impl Fault {
         };
         Fault::new(kind, format!("{error:?}"))
     }
+
+    /// As [`from_call`](Fault::from_call), for instantiating: a memory that is refused at the start is no trap.
+    pub(crate) fn from_start(error: &wasmtime::Error, memory_refused: bool) -> Self {
+        match Fault::from_call(error, memory_refused) {
+            Fault { kind: FaultKind::BadOutput, message } => {
+                let kind = if memory_refused { FaultKind::MemoryExceeded } else { FaultKind::Trapped };
+                Fault { kind, message }
+            }
+            fault => fault,
+        }
+    }
 }
 
 impl fmt::Display for Fault {

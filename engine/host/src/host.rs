@@ -3,14 +3,19 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use wasmtime::component::Linker;
-use wasmtime::Engine;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
+
+use crate::bindings;
 
 use crate::cache::Cache;
 use crate::compile::Compile;
 use crate::guest::Guest;
-use crate::inspect::Inspection;
-use crate::load::{LoadError, Plugin};
+use crate::inspect::{self, Inspection};
+use crate::lane::Lane;
+use crate::load::{self, LoadError, Plugin};
 use crate::metrics::GuestMetrics;
 use crate::ticker::Ticker;
 
@@ -56,8 +61,8 @@ pub struct HostConfig {
 pub enum HostError {
     #[error("the WebAssembly engine does not start: {reason}")]
     Engine { reason: String },
-    #[error("the threads that plugins run on do not start")]
-    Threads(#[source] std::io::Error),
+    #[error("the thread that keeps plugins' deadlines does not start")]
+    Ticker(#[source] std::io::Error),
 }
 
 /// Runs plugins: one for a process, cheap to clone.
@@ -72,6 +77,7 @@ pub(crate) struct HostInner {
     pub config: HostConfig,
     pub cache: Cache,
     pub ticker: Ticker,
+    pub lane: Lane,
     pub metrics: Arc<GuestMetrics>,
 }
 
@@ -84,24 +90,73 @@ impl Default for HostConfig {
 
 impl Host {
     /// Starts the engine. Cheap: reserves address space, and starts one thread that sleeps until plugins are called.
-    pub fn new(_config: HostConfig) -> Result<Host, HostError> {
-        todo!()
+    pub fn new(config: HostConfig) -> Result<Host, HostError> {
+        let failed = |error: wasmtime::Error| HostError::Engine { reason: format!("{error:#}") };
+        let engine = engine().map_err(failed)?;
+        let mut linker = Linker::new(&engine);
+        bindings::Plugin::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest).map_err(failed)?;
+        let cache = Cache::open(config.cache_dir.as_deref(), settings(&engine));
+        let ticker = Ticker::start(&engine).map_err(HostError::Ticker)?;
+        let (lane, metrics) = (Lane::default(), Arc::default());
+        Ok(Host { inner: Arc::new(HostInner { engine, linker, config, cache, ticker, lane, metrics }) })
     }
 
     /// Checks and compiles a plugin, or takes it from the cache. `name` is for messages: a path, `builtin:filter`.
     ///
     /// Compiling takes from 20 ms to 15 s of one core, in another process; this only waits.
-    pub async fn load(&self, _name: &str, _bytes: &[u8]) -> Result<Arc<Plugin>, LoadError> {
-        todo!()
+    pub async fn load(&self, name: &str, bytes: &[u8]) -> Result<Arc<Plugin>, LoadError> {
+        load::load(&self.inner, name, bytes).await.map(Arc::new)
     }
 
     /// What a plugin is and wants, or why it is refused. `config` is the stage's; without one, `init` is tried with `{}`.
-    pub async fn inspect(&self, _bytes: &[u8], _config: Option<&serde_json::Value>) -> Inspection {
-        todo!()
+    pub async fn inspect(&self, bytes: &[u8], config: Option<&serde_json::Value>) -> Inspection {
+        inspect::inspect(self, bytes, config).await
     }
 
     /// The counters, gauges and histograms that plugins keep.
     pub fn metrics(&self) -> &Arc<GuestMetrics> {
         &self.inner.metrics
     }
+}
+
+/// What decides how code is compiled, the same here and in the compiling child.
+pub(crate) fn engine_config() -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .epoch_interruption(true)
+        // A fault names functions and, where the guest has them, source lines.
+        .wasm_backtrace_details(WasmBacktraceDetails::Enable)
+        .max_wasm_stack(GUEST_STACK_BYTES)
+        .async_stack_size(FIBER_STACK_BYTES);
+    config
+}
+
+fn engine() -> wasmtime::Result<Engine> {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(POOL_INSTANCES)
+        .total_core_instances(POOL_CORE_INSTANCES)
+        .total_memories(POOL_MEMORIES)
+        .total_tables(POOL_TABLES)
+        .total_stacks(POOL_INSTANCES)
+        .max_core_instances_per_component(POOL_CORE_INSTANCES_PER_COMPONENT)
+        .max_component_instance_size(POOL_INSTANCE_BYTES)
+        .max_core_instance_size(POOL_INSTANCE_BYTES)
+        .table_elements(POOL_TABLE_ELEMENTS)
+        .max_unused_warm_slots(POOL_WARM_SLOTS)
+        .linear_memory_keep_resident(POOL_MEMORY_KEEP_RESIDENT_BYTES);
+    let mut config = engine_config();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    Engine::new(&config).or_else(|error| {
+        // A limit on address space: instances are then made one by one, which costs each some 100 µs.
+        tracing::warn!(error = format!("{error:#}"), "no room for a pool of plugin instances");
+        Engine::new(&engine_config())
+    })
+}
+
+/// The engine's settings as a part of file names.
+fn settings(engine: &Engine) -> String {
+    let mut hasher = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
 }

@@ -1,1 +1,171 @@
-//! instance
+//! One instance of a plugin: started, called, given up.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use tokio::sync::OwnedSemaphorePermit;
+use wasmtime::Store;
+
+use crate::bindings::{self, wasmill::plugin::types};
+use crate::fault::Fault;
+use crate::guest::Guest;
+use crate::host::HostInner;
+use crate::lane::Lost;
+use crate::load::Plugin;
+use crate::log::GuestLog;
+use crate::{FaultKind, Limits, StageStats};
+
+/// Ticks that a call may run on the task that made it: it ends within one to two of them, or is moved.
+const TICKS_ON_TASK: u64 = 2;
+
+/// Why there is no instance.
+#[derive(Debug)]
+pub(crate) enum StartError {
+    /// The plugin's words about its configuration.
+    Config(String),
+    Fault(Fault),
+    /// The pool is full.
+    NoRoom(String),
+}
+
+/// An instance that has answered `init`.
+pub(crate) struct Instance {
+    store: Store<Guest>,
+    plugin: bindings::Plugin,
+    stats: Arc<StageStats>,
+    /// What the stage's statistics hold of its memory.
+    counted_bytes: u64,
+}
+
+/// The instance's right to run: while this lives, one call fewer can begin.
+pub(crate) struct Lease {
+    pub instance: Instance,
+    pub permit: OwnedSemaphorePermit,
+}
+
+/// How a call ended.
+pub(crate) struct Called {
+    /// `None`: the instance is not to be called again.
+    pub lease: Option<Lease>,
+    pub verdict: Result<types::Verdict, Fault>,
+    pub took: Duration,
+}
+
+/// What a start needs, shared by all instances of a stage.
+pub(crate) struct Start {
+    pub plugin: Arc<Plugin>,
+    pub log: Arc<GuestLog>,
+    pub stats: Arc<StageStats>,
+    /// JSON.
+    pub config: String,
+    pub limits: Limits,
+}
+
+impl Instance {
+    /// Instantiates the plugin and gives it its configuration.
+    pub async fn start(
+        host: &Arc<HostInner>,
+        start: &Arc<Start>,
+    ) -> Result<(Instance, types::Requirements), StartError> {
+        let ticking = host.ticker.ticking();
+        let (of_call, start) = (Arc::clone(host), Arc::clone(start));
+        let started = host.lane.run(async move {
+            let _ticking = ticking;
+            Instance::start_here(&of_call, &start).await
+        });
+        started.await.unwrap_or_else(|lost| Err(StartError::Fault(lost.into())))
+    }
+
+    async fn start_here(host: &HostInner, start: &Start) -> Result<(Instance, types::Requirements), StartError> {
+        let limits = &start.limits;
+        let guest = Guest::new(Arc::clone(&start.log), Arc::clone(&host.metrics), limits.memory_bytes_max.get());
+        let mut store = Store::new(&host.engine, guest);
+        store.limiter(|guest| guest);
+        store.epoch_deadline_callback(|store| store.data().on_tick());
+        store.set_hostcall_fuel(limits.verdict_bytes_max.get());
+        store.data_mut().begin(Instant::now(), limits.init_deadline_ms.get());
+        store.set_epoch_deadline(TICKS_ON_TASK);
+        let plugin = match start.plugin.pre.instantiate_async(&mut store).await {
+            Ok(plugin) => plugin,
+            Err(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() => {
+                return Err(StartError::NoRoom(error.to_string()));
+            }
+            Err(error) => return Err(StartError::Fault(Fault::from_start(&error, store.data().memory_refused))),
+        };
+        let requirements = match plugin.wasmill_plugin_stage().call_init(&mut store, &start.config).await {
+            Ok(Ok(requirements)) => requirements,
+            Ok(Err(reason)) => return Err(StartError::Config(reason)),
+            Err(error) => return Err(StartError::Fault(Fault::from_call(&error, store.data().memory_refused))),
+        };
+        start.stats.instances.fetch_add(1, Relaxed);
+        start.stats.instances_created.fetch_add(1, Relaxed);
+        let mut instance = Instance { store, plugin, stats: Arc::clone(&start.stats), counted_bytes: 0 };
+        instance.count_memory();
+        Ok((instance, requirements))
+    }
+
+    async fn process(
+        &mut self,
+        deadline_ms: u64,
+        started: Instant,
+        slice: types::Slice<'_>,
+    ) -> Result<types::Verdict, Fault> {
+        self.store.data_mut().begin(started, deadline_ms);
+        self.store.set_epoch_deadline(TICKS_ON_TASK);
+        match self.plugin.wasmill_plugin_stage().call_process(&mut self.store, slice).await {
+            Ok(Ok(verdict)) => Ok(verdict),
+            Ok(Err(reason)) => Err(Fault::new(FaultKind::Refused, reason)),
+            Err(error) => Err(Fault::from_call(&error, self.store.data().memory_refused)),
+        }
+    }
+
+    fn count_memory(&mut self) {
+        let bytes = self.store.data().memory_bytes as u64;
+        // Linear memory never shrinks.
+        self.stats.memory_bytes.fetch_add(bytes.saturating_sub(self.counted_bytes), Relaxed);
+        self.counted_bytes = bytes;
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.stats.instances.fetch_sub(1, Relaxed);
+        self.stats.memory_bytes.fetch_sub(self.counted_bytes, Relaxed);
+    }
+}
+
+impl Lease {
+    /// Calls `process` with a slice. The call owns all that it needs, and ends even if nobody waits for it any longer.
+    pub async fn process(
+        self,
+        host: &HostInner,
+        limits: &Limits,
+        signal: types::Signal,
+        rows: u32,
+        columns: Vec<u8>,
+    ) -> Result<Called, Lost> {
+        let ticking = host.ticker.ticking();
+        let (deadline_ms, memory_bytes_retire) = (limits.call_deadline_ms.get(), limits.memory_bytes_retire.get());
+        let call = async move {
+            let _ticking = ticking;
+            let Lease { mut instance, permit } = self;
+            let started = Instant::now();
+            let slice = types::Slice { signal, rows, groups: &[], columns: &columns };
+            let verdict = instance.process(deadline_ms, started, slice).await;
+            let took = started.elapsed();
+            instance.count_memory();
+            let survives = verdict.as_ref().err().is_none_or(|fault| fault.kind.instance_survives());
+            let retired = instance.store.data().memory_bytes > memory_bytes_retire;
+            let lease = (survives && !retired).then_some(Lease { instance, permit });
+            Called { lease, verdict, took }
+        };
+        host.lane.run(call).await
+    }
+}
+
+impl From<Lost> for Fault {
+    fn from(lost: Lost) -> Fault {
+        Fault::new(FaultKind::Trapped, lost.to_string())
+    }
+}

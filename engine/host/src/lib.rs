@@ -20,8 +20,10 @@ mod guest;
 mod host;
 mod inspect;
 mod instance;
+mod lane;
 mod limits;
 mod load;
+mod log;
 mod metrics;
 mod pool;
 mod requirements;
@@ -31,6 +33,7 @@ mod stats;
 mod ticker;
 mod values;
 mod verdict;
+mod wasi;
 
 pub use compile::{Compile, CompileCommand, CompileError, compile_child_main};
 pub use fault::{FAULT_MESSAGE_BYTES_MAX, Fault, FaultKind, OnFault};

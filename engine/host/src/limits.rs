@@ -56,3 +56,15 @@ impl Default for Limits {
         }
     }
 }
+
+impl Limits {
+    /// As set, but none above what the host can keep.
+    pub(crate) fn bounded(self) -> Limits {
+        Limits {
+            rows_max: self.rows_max.min(non_zero!(NonZeroU32, ROWS_MAX)),
+            memory_bytes_max: self.memory_bytes_max.min(non_zero!(NonZeroUsize, MEMORY_BYTES_MAX)),
+            column_bytes_max: self.column_bytes_max.min(non_zero!(NonZeroUsize, COLUMN_BYTES_MAX)),
+            ..self
+        }
+    }
+}

@@ -1,11 +1,17 @@
 //! From bytes to something that can be instantiated.
 
-use std::time::Duration;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use wasmtime::component::InstancePre;
+use wasmtime::component::Component;
 
+use crate::bindings::PluginPre;
+use crate::cache;
+use crate::check::{self, Form, Outline};
 use crate::compile::CompileError;
 use crate::guest::Guest;
+use crate::host::HostInner;
 
 /// The version of the contract that this host serves: `wasmill:plugin@0.1.0`.
 pub const CONTRACT_VERSION: &str = "0.1.0";
@@ -36,8 +42,8 @@ pub enum LoadError {
     ForbiddenImport { import: String, allowed: &'static str },
     #[error("the plugin does not export `{export}`")]
     MissingExport { export: String },
-    #[error("`{item}` has another type than in the contract: {reason}")]
-    WrongType { item: String, reason: String },
+    #[error("the plugin does not fit the contract: {reason}")]
+    WrongType { reason: String },
     #[error("the plugin cannot be compiled")]
     Compile(#[from] CompileError),
 }
@@ -52,5 +58,65 @@ pub struct Plugin {
     pub size: usize,
     /// How long compiling took; `None`: it was in the cache.
     pub compiled_in: Option<Duration>,
-    pub(crate) pre: InstancePre<Guest>,
+    pub(crate) pre: PluginPre<Guest>,
+}
+
+pub(crate) async fn load(host: &Arc<HostInner>, name: &str, bytes: &[u8]) -> Result<Plugin, LoadError> {
+    let mut outline = Outline::default();
+    check::outline(bytes, host.config.plugin_bytes_max, &mut outline)?;
+    outline.check()?;
+    let form = outline.form.unwrap_or(Form::Component);
+    let hash = cache::hash(bytes);
+    let (component, compiled_in) = match cached(host, &hash).await {
+        Some(component) => (component, None),
+        None => {
+            let started = Instant::now();
+            (compiled(host, &hash, bytes, form).await?, Some(started.elapsed()))
+        }
+    };
+    let wrong_type = |error: wasmtime::Error| LoadError::WrongType { reason: format!("{error:#}") };
+    let pre = host.linker.instantiate_pre(&component).map_err(wrong_type)?;
+    let pre = PluginPre::new(pre).map_err(wrong_type)?;
+    Ok(Plugin { name: name.to_owned(), hash, size: bytes.len(), compiled_in, pre })
+}
+
+async fn cached(host: &Arc<HostInner>, hash: &str) -> Option<Component> {
+    let (host, hash) = (Arc::clone(host), hash.to_owned());
+    let found = tokio::task::spawn_blocking(move || {
+        let code = host.cache.find(&hash)?;
+        // Written by another version of the engine in spite of its name, or not to be mapped: compiled again.
+        deserialize(&host, &code)
+            .inspect_err(|error| tracing::warn!(file = %code.display(), error = format!("{error:#}"), "not usable"))
+            .ok()
+    });
+    found.await.ok().flatten()
+}
+
+async fn compiled(host: &Arc<HostInner>, hash: &str, bytes: &[u8], form: Form) -> Result<Component, LoadError> {
+    let draft = host.cache.draft(hash).map_err(|source| CompileError::Io { path: "cache".to_owned(), source })?;
+    let published = async {
+        host.config.compile.compile(bytes, form, &draft).await?;
+        let (host, hash, draft) = (Arc::clone(host), hash.to_owned(), draft.clone());
+        let publish = move || {
+            let io = |source| CompileError::Io { path: draft.display().to_string(), source };
+            let code = host.cache.publish(&draft, &hash).map_err(io)?;
+            deserialize(&host, &code).map_err(|error| CompileError::Refused { reason: format!("{error:#}") })
+        };
+        let published = tokio::task::spawn_blocking(publish).await;
+        published.map_err(|error| CompileError::Refused { reason: error.to_string() })?
+    };
+    let component = published.await;
+    if component.is_err() {
+        // Not there where compiling failed early.
+        let _ = std::fs::remove_file(&draft);
+    }
+    Ok(component?)
+}
+
+fn deserialize(host: &HostInner, code: &Path) -> wasmtime::Result<Component> {
+    // SAFETY: this file is machine code that will run as it is. It was written by our own compiling child, in a directory
+    // that only this user or root can write to (`Cache::open` sees to that), its checksum held when it was found or it
+    // was just written, and a file there is replaced by renaming, never changed in place. The engine refuses code that
+    // another version or other settings made.
+    unsafe { Component::deserialize_file(&host.engine, code) }
 }

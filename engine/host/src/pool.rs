@@ -1,1 +1,72 @@
-//! pool
+//! The instances of one stage.
+//!
+//! An instance serves one call at a time. They are made when a call finds none idle, up to the stage's limit; then calls
+//! wait, up to a limit too. What is idle is taken youngest first: its memory is still in the processor's caches.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::bindings::wasmill::plugin::types;
+use crate::host::HostInner;
+use crate::instance::{Instance, Lease, Start, StartError};
+
+pub(crate) struct Pool {
+    pub start: Arc<Start>,
+    idle: Mutex<Vec<Instance>>,
+    running: Arc<Semaphore>,
+}
+
+/// Why there is no instance for a call.
+#[derive(Debug)]
+pub(crate) enum TakeError {
+    /// All were busy for the time that a call may wait.
+    Busy,
+    Start(StartError),
+}
+
+impl Pool {
+    pub fn new(start: Arc<Start>) -> Pool {
+        let instances_max = start.limits.instances_max.get().min(Semaphore::MAX_PERMITS);
+        Pool { start, idle: Mutex::default(), running: Arc::new(Semaphore::new(instances_max)) }
+    }
+
+    /// The right to run a call, as soon as one of the running ones has ended.
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, TakeError> {
+        let running = || Arc::clone(&self.running);
+        match running().try_acquire_owned() {
+            Ok(permit) => Ok(permit),
+            Err(_) => {
+                let wait = Duration::from_millis(self.start.limits.instance_wait_ms.get());
+                let acquired = tokio::time::timeout(wait, running().acquire_owned()).await;
+                acquired.ok().and_then(Result::ok).ok_or(TakeError::Busy)
+            }
+        }
+    }
+
+    /// An idle instance, or a new one. `accept` says whether a new one's answer to `init` is that of the stage.
+    pub async fn take(
+        &self,
+        host: &Arc<HostInner>,
+        accept: impl FnOnce(types::Requirements) -> Result<(), StartError>,
+    ) -> Result<Lease, TakeError> {
+        let permit = self.permit().await?;
+        let idle = self.idle.lock().pop();
+        let instance = match idle {
+            Some(instance) => instance,
+            None => {
+                let (instance, requirements) = Instance::start(host, &self.start).await.map_err(TakeError::Start)?;
+                accept(requirements).map_err(TakeError::Start)?;
+                instance
+            }
+        };
+        Ok(Lease { instance, permit })
+    }
+
+    /// An instance that can be called again.
+    pub fn put(&self, instance: Instance) {
+        self.idle.lock().push(instance);
+    }
+}

@@ -1,6 +1,9 @@
 //! What a plugin said at `init` that it wants, checked.
 
-use wasmill_wire::{ColumnRequest, PathError, Signal};
+use wasmill_columns::Kind;
+use wasmill_wire::{ColumnRequest, ColumnType, Field, Key, Path, PathError, Signal, TextForm};
+
+use crate::bindings::wasmill::plugin::types;
 
 /// A checked answer to `init`. All instances of a stage answer alike.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -12,11 +15,23 @@ pub struct Requirements {
     pub uses: Uses,
 }
 
-/// The columns of one signal, in the order in which they cross.
+/// The columns of one signal.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Input {
     pub signal: Signal,
+    /// What is projected from the batch, in the order asked.
     pub columns: Vec<ColumnRequest>,
+    /// What crosses, in the order asked: each of `columns`, and between them what the request's context has.
+    pub(crate) sources: Vec<Source>,
+}
+
+/// Where a column that crosses comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Source {
+    /// The next of the projected columns.
+    Projected,
+    /// A header of the request, the same for all rows.
+    Metadata { name: String, form: TextForm },
 }
 
 /// Which parts of a verdict a plugin announced; returning another one is a fault.
@@ -33,14 +48,14 @@ pub enum RequirementsError {
     #[error("the plugin wants `{what}`, which is not served yet")]
     NotServed { what: String },
     #[error("the plugin uses `{name}`, which this contract does not know; known are {known}")]
-    UnknownUse { name: String, known: String },
+    UnknownUse { name: String, known: &'static str },
     #[error("the plugin takes no signal")]
     NoInputs,
     #[error("the plugin names {signal} twice among its inputs")]
     SignalTwice { signal: Signal },
-    #[error("the plugin wants a column of {signal} that cannot be")]
-    Path { signal: Signal, #[source] source: PathError },
-    #[error("the plugin wants `{path}` of {signal} as {wanted}; it is {expected}")]
+    #[error("the plugin wants a column of {signal} that cannot be: {source}")]
+    Path { signal: Signal, source: PathError },
+    #[error("the plugin wants `{path}` of {signal} as {wanted}; it can be had as {expected}")]
     ColumnType { signal: Signal, path: String, wanted: String, expected: String },
     #[error("the plugin may route to `{name}`, which is not configured; configured are {known}")]
     UnknownRoute { name: String, known: String },
@@ -48,4 +63,205 @@ pub enum RequirementsError {
     TooMany { what: &'static str, count: usize, max: usize },
     #[error("the plugin answered `init` differently in another instance")]
     Differs,
+}
+
+/// Columns of one signal: every field of a signal and some hundred attributes.
+const COLUMNS_MAX: usize = 512;
+/// The contract's: 65,535 stands for no route.
+const ROUTE_SETS_MAX: usize = 65_535;
+/// Names in one route set: a pipeline has few exporters.
+const ROUTE_NAMES_MAX: usize = 256;
+/// Entries of `uses`: the contract knows eight.
+const USES_MAX: usize = 64;
+
+/// For messages.
+const KNOWN_USES: &str = "`keep`, `routes`, `edits`, `emit`, `groups`, `flush`, `snapshot` and `state`";
+
+impl Requirements {
+    /// Checks an answer; `routes` are the names that route sets may use, `None`: any.
+    pub(crate) fn check(
+        raw: &types::Requirements,
+        routes: Option<&[String]>,
+    ) -> Result<Requirements, RequirementsError> {
+        let not_served = |what: &str| Err(RequirementsError::NotServed { what: what.to_owned() });
+        match &raw.state {
+            types::StateScope::Stateless => {}
+            types::StateScope::Keyed(path) => return not_served(&format!("state keyed by {path}")),
+            types::StateScope::Single => return not_served("a single instance with state"),
+        }
+        if let Some(table) = raw.tables.first() {
+            return not_served(&format!("lookup table {table}"));
+        }
+        if raw.tick_ms != 0 {
+            return not_served("ticks");
+        }
+        let uses = Uses::check(&raw.uses)?;
+        let route_sets = check_routes(&raw.route_sets, routes)?;
+        let mut inputs: Vec<Input> = Vec::new();
+        for input in &raw.inputs {
+            let input = Input::check(input)?;
+            if inputs.iter().any(|earlier| earlier.signal == input.signal) {
+                return Err(RequirementsError::SignalTwice { signal: input.signal });
+            }
+            inputs.push(input);
+        }
+        if inputs.is_empty() {
+            return Err(RequirementsError::NoInputs);
+        }
+        Ok(Requirements { inputs, route_sets, uses })
+    }
+
+    pub(crate) fn input(&self, signal: Signal) -> Option<&Input> {
+        self.inputs.iter().find(|input| input.signal == signal)
+    }
+}
+
+impl Uses {
+    fn check(names: &[String]) -> Result<Uses, RequirementsError> {
+        at_most("uses", names.len(), USES_MAX)?;
+        let mut uses = Uses::default();
+        for name in names {
+            match name.as_str() {
+                "keep" => uses.keep = true,
+                "routes" => uses.routes = true,
+                "edits" => uses.edits = true,
+                "emit" | "groups" | "flush" | "snapshot" | "state" => {
+                    return Err(RequirementsError::NotServed { what: name.clone() });
+                }
+                _ => return Err(RequirementsError::UnknownUse { name: name.clone(), known: KNOWN_USES }),
+            }
+        }
+        Ok(uses)
+    }
+
+    /// The names in the contract.
+    pub(crate) fn names(self) -> Vec<String> {
+        let named = [(self.keep, "keep"), (self.routes, "routes"), (self.edits, "edits")];
+        named.into_iter().filter(|(used, _)| *used).map(|(_, name)| name.to_owned()).collect()
+    }
+}
+
+impl Input {
+    fn check(raw: &types::Input) -> Result<Input, RequirementsError> {
+        let signal = match raw.signal {
+            types::Signal::Traces => Signal::Traces,
+            types::Signal::Metrics => Signal::Metrics,
+            types::Signal::Logs => Signal::Logs,
+            types::Signal::Profiles => return Err(RequirementsError::NotServed { what: "profiles".to_owned() }),
+        };
+        at_most("columns", raw.columns.len(), COLUMNS_MAX)?;
+        let mut input = Input { signal, columns: Vec::new(), sources: Vec::new() };
+        for request in &raw.columns {
+            if request.path.starts_with("group.") {
+                return Err(RequirementsError::NotServed { what: request.path.clone() });
+            }
+            let path =
+                Path::parse(signal, &request.path).map_err(|source| RequirementsError::Path { signal, source })?;
+            let column = column_type(&path, request).ok_or_else(|| RequirementsError::ColumnType {
+                signal,
+                path: request.path.clone(),
+                wanted: kind_name(request.kind),
+                expected: type_name(&path.column_type()),
+            })?;
+            match (path.field, path.keys.as_slice(), &column) {
+                (Field::RequestMetadata, [Key::Name(name)], ColumnType::Text(form)) => {
+                    // Headers' names are kept in lower case.
+                    input.sources.push(Source::Metadata { name: name.to_ascii_lowercase(), form: *form });
+                }
+                _ => {
+                    input.sources.push(Source::Projected);
+                    input.columns.push(ColumnRequest { path, column });
+                }
+            }
+        }
+        Ok(input)
+    }
+}
+
+impl Input {
+    /// Path and type of each column that crosses, in order.
+    pub(crate) fn asked(&self) -> impl Iterator<Item = (String, ColumnType)> + '_ {
+        let mut projected = self.columns.iter();
+        self.sources.iter().filter_map(move |source| match source {
+            Source::Projected => projected.next().map(|request| (request.path.to_string(), request.column.clone())),
+            Source::Metadata { name, form } => Some((format!("request.metadata[\"{name}\"]"), ColumnType::Text(*form))),
+        })
+    }
+}
+
+/// The type that a request asks for, where its path can be had so.
+fn column_type(path: &Path, request: &types::Request) -> Option<ColumnType> {
+    let form = match request.text {
+        types::TextForm::Plain => TextForm::Plain,
+        types::TextForm::Dictionary => TextForm::Dictionary,
+        types::TextForm::Either => TextForm::Either,
+    };
+    let element = match Kind::from_number(request.kind.into())? {
+        Kind::Boolean => ColumnType::Boolean,
+        Kind::UInt8 => ColumnType::UInt8,
+        Kind::UInt32 => ColumnType::UInt32,
+        Kind::Int32 => ColumnType::Int32,
+        Kind::UInt64 => ColumnType::UInt64,
+        Kind::Int64 => ColumnType::Int64,
+        Kind::Double => ColumnType::Double,
+        Kind::Id8 => ColumnType::Id8,
+        Kind::Id16 => ColumnType::Id16,
+        Kind::Text => ColumnType::Text(form),
+        Kind::Binary => ColumnType::Binary,
+        Kind::Any => ColumnType::Any(form),
+        Kind::Attributes => ColumnType::Attributes(form),
+        // Forms of others, and parts of them.
+        Kind::Dictionary | Kind::ListValue | Kind::MapValue | Kind::Sequence => return None,
+    };
+    let column = match path.column_type() {
+        ColumnType::Sequence(_) => ColumnType::Sequence(Box::new(element)),
+        _ => element,
+    };
+    path.accepts(&column).then_some(column)
+}
+
+fn check_routes(sets: &[Vec<String>], known: Option<&[String]>) -> Result<Vec<Vec<String>>, RequirementsError> {
+    at_most("route sets", sets.len(), ROUTE_SETS_MAX)?;
+    for set in sets {
+        at_most("names in a route set", set.len(), ROUTE_NAMES_MAX)?;
+        let Some(known) = known else { continue };
+        if let Some(name) = set.iter().find(|name| !known.contains(name)) {
+            let known = if known.is_empty() { "none".to_owned() } else { format!("`{}`", known.join("`, `")) };
+            return Err(RequirementsError::UnknownRoute { name: name.clone(), known });
+        }
+    }
+    Ok(sets.to_vec())
+}
+
+fn at_most(what: &'static str, count: usize, max: usize) -> Result<(), RequirementsError> {
+    if count > max { Err(RequirementsError::TooMany { what, count, max }) } else { Ok(()) }
+}
+
+fn kind_name(kind: u8) -> String {
+    Kind::from_number(kind.into()).map_or_else(|| format!("kind {kind}"), |kind| kind.name().to_owned())
+}
+
+/// The contract's name of a column's type, with the form of text where one is asked for.
+pub(crate) fn type_name(column: &ColumnType) -> String {
+    let with_form = |kind: Kind, form: &TextForm| match form {
+        TextForm::Plain => format!("{kind} (plain)"),
+        TextForm::Dictionary => format!("{kind} (dictionary)"),
+        TextForm::Either => kind.to_string(),
+    };
+    match column {
+        ColumnType::Boolean => Kind::Boolean.to_string(),
+        ColumnType::UInt8 => Kind::UInt8.to_string(),
+        ColumnType::UInt32 => Kind::UInt32.to_string(),
+        ColumnType::Int32 => Kind::Int32.to_string(),
+        ColumnType::UInt64 => Kind::UInt64.to_string(),
+        ColumnType::Int64 => Kind::Int64.to_string(),
+        ColumnType::Double => Kind::Double.to_string(),
+        ColumnType::Id8 => Kind::Id8.to_string(),
+        ColumnType::Id16 => Kind::Id16.to_string(),
+        ColumnType::Binary => Kind::Binary.to_string(),
+        ColumnType::Text(form) => with_form(Kind::Text, form),
+        ColumnType::Any(form) => with_form(Kind::Any, form),
+        ColumnType::Attributes(form) => with_form(Kind::Attributes, form),
+        ColumnType::Sequence(element) => format!("sequence of {}", type_name(element)),
+    }
 }

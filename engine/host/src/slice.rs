@@ -1,1 +1,196 @@
-//! slice
+//! Cutting a batch into slices that a guest and its deadline can bear.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt32Type;
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::DataType;
+use wasmill_wire::{ColumnRequest, Selection};
+
+use crate::gather::is_plain;
+
+/// Rows `start..end` of a batch.
+pub(crate) type Run = (u32, u32);
+
+/// Some rows of a batch, ascending.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Runs {
+    runs: Vec<Run>,
+    count: usize,
+}
+
+impl Runs {
+    pub fn of(selection: &Selection) -> Runs {
+        // A batch has fewer than 2^31 rows: its buffers are shorter.
+        let runs = selection.runs().map(|(start, end)| (start as u32, end as u32)).collect();
+        Runs { runs, count: selection.count() }
+    }
+
+    pub fn from_iter(ranges: impl Iterator<Item = Run>) -> Runs {
+        let mut runs = Runs::default();
+        ranges.for_each(|(start, end)| runs.push(start, end));
+        runs
+    }
+
+    /// Appends rows; a run that goes on where the last ended becomes one with it.
+    #[inline]
+    pub fn push(&mut self, start: u32, end: u32) {
+        self.count += (end - start) as usize;
+        match self.runs.last_mut() {
+            Some(last) if last.1 == start => last.1 = end,
+            _ if start == end => {}
+            _ => self.runs.push((start, end)),
+        }
+    }
+
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    pub fn as_slice(&self) -> &[Run] {
+        &self.runs
+    }
+
+    pub fn rows(&self) -> impl Iterator<Item = u32> + '_ {
+        self.runs.iter().flat_map(|&(start, end)| start..end)
+    }
+
+    /// Whether these are all rows of `len`.
+    pub fn is_all(&self, len: usize) -> bool {
+        self.count == len && self.runs.len() <= 1
+    }
+
+    /// The first `rows`, and the rest.
+    fn split(&self, rows: usize) -> (Runs, Runs) {
+        if rows >= self.count {
+            return (self.clone(), Runs::default());
+        }
+        let (mut first, mut rest) = (Runs::default(), Runs::default());
+        for &(start, end) in &self.runs {
+            let cut = start + ((end - start) as usize).min(rows - first.count) as u32;
+            first.push(start, cut);
+            rest.push(cut, end);
+        }
+        (first, rest)
+    }
+}
+
+/// Cuts the rows into slices of at most `rows_max` rows and about `bytes_max` bytes of columns, at least a row each.
+pub(crate) fn slices(
+    rows: Runs,
+    arrays: &[ArrayRef],
+    columns: &[ColumnRequest],
+    rows_max: usize,
+    bytes_max: usize,
+) -> Vec<Runs> {
+    let columns = || arrays.iter().zip(columns).map(|(array, column)| (array, is_plain(&column.column)));
+    let any_rows_fit = columns().map(|(array, plain)| bytes_bound(array, plain)).sum::<usize>() <= bytes_max;
+    let mut slices = Vec::new();
+    let mut rest = rows;
+    while rest.count() > 0 {
+        let (mut first, mut after) = rest.split(rows_max);
+        while !any_rows_fit && first.count() > 1 {
+            let bytes: usize = columns().map(|(array, plain)| bytes(array, plain, &first)).sum();
+            if bytes <= bytes_max {
+                break;
+            }
+            (first, after) = rest.split(first.count() / 2);
+        }
+        slices.push(first);
+        rest = after;
+    }
+    slices
+}
+
+/// More bytes than any rows of the column can take, without looking at rows.
+fn bytes_bound(array: &ArrayRef, plain: bool) -> usize {
+    // Laid out row by row, a dictionary takes any multiple of what it is.
+    let grows = match array.data_type() {
+        DataType::Dictionary(_, value) => plain || **value != DataType::Utf8,
+        DataType::Union(fields, _) => {
+            plain && fields.iter().any(|(_, field)| matches!(field.data_type(), DataType::Dictionary(..)))
+        }
+        DataType::Map(..) | DataType::List(_) => plain,
+        _ => false,
+    };
+    // What is summed up must not overflow.
+    if grows { usize::MAX >> 16 } else { array.get_buffer_memory_size() }
+}
+
+/// About the bytes that these rows take in a block.
+fn bytes(array: &dyn Array, plain: bool, rows: &Runs) -> usize {
+    let fixed = |width: usize| width * rows.count();
+    let cut = |offsets: &[i32]| {
+        let len = |&(start, end): &Run| range(offsets, start as usize, end as usize);
+        fixed(4) + rows.as_slice().iter().map(len).sum::<usize>()
+    };
+    match array.data_type() {
+        DataType::Boolean => rows.count().div_ceil(8),
+        DataType::UInt8 => fixed(1),
+        DataType::UInt32 | DataType::Int32 => fixed(4),
+        DataType::FixedSizeBinary(width) => fixed(usize::try_from(*width).unwrap_or(0)),
+        DataType::Utf8 => cut(array.as_string::<i32>().value_offsets()),
+        DataType::Binary => cut(array.as_binary::<i32>().value_offsets()),
+        DataType::Dictionary(_, value) => {
+            let dictionary = array.as_dictionary::<UInt32Type>();
+            let (keys, values) = (dictionary.keys().values(), dictionary.values());
+            if **value == DataType::Utf8 && !plain {
+                return fixed(4) + values.get_buffer_memory_size().min(fixed(1).saturating_mul(mean(values)));
+            }
+            rows.rows().map(|row| bytes_of_row(values, keys.get(row as usize).copied().unwrap_or(0))).sum()
+        }
+        DataType::Map(..) => {
+            let map = array.as_map();
+            children(map.value_offsets(), rows, &[map.keys().as_ref(), map.values().as_ref()], plain)
+        }
+        DataType::List(_) => {
+            let list = array.as_list::<i32>();
+            children(list.value_offsets(), rows, &[list.values().as_ref()], plain)
+        }
+        DataType::Union(fields, _) => {
+            let union = array.as_union();
+            let of_row = |row: u32| {
+                let kind = union.type_ids().get(row as usize).copied().unwrap_or(0);
+                let place = union.offsets().and_then(|places| places.get(row as usize)).copied().unwrap_or(0);
+                let known = fields.iter().any(|(id, _)| id == kind);
+                if known { bytes_of_row(union.child(kind), place.max(0) as u32) } else { 0 }
+            };
+            fixed(5) + rows.rows().map(of_row).sum::<usize>()
+        }
+        _ => fixed(8),
+    }
+}
+
+fn bytes_of_row(array: &dyn Array, row: u32) -> usize {
+    if row as usize >= array.len() {
+        return 0;
+    }
+    match array.data_type() {
+        DataType::Utf8 => 4 + range(array.as_string::<i32>().value_offsets(), row as usize, row as usize + 1),
+        DataType::Binary => 4 + range(array.as_binary::<i32>().value_offsets(), row as usize, row as usize + 1),
+        DataType::Null => 0,
+        DataType::Map(..) => bytes(array, true, &Runs { runs: vec![(row, row + 1)], count: 1 }),
+        DataType::Dictionary(..) => {
+            let dictionary = array.as_dictionary::<UInt32Type>();
+            let key = dictionary.keys().values().get(row as usize).copied().unwrap_or(0);
+            bytes_of_row(dictionary.values(), key)
+        }
+        _ => 8,
+    }
+}
+
+fn children(offsets: &[i32], rows: &Runs, children: &[&dyn Array], plain: bool) -> usize {
+    let at = |row: u32| offsets.get(row as usize).map_or(0, |&offset| offset.max(0) as u32);
+    let inner = Runs::from_iter(rows.as_slice().iter().map(|&(start, end)| (at(start), at(end))));
+    4 * rows.count() + children.iter().map(|child| bytes(*child, plain, &inner)).sum::<usize>()
+}
+
+fn range(offsets: &[i32], start: usize, end: usize) -> usize {
+    match (offsets.get(start), offsets.get(end)) {
+        (Some(start), Some(end)) => usize::try_from(end - start).unwrap_or(0),
+        _ => 0,
+    }
+}
+
+fn mean(values: &ArrayRef) -> usize {
+    values.get_buffer_memory_size() / values.len().max(1) + 1
+}

@@ -7,14 +7,26 @@ use crate::{Fault, FaultKind};
 
 /// Upper bounds of the call duration histogram, in nanoseconds: from an empty call (0.3 µs) to a default deadline.
 pub const CALL_DURATION_BOUNDS_NS: [u64; 14] = [
-    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000, 10_000_000, 50_000_000,
-    100_000_000, 500_000_000,
+    1_000,
+    2_500,
+    5_000,
+    10_000,
+    25_000,
+    50_000,
+    100_000,
+    250_000,
+    1_000_000,
+    5_000_000,
+    10_000_000,
+    50_000_000,
+    100_000_000,
+    500_000_000,
 ];
 
 /// Counts since the stage was built. Written by calls, read by whoever renders metrics; no number waits for another.
 #[derive(Debug, Default)]
 pub struct StageStats {
-    pub(crate) calls: AtomicU64,
+    calls: AtomicU64,
     pub(crate) rows_in: AtomicU64,
     pub(crate) rows_kept: AtomicU64,
     pub(crate) rows_dropped: AtomicU64,
@@ -31,6 +43,7 @@ pub struct StageStats {
 pub struct StageStatsSnapshot {
     /// Calls of `process`: one for each slice.
     pub calls: u64,
+    /// Rows of slices, whether they were decided or faulted.
     pub rows_in: u64,
     pub rows_kept: u64,
     pub rows_dropped: u64,
@@ -63,11 +76,10 @@ impl StageStats {
         }
     }
 
-    pub(crate) fn called(&self, rows: usize, took: Duration) {
+    pub(crate) fn called(&self, took: Duration) {
         let ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let bucket = CALL_DURATION_BOUNDS_NS.partition_point(|&bound| bound < ns);
         self.calls.fetch_add(1, Relaxed);
-        self.rows_in.fetch_add(rows as u64, Relaxed);
         self.duration_ns_sum.fetch_add(ns, Relaxed);
         if let Some(count) = self.duration_buckets.get(bucket) {
             count.fetch_add(1, Relaxed);
