@@ -19,8 +19,10 @@ use std::path::{Path, PathBuf};
 use crate::problem::Problem;
 use crate::source::{Sources, Span};
 
-/// After so many mistakes of a kind the rest is counted, not listed: they have a common cause, and a terminal has an end.
+/// After so many mistakes the rest is counted, not listed: they have a common cause, and a terminal has an end.
 pub const LISTED_MAX: usize = 200;
+/// Findings that are kept until the listed ones are chosen by their place: errors are not found in the order of the text.
+const KEPT_MAX: usize = 10 * LISTED_MAX;
 /// The longest excerpt of a line, in characters.
 const EXCERPT_MAX: usize = 160;
 
@@ -75,60 +77,72 @@ impl Place {
 /// Collects what is found.
 pub(crate) struct Report<'s> {
     pub sources: &'s Sources,
-    found: RefCell<Vec<(Span, Diagnostic)>>,
+    errors: RefCell<Findings>,
+    warnings: RefCell<Findings>,
+}
+
+#[derive(Default)]
+struct Findings {
+    kept: Vec<(Place, Problem)>,
+    /// Beyond [`KEPT_MAX`].
+    dropped: usize,
 }
 
 impl<'s> Report<'s> {
     pub fn new(sources: &'s Sources) -> Report<'s> {
-        Report { sources, found: RefCell::default() }
+        Report { sources, errors: RefCell::default(), warnings: RefCell::default() }
     }
 
     pub fn error(&self, place: &Place, problem: Problem) {
-        self.add(Severity::Error, place, problem);
+        self.errors.borrow_mut().add(place, problem);
     }
 
     pub fn warn(&self, place: &Place, problem: Problem) {
-        self.add(Severity::Warning, place, problem);
+        self.warnings.borrow_mut().add(place, problem);
     }
 
     pub fn has_errors(&self) -> bool {
-        self.found.borrow().iter().any(|(_, found)| found.severity == Severity::Error)
+        !self.errors.borrow().kept.is_empty()
     }
 
-    fn add(&self, severity: Severity, place: &Place, problem: Problem) {
-        let Span { file, line, column, end_line, end_column } = place.span;
-        let excerpt = self.sources.line(file, line);
-        let end_column = if end_line == line { end_column } else { excerpt.chars().count() + 1 };
-        let width = end_column.saturating_sub(column).max(1);
-        let file = self.sources.path(file).to_owned();
-        let diagnostic = Diagnostic { severity, file, line, column, width, key: place.key.clone(), problem, excerpt };
-        self.found.borrow_mut().push((place.span, diagnostic));
-    }
-
-    /// Warnings if there were no errors; else the errors. Both in the order of the text, each once (what an alias or a merge key
-    /// repeats is one mistake).
+    /// Warnings if there were no errors; else the errors. Both in the order of the text, each once: what an alias or a merge key
+    /// repeats is one mistake.
     pub fn finish(self) -> Result<Vec<Diagnostic>, ConfigErrors> {
-        let mut found = self.found.into_inner();
-        found.sort_by_key(|(span, _)| (span.file, span.line, span.column));
-        let mut errors: Vec<Diagnostic> = Vec::new();
-        let mut warnings: Vec<Diagnostic> = Vec::new();
-        let mut unlisted = 0;
-        for (_, diagnostic) in found {
-            let list = if diagnostic.severity == Severity::Error { &mut errors } else { &mut warnings };
-            if list.last().is_some_and(|last| last.same_as(&diagnostic)) {
-                continue;
-            }
-            if list.len() < LISTED_MAX {
-                list.push(diagnostic);
-            } else if diagnostic.severity == Severity::Error {
-                unlisted += 1;
-            }
-        }
+        let (errors, unlisted) = self.errors.into_inner().listed(Severity::Error, self.sources);
+        let (warnings, _) = self.warnings.into_inner().listed(Severity::Warning, self.sources);
         if errors.is_empty() { Ok(warnings) } else { Err(ConfigErrors { errors, warnings, unlisted }) }
     }
 }
 
+impl Findings {
+    fn add(&mut self, place: &Place, problem: Problem) {
+        if self.kept.len() < KEPT_MAX {
+            self.kept.push((place.clone(), problem));
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    /// The first [`LISTED_MAX`], and how many there are besides.
+    fn listed(mut self, severity: Severity, sources: &Sources) -> (Vec<Diagnostic>, usize) {
+        self.kept.sort_by_key(|(place, _)| (place.span.file, place.span.line, place.span.column));
+        self.kept.dedup_by(|later, earlier| later.0.span == earlier.0.span && later.1 == earlier.1);
+        let unlisted = self.dropped + self.kept.len().saturating_sub(LISTED_MAX);
+        let listed = self.kept.into_iter().take(LISTED_MAX);
+        (listed.map(|(place, problem)| Diagnostic::new(severity, place, problem, sources)).collect(), unlisted)
+    }
+}
+
 impl Diagnostic {
+    fn new(severity: Severity, place: Place, problem: Problem, sources: &Sources) -> Diagnostic {
+        let Span { file, line, column, end_line, end_column } = place.span;
+        let excerpt = sources.line(file, line);
+        let end_column = if end_line == line { end_column } else { excerpt.chars().count() + 1 };
+        let width = end_column.saturating_sub(column).max(1);
+        let file = sources.path(file).to_owned();
+        Diagnostic { severity, file, line, column, width, key: place.key, problem, excerpt }
+    }
+
     /// Several lines, for a terminal, with a line break at the end.
     pub fn render(&self) -> String {
         let mut out = String::new();
@@ -164,10 +178,6 @@ impl Diagnostic {
         let visible = |c: char| if c.is_control() { ' ' } else { c };
         let excerpt = self.excerpt.chars().skip(skipped).take(EXCERPT_MAX).map(visible).collect::<String>();
         (excerpt.trim_end().to_owned(), (column - skipped).max(1))
-    }
-
-    fn same_as(&self, other: &Diagnostic) -> bool {
-        (self.line, self.column, &self.file) == (other.line, other.column, &other.file) && self.problem == other.problem
     }
 }
 

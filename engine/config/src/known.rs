@@ -6,6 +6,7 @@ pub(crate) struct Known {
     pub answer: Answer,
 }
 
+#[derive(PartialEq)]
 pub(crate) enum Answer {
     /// Accepted with a warning: nothing depends on it. Why.
     Ignored(&'static str),

@@ -7,6 +7,9 @@ use crate::problem::Problem;
 use crate::schema::{Section, State};
 use crate::values::{FromNode, expected};
 
+/// Components of a section, pipelines, names in a list: a hundred times what people have, and few enough to compare all with all.
+const NAMED_MAX: usize = 1_000;
+
 /// A value and where it was written.
 #[derive(Clone, Debug)]
 pub(crate) struct Located<T> {
@@ -158,12 +161,19 @@ impl<'n> Reader<'n> {
             Value::Map(entries) => {
                 let path = self.path(key);
                 let place = |entry: &Entry| Place::new(entry.key_span, format!("{path}::{}", entry.key));
-                entries.iter().map(|entry| (entry, place(entry))).collect()
+                self.check_count(key, entries.len());
+                entries.iter().take(NAMED_MAX).map(|entry| (entry, place(entry))).collect()
             }
             _ => {
                 self.report.error(&self.place(key), expected("a map", node));
                 Vec::new()
             }
+        }
+    }
+
+    fn check_count(&self, key: &str, count: usize) {
+        if count > NAMED_MAX {
+            self.report.error(&self.place(key), too_many());
         }
     }
 
@@ -186,7 +196,8 @@ impl<'n> Reader<'n> {
             let place = Place::new(item.span, format!("{}[{i}]", self.path(key)));
             Reader::open(item, place, section, self.report)
         };
-        items.iter().enumerate().filter_map(open).collect()
+        self.check_count(key, items.len());
+        items.iter().take(NAMED_MAX).enumerate().filter_map(open).collect()
     }
 }
 
@@ -204,8 +215,11 @@ pub(crate) fn list<T: FromNode>(node: &Node, place: &Place, report: &Report) -> 
             &[]
         }
     };
+    if items.len() > NAMED_MAX {
+        report.error(place, too_many());
+    }
     let mut found = Vec::new();
-    for item in items {
+    for item in items.iter().take(NAMED_MAX) {
         let place = Place::new(item.span, place.key.clone());
         match T::from_node(item) {
             _ if item.is_null() => report.error(&place, expected("a name", item)),
@@ -214,6 +228,10 @@ pub(crate) fn list<T: FromNode>(node: &Node, place: &Place, report: &Report) -> 
         }
     }
     found
+}
+
+fn too_many() -> Problem {
+    Problem::Invalid(format!("more than {NAMED_MAX} entries"))
 }
 
 /// A scalar is pointed at itself; of anything else the key, because the value may be a screenful.

@@ -85,12 +85,16 @@ fn answer(state: &State) -> Option<String> {
 
 fn write_known(out: &mut String, known: &[Known]) -> std::fmt::Result {
     writeln!(out, "Of the Collector's, these are not served:\n\n| type | what to do |\n|---|---|")?;
-    for Known { kind, answer } in known {
-        match answer {
-            Answer::Ignored(why) => writeln!(out, "| `{kind}` | Accepted, with a warning and no effect: {why}. |")?,
-            Answer::NotYet(until_then) => writeln!(out, "| `{kind}` | Not yet. Until then, {until_then}. |")?,
-            Answer::Instead(instead) => writeln!(out, "| `{kind}` | {}. |", capitalised(instead))?,
-        }
+    // Neighbours with the same answer share a row.
+    for group in known.chunk_by(|one, next| one.answer == next.answer) {
+        let kinds: Vec<_> = group.iter().map(|known| format!("`{}`", known.kind)).collect();
+        let answer = match group.first().map(|known| &known.answer) {
+            Some(Answer::Ignored(why)) => format!("Accepted, with a warning and no effect: {why}."),
+            Some(Answer::NotYet(until_then)) => format!("Not yet. Until then, {until_then}."),
+            Some(Answer::Instead(instead)) => format!("{}.", capitalised(instead)),
+            None => continue,
+        };
+        writeln!(out, "| {} | {answer} |", kinds.join(", "))?;
     }
     writeln!(out)
 }

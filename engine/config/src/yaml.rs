@@ -280,6 +280,8 @@ fn hide(node: &mut Node, report: &Report) {
     node.shown = Shown::Kind;
     match &mut node.value {
         Value::Null => {}
+        // The name of a variable is no secret; a default may be one.
+        Value::Scalar(scalar) if scalar.text.starts_with("${") && !scalar.text.contains(":-") => {}
         Value::Scalar(_) => report.sources.hide(node.span),
         Value::List(items) => items.iter_mut().for_each(|item| hide(item, report)),
         Value::Map(entries) => entries.iter_mut().for_each(|entry| hide(&mut entry.node, report)),

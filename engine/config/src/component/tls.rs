@@ -93,7 +93,7 @@ pub(super) fn read_headers(exporter: &Reader) -> Headers {
         let problem = Problem::Invalid(format!("more than {HEADERS_MAX} headers"));
         exporter.report.error(&exporter.place("headers"), problem);
     }
-    for (entry, place) in entries {
+    for (entry, place) in entries.into_iter().take(HEADERS_MAX) {
         let name = entry.key.to_ascii_lowercase();
         if !is_header_name(&name) {
             let problem = Problem::Invalid(format!("`{}` is not the name of a header", entry.key));
@@ -109,7 +109,9 @@ pub(super) fn read_headers(exporter: &Reader) -> Headers {
             continue;
         }
         const EXPECTED: &str = "a text of visible ASCII characters and spaces, at most 8 KiB";
-        match text(&entry.node, EXPECTED) {
+        // Nothing, such as a variable that is not set, is an empty header, as in the Collector.
+        let value = if entry.node.is_null() { Ok(String::new()) } else { text(&entry.node, EXPECTED) };
+        match value {
             Ok(value) if is_header_value(&value) => headers.push((name.into(), Secret::new(value))),
             Ok(_) => exporter.report.error(&place, expected(EXPECTED, &entry.node)),
             Err(problem) => exporter.report.error(&place, problem),
