@@ -19,13 +19,32 @@
 //! it changed. Nothing is allocated for each row.
 
 mod ast;
+mod call;
+mod cell;
+mod column;
+mod convert;
 mod error;
+mod eval;
+mod fields;
 mod lex;
+mod machine;
+mod map;
+mod output;
 mod parse;
+mod pattern;
+mod plan;
+mod run;
+mod test;
+#[cfg(test)]
+mod tests;
+mod value;
 
 use std::fmt;
 
 use wasmill_columns::{Bitmap, Block, Kind};
+
+use machine::{Machine, Scratch};
+use plan::{Body, Plan};
 
 pub use error::{EvalError, ParseError, Reason};
 
@@ -87,7 +106,9 @@ pub struct Wanted {
 /// Conditions or statements for one signal, ready to be evaluated.
 #[derive(Debug)]
 pub struct Program {
-    wanted: Vec<Wanted>,
+    plan: Plan,
+    errors: ErrorMode,
+    scratch: Scratch,
 }
 
 /// What came of a program's conditions.
@@ -161,37 +182,61 @@ impl Statement {
 }
 
 impl Program {
-    /// Conditions, any of which may be true. All that is wrong with them is reported, at least one error each.
+    /// Conditions, any of which may be true. All that is wrong with them is reported, one error for each text at most.
     pub fn conditions<T: AsRef<str>>(
-        _signal: Signal,
-        _texts: &[T],
-        _errors: ErrorMode,
+        signal: Signal,
+        texts: &[T],
+        errors: ErrorMode,
     ) -> Result<Program, Vec<ParseError>> {
-        todo!()
+        let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+        Ok(Program { plan: plan::conditions(signal, &texts)?, errors, scratch: Scratch::default() })
     }
 
     /// Statements, run in order, each seeing what those before it changed.
     pub fn statements<T: AsRef<str>>(
-        _signal: Signal,
-        _texts: &[T],
-        _errors: ErrorMode,
+        signal: Signal,
+        texts: &[T],
+        errors: ErrorMode,
     ) -> Result<Program, Vec<ParseError>> {
-        todo!()
+        let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+        Ok(Program { plan: plan::statements(signal, &texts)?, errors, scratch: Scratch::default() })
     }
 
     /// The columns to ask the host for, in the order in which a block must have them. Each path is there once.
     pub fn columns(&self) -> &[Wanted] {
-        &self.wanted
+        &self.plan.wanted
     }
 
     /// Evaluates conditions for a slice of so many rows. No row matches where the program has statements.
-    pub fn matches(&mut self, _columns: &Block<'_>, _rows: usize) -> Result<Matched, EvalError> {
-        todo!()
+    pub fn matches(&mut self, columns: &Block<'_>, rows: usize) -> Result<Matched, EvalError> {
+        let mut matched = Matched { rows: Bitmap::none(rows), failures: Vec::new() };
+        let Body::Conditions(tests) = &self.plan.body else { return Ok(matched) };
+        let mut machine = Machine::new(&self.plan, columns, rows, &mut self.scratch)?;
+        let mut open = Bitmap::all(rows);
+        for (number, test) in tests.iter().enumerate() {
+            let truth = machine.test(test, &open);
+            let failed = truth.failed.map_or(0, |failed| failed.count());
+            machine.report(self.errors, number, failed, &mut matched.failures)?;
+            matched.rows.or(&truth.yes);
+            open.and_not(&truth.yes);
+            if open.is_none() {
+                break;
+            }
+        }
+        Ok(matched)
     }
 
     /// Runs statements over a slice of so many rows. There are no edits where the program has conditions.
-    pub fn edits(&mut self, _columns: &Block<'_>, _rows: usize) -> Result<Edited, EvalError> {
-        todo!()
+    pub fn edits(&mut self, columns: &Block<'_>, rows: usize) -> Result<Edited, EvalError> {
+        let mut failures = Vec::new();
+        let Body::Statements(steps) = &self.plan.body else { return Ok(Edited { edits: Vec::new(), failures }) };
+        let mut machine = Machine::new(&self.plan, columns, rows, &mut self.scratch)?;
+        let all = Bitmap::all(rows);
+        for (number, step) in steps.iter().enumerate() {
+            let failed = machine.step(step, &all);
+            machine.report(self.errors, number, failed, &mut failures)?;
+        }
+        Ok(Edited { edits: machine.edits()?, failures })
     }
 }
 

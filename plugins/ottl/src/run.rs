@@ -1,0 +1,497 @@
+//! Statements, one after the other, each over all rows that its condition is true for.
+
+use regex::Regex;
+use wasmill_columns::{Bitmap, Kind};
+
+use crate::Reason;
+use crate::ast::Key;
+use crate::call::text;
+use crate::cell::{Cell, Made, Vector};
+use crate::machine::{Frame, Machine, Scratch, within};
+use crate::map::{Entry, decode, encode};
+use crate::pattern::{Cache, replace_all};
+use crate::plan::{Editor, Guard, MapChange, Node, Pattern, Place, Step, Strategy, Type};
+use crate::value::{Value, entries, items, push_entry, push_item};
+
+/// Places in a list that a statement may create at once: `set(attributes["a"][1000000], 1)` would be a million of them.
+const CREATED_MAX: usize = 1024;
+
+impl<'a> Machine<'a, '_> {
+    /// Runs a statement. Gives the number of rows that failed; the first is noted.
+    pub(crate) fn step(&mut self, step: &'a Step, all: &Bitmap) -> usize {
+        let truth = self.test(&step.condition, all);
+        let failed = truth.failed.map_or(0, |failed| failed.count());
+        if truth.yes.is_none() {
+            return failed;
+        }
+        let rows: Vec<u32> = truth.yes.ones().map(|row| row as u32).collect();
+        failed + self.edit(&step.editor, &rows)
+    }
+
+    fn edit(&mut self, editor: &'a Editor, rows: &[u32]) -> usize {
+        match editor {
+            Editor::Set { place, value } => {
+                let values = [self.evaluate(value, Frame::Rows(rows))];
+                let failed = self.each(rows, &values, |machine, row, at| machine.assign(place, row, values[0].get(at)));
+                self.give_all(values.into());
+                failed
+            }
+            Editor::RemoveEntry { slot } => {
+                for row in rows {
+                    self.write(*slot, *row as usize, Cell::Absent);
+                }
+                0
+            }
+            Editor::ReplacePattern { place, current, pattern, template } => {
+                let vectors = self.vectors([current, template], Some(pattern), rows);
+                let failed = self.each(rows, &vectors[1..], |machine, row, at| {
+                    let current = vectors[0].get(at);
+                    match replaced(machine.scratch, current, pattern, &vectors[1..], at)? {
+                        None => Ok(()),
+                        Some(cell) => machine.assign(place, row, cell),
+                    }
+                });
+                self.give_all(vectors);
+                failed
+            }
+            Editor::Map { place, change } => self.change_maps(place, change, rows),
+        }
+    }
+
+    /// Evaluates nodes, and a pattern behind them if rows bring it.
+    fn vectors<const N: usize>(
+        &mut self,
+        nodes: [&'a Node; N],
+        pattern: Option<&'a Pattern>,
+        rows: &[u32],
+    ) -> Vec<Vector<'a>> {
+        let mut vectors: Vec<Vector<'a>> =
+            nodes.into_iter().map(|node| self.evaluate(node, Frame::Rows(rows))).collect();
+        if let Some(Pattern::Computed(pattern)) = pattern {
+            vectors.push(self.evaluate(pattern, Frame::Rows(rows)));
+        }
+        vectors
+    }
+
+    /// Edits row by row. A row with a value that failed, or that fails itself, is noted and left.
+    fn each(
+        &mut self,
+        rows: &[u32],
+        values: &[Vector<'a>],
+        mut edit: impl FnMut(&mut Self, usize, usize) -> Result<(), Reason>,
+    ) -> usize {
+        let mut failed = 0;
+        for (at, row) in rows.iter().enumerate() {
+            let row = *row as usize;
+            let bad = values.iter().find_map(|vector| match vector.get(at) {
+                Cell::Failed(reason) => Some(reason),
+                _ => None,
+            });
+            let done = match bad {
+                Some(reason) => Err(reason),
+                None => edit(self, row, at),
+            };
+            if let Err(reason) = done {
+                self.fail(row, reason);
+                failed += 1;
+            }
+        }
+        failed
+    }
+
+    /// Writes a value where a statement says, if the row has the field and the field takes the type.
+    fn assign(&mut self, place: &'a Place, row: usize, cell: Cell<'a>) -> Result<(), Reason> {
+        match place.guard {
+            None => {}
+            Some(Guard::Present(slot)) => {
+                if self.read(slot, row) == Cell::Absent {
+                    return Err(Reason::WrongType);
+                }
+            }
+            Some(Guard::OneOf(slot, types)) => {
+                if !matches!(self.read(slot, row), Cell::Int(found) if types.contains(&found)) {
+                    return Err(Reason::WrongType);
+                }
+            }
+        }
+        let slot = self.slot(place.slot);
+        if !place.keys.is_empty() {
+            let current = self.read(place.slot, row);
+            let body = slot.key.is_none();
+            let cell = nested(self.scratch, current, &place.keys, cell, body)?;
+            self.write(place.slot, row, cell);
+            return Ok(());
+        }
+        let cell = match (slot.key.is_some(), slot.field.value) {
+            (true, _) | (false, Type::Any) => match cell {
+                Cell::Absent => Cell::Empty,
+                cell => cell,
+            },
+            (false, Type::Map) => return self.assign_map(place.slot, row, cell),
+            (false, value) => typed(value, slot.field.kind, slot.field.name, cell, &self.scratch.made)?,
+        };
+        self.write(place.slot, row, cell);
+        Ok(())
+    }
+
+    /// Makes a whole map another.
+    fn assign_map(&mut self, slot: usize, row: usize, cell: Cell<'a>) -> Result<(), Reason> {
+        let mut entries = std::mem::take(&mut self.entries);
+        let decoded = match cell {
+            Cell::Absent | Cell::Empty => {
+                entries.clear();
+                Ok(())
+            }
+            cell => decode(cell, self.scratch, &mut entries),
+        };
+        if decoded.is_ok() {
+            self.store_entries(slot, row, &entries);
+        }
+        self.entries = entries;
+        decoded
+    }
+
+    fn change_maps(&mut self, place: &'a Place, change: &'a MapChange, rows: &[u32]) -> usize {
+        let vectors = match change {
+            MapChange::DeleteKey(key) => self.vectors([key], None, rows),
+            MapChange::Matching { pattern, .. } => self.vectors([], Some(pattern), rows),
+            MapChange::KeepKeys(keys) => self.evaluate_all(keys, Frame::Rows(rows)),
+            MapChange::ReplacePatterns { pattern, template, .. } => self.vectors([template], Some(pattern), rows),
+            MapChange::Truncate { .. } | MapChange::Limit { .. } => Vec::new(),
+            MapChange::Merge { source, .. } => self.vectors([source], None, rows),
+        };
+        let slot = self.slot(place.slot);
+        let whole = slot.key.is_none() && place.keys.is_empty() && slot.field.value == Type::Map;
+        let mut changer = Changer::default();
+        let failed = self.each(rows, &vectors, |machine, row, at| {
+            let Changer { entries, .. } = &mut changer;
+            if whole {
+                machine.entries_of(place.slot, row, entries);
+            } else {
+                let cell = machine.read(place.slot, row);
+                let found = match place.keys.is_empty() {
+                    true => cell,
+                    false => inner(machine.scratch, cell, &place.keys)?,
+                };
+                decode(found, machine.scratch, entries)?;
+            }
+            if !changer.change(machine.scratch, change, &vectors, at)? {
+                return Ok(());
+            }
+            if whole {
+                machine.store_entries(place.slot, row, &changer.entries);
+                return Ok(());
+            }
+            let map = encode(&changer.entries, machine.scratch);
+            machine.assign(place, row, map)
+        });
+        self.give_all(vectors);
+        failed
+    }
+}
+
+/// A text with what matches replaced. `None`: nothing is, or it is no text.
+fn replaced<'a>(
+    scratch: &mut Scratch,
+    current: Cell<'a>,
+    pattern: &Pattern,
+    vectors: &[Vector<'a>],
+    at: usize,
+) -> Result<Option<Cell<'a>>, Reason> {
+    let Scratch { made, patterns, text: out, .. } = scratch;
+    let current = match current {
+        Cell::Failed(reason) => return Err(reason),
+        Cell::Absent | Cell::Empty => return Ok(None),
+        current => current,
+    };
+    let template = text(vectors[0].get(at), made)?;
+    let Value::Text(current) = current.value(made) else { return Ok(None) };
+    let regex = regex(pattern, patterns, made, vectors.get(1).map(|vector| vector.get(at)))?;
+    out.clear();
+    if !replace_all(regex, current, template, out) {
+        return Ok(None);
+    }
+    Ok(Some(made.text(out)))
+}
+
+fn regex<'p>(
+    pattern: &'p Pattern,
+    patterns: &'p mut Cache,
+    made: &Made,
+    computed: Option<Cell<'_>>,
+) -> Result<&'p Regex, Reason> {
+    match pattern {
+        Pattern::Fixed(regex) => Ok(regex),
+        Pattern::Computed(_) => patterns.get(text(computed.unwrap_or(Cell::Absent), made)?).ok_or(Reason::BadPattern),
+    }
+}
+
+/// A value as a field of fixed type takes it. Numbers are narrowed as the Collector narrows them.
+fn typed<'a>(value: Type, kind: Kind, name: &str, cell: Cell<'a>, made: &Made) -> Result<Cell<'a>, Reason> {
+    Ok(match (value, cell, cell.value(made)) {
+        // Of all counts and flags, the Collector checks the range of a span's flags alone.
+        (Type::Int, Cell::Int(number), _) => match kind {
+            Kind::UInt32 if name == "flags" && u32::try_from(number).is_err() => return Err(Reason::OutOfRange),
+            Kind::UInt32 => Cell::Int((number as u32).into()),
+            Kind::Int32 => Cell::Int((number as i32).into()),
+            _ => cell,
+        },
+        (Type::Bool, Cell::Bool(_), _)
+        | (Type::Double, Cell::Double(_), _)
+        | (Type::SpanId, Cell::SpanId(_), _)
+        | (Type::TraceId, Cell::TraceId(_), _)
+        | (Type::Text, _, Value::Text(_)) => cell,
+        _ => return Err(Reason::WrongType),
+    })
+}
+
+/// The map behind keys.
+fn inner<'a>(scratch: &mut Scratch, cell: Cell<'a>, keys: &[Key]) -> Result<Cell<'a>, Reason> {
+    match cell {
+        Cell::Map(map) => within(Value::Map(map), keys, Ok(Value::Nil)).map(Cell::of),
+        Cell::List(list) => within(Value::List(list), keys, Ok(Value::Nil)).map(Cell::of),
+        Cell::Absent => Ok(Cell::Absent),
+        cell => {
+            let Scratch { made, bytes, .. } = scratch;
+            let Value::Map(map) = within(cell.value(made), keys, Ok(Value::Nil))? else { return Err(Reason::NotMap) };
+            bytes.clear();
+            bytes.extend_from_slice(map);
+            Ok(made.map(bytes))
+        }
+    }
+}
+
+/// A value with another in it, behind keys. Maps and lists that are not there are made, but a body must be one.
+fn nested<'a>(
+    scratch: &mut Scratch,
+    current: Cell<'a>,
+    keys: &[Key],
+    new: Cell<'a>,
+    body: bool,
+) -> Result<Cell<'a>, Reason> {
+    let Scratch { made, bytes, .. } = scratch;
+    let value = current.value(made);
+    if body && !matches!(value, Value::Map(_) | Value::List(_)) {
+        return Err(Reason::NotIndexable);
+    }
+    let is_map = rebuild(value, keys, new.value(made), bytes)?;
+    Ok(if is_map { made.map(bytes) } else { made.list(bytes) })
+}
+
+/// Writes a map (true) or list (false) anew, with one value in it another.
+fn rebuild(current: Value<'_>, keys: &[Key], new: Value<'_>, out: &mut Vec<u8>) -> Result<bool, Reason> {
+    let Some((key, keys)) = keys.split_first() else { return Err(Reason::NotIndexable) };
+    // The value at this key, with the change in it. Levels are few, and rows that are edited so deep are too.
+    let mut below = Vec::new();
+    let mut changed = |found: Value<'_>| -> Result<(bool, bool), Reason> {
+        if keys.is_empty() { Ok((false, true)) } else { Ok((rebuild(found, keys, new, &mut below)?, false)) }
+    };
+    out.clear();
+    match (current, key) {
+        (Value::Map(_) | Value::Nil, Key::Text(key)) => {
+            let map = if let Value::Map(map) = current { map } else { &[] };
+            let found = crate::value::entry(map, key);
+            let (is_map, is_new) = changed(found.unwrap_or(Value::Nil))?;
+            let value = if is_new { new } else { container(is_map, &below) };
+            let mut done = false;
+            for (name, other) in entries(map) {
+                let here = !done && name == key;
+                push_entry(out, name, if here { value } else { other });
+                done |= here;
+            }
+            if !done {
+                push_entry(out, key, value);
+            }
+            Ok(true)
+        }
+        (Value::List(_) | Value::Nil, Key::Int(index)) => {
+            let index = usize::try_from(*index).map_err(|_| Reason::OutOfBounds)?;
+            let list = if let Value::List(list) = current { list } else { &[] };
+            let length = match current {
+                Value::List(list) => items(list).count(),
+                _ if index < CREATED_MAX => index + 1,
+                _ => 0,
+            };
+            if index >= length {
+                return Err(Reason::OutOfBounds);
+            }
+            let found = items(list).nth(index).unwrap_or(Value::Nil);
+            let (is_map, is_new) = changed(found)?;
+            let value = if is_new { new } else { container(is_map, &below) };
+            let mut all = items(list);
+            for place in 0..length {
+                let other = all.next().unwrap_or(Value::Nil);
+                push_item(out, if place == index { value } else { other });
+            }
+            Ok(false)
+        }
+        _ => Err(Reason::NotIndexable),
+    }
+}
+
+fn container(is_map: bool, bytes: &[u8]) -> Value<'_> {
+    if is_map { Value::Map(bytes) } else { Value::List(bytes) }
+}
+
+/// A map being changed, and memory for it that serves all rows.
+#[derive(Default)]
+struct Changer<'a> {
+    entries: Vec<Entry<'a>>,
+    other: Vec<Entry<'a>>,
+}
+
+impl<'a> Changer<'a> {
+    /// Changes the entries. False: they are as they were.
+    fn change(
+        &mut self,
+        scratch: &mut Scratch,
+        change: &MapChange,
+        vectors: &[Vector<'a>],
+        at: usize,
+    ) -> Result<bool, Reason> {
+        let Changer { entries, other } = self;
+        let before = entries.len();
+        let computed = |place: usize| vectors.get(place).map(|vector| vector.get(at));
+        match change {
+            MapChange::DeleteKey(_) => {
+                let made = &scratch.made;
+                let key = text(vectors[0].get(at), made)?;
+                if let Some(place) = entries.iter().position(|entry| entry.key(made) == key) {
+                    entries.remove(place);
+                }
+            }
+            MapChange::Matching { pattern, keep } => {
+                let Scratch { made, patterns, .. } = scratch;
+                let regex = regex(pattern, patterns, made, computed(0))?;
+                entries.retain(|entry| regex.is_match(entry.key(made)) == *keep);
+            }
+            MapChange::KeepKeys(_) => {
+                let made = &scratch.made;
+                for vector in vectors {
+                    text(vector.get(at), made)?;
+                }
+                entries.retain(|entry| {
+                    let key = entry.key(made);
+                    vectors.iter().any(|vector| text(vector.get(at), made) == Ok(key))
+                });
+            }
+            MapChange::ReplacePatterns { keys: false, pattern, .. } => {
+                return replace_values(entries, scratch, pattern, vectors, at);
+            }
+            MapChange::ReplacePatterns { keys: true, pattern, .. } => {
+                return replace_keys(entries, other, scratch, pattern, vectors, at);
+            }
+            MapChange::Truncate { bytes_max, marker } => {
+                return Ok(truncate(entries, scratch, *bytes_max, marker));
+            }
+            MapChange::Limit { entries_max, priority } => {
+                if entries.len() <= *entries_max {
+                    return Ok(false);
+                }
+                let made = &scratch.made;
+                let has = |key: &&String| entries.iter().any(|entry| entry.key(made) == key.as_str());
+                let mut kept = priority.iter().filter(has).count();
+                entries.retain(|entry| {
+                    let key = entry.key(made);
+                    let first = priority.iter().any(|wanted| wanted == key);
+                    let keep = first || kept < *entries_max;
+                    kept += usize::from(keep && !first);
+                    keep
+                });
+            }
+            MapChange::Merge { strategy, .. } => {
+                decode(vectors[0].get(at), scratch, other)?;
+                return Ok(merge(entries, other, *strategy, &scratch.made));
+            }
+        }
+        Ok(entries.len() != before)
+    }
+}
+
+fn replace_values<'a>(
+    entries: &mut [Entry<'a>],
+    scratch: &mut Scratch,
+    pattern: &Pattern,
+    vectors: &[Vector<'a>],
+    at: usize,
+) -> Result<bool, Reason> {
+    let mut any = false;
+    for entry in entries {
+        let is_text = matches!(entry.value, Cell::Text(_) | Cell::MadeText(_));
+        if is_text && let Some(value) = replaced(scratch, entry.value, pattern, vectors, at)? {
+            entry.set(value);
+            any = true;
+        }
+    }
+    Ok(any)
+}
+
+/// Keys anew, in order. One that is there already takes the later value.
+fn replace_keys<'a>(
+    entries: &mut Vec<Entry<'a>>,
+    other: &mut Vec<Entry<'a>>,
+    scratch: &mut Scratch,
+    pattern: &Pattern,
+    vectors: &[Vector<'a>],
+    at: usize,
+) -> Result<bool, Reason> {
+    let mut any = false;
+    other.clear();
+    for mut entry in entries.iter().copied() {
+        if let Some(key) = replaced(scratch, entry.key, pattern, vectors, at)? {
+            entry = Entry::new(key, entry.value);
+            any = true;
+        }
+        let made = &scratch.made;
+        match other.iter_mut().find(|earlier| earlier.key(made) == entry.key(made)) {
+            Some(earlier) => earlier.set(entry.value),
+            None => other.push(entry),
+        }
+    }
+    if any {
+        std::mem::swap(entries, other);
+    }
+    Ok(any)
+}
+
+/// Cuts texts, at whole characters: what is sent is text.
+fn truncate(entries: &mut [Entry<'_>], scratch: &mut Scratch, bytes_max: usize, marker: &str) -> bool {
+    let mut any = false;
+    for entry in entries {
+        let Scratch { made, text: out, .. } = &mut *scratch;
+        let Value::Text(text) = entry.value.value(made) else { continue };
+        if text.len() <= bytes_max {
+            continue;
+        }
+        let mut end = bytes_max.saturating_sub(marker.len());
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let cut = if marker.is_empty() {
+            entry.value.part(made, 0, end)
+        } else {
+            out.clear();
+            out.push_str(&text[..end]);
+            out.push_str(marker);
+            Some(made.text(out))
+        };
+        if let Some(cut) = cut {
+            entry.set(cut);
+            any = true;
+        }
+    }
+    any
+}
+
+fn merge<'a>(entries: &mut Vec<Entry<'a>>, source: &[Entry<'a>], strategy: Strategy, made: &Made) -> bool {
+    let mut any = false;
+    for new in source {
+        match (entries.iter_mut().find(|entry| entry.key(made) == new.key(made)), strategy) {
+            (Some(entry), Strategy::Update | Strategy::Upsert) => entry.set(new.value),
+            (None, Strategy::Insert | Strategy::Upsert) => entries.push(Entry::new(new.key, new.value)),
+            (Some(_), Strategy::Insert) | (None, Strategy::Update) => continue,
+        }
+        any = true;
+    }
+    any
+}

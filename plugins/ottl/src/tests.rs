@@ -1,0 +1,4 @@
+//! What the parts do together: texts in, rows and edits out.
+
+mod conditions;
+mod model;
