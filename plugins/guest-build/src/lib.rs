@@ -46,7 +46,7 @@ impl fmt::Display for BuildError {
 /// environment. Sources are for the caller to name, by [`watch`].
 pub fn build(guests: &Guests<'_>) -> Result<Vec<PathBuf>, BuildError> {
     let target_dir = target_dir()?;
-    let mut command = Command::new(variable("WASMILL_WASM_CARGO").unwrap_or_else(|| cargo().into()));
+    let mut command = Command::new(variable("WASMILL_WASM_CARGO").unwrap_or_else(cargo));
     clean(&mut command);
     command.arg("build").args(["--target", TARGET, "--profile", guests.profile]);
     command.arg("--manifest-path").arg(guests.manifest).arg("--target-dir").arg(&target_dir);

@@ -30,6 +30,10 @@ pub(crate) fn start<P: Plugin>(config: &str) -> Result<(P, Requirements)> {
 #[macro_export]
 macro_rules! plugin {
     ($plugin:ty) => {
+        // Without WebAssembly there is nothing to export, and the plugin is a library for its tests.
+        #[cfg(not(target_family = "wasm"))]
+        const _: fn() = $crate::testing::is_a_plugin::<$plugin>;
+
         #[cfg(target_family = "wasm")]
         const _: () = {
             use $crate::guest::{self, Emission, Requirements, Running, Slice, Verdict};

@@ -26,6 +26,11 @@ impl<'a> Slice<'a> {
         self.rows
     }
 
+    /// All columns of this signal in the order in which they were asked for.
+    pub fn block(&self) -> &'a Block<'a> {
+        self.block
+    }
+
     /// The column.
     ///
     /// # Panics

@@ -57,6 +57,9 @@ pub struct SliceOf<'h, P> {
     columns: Vec<(String, Vec<Cell>)>,
 }
 
+#[doc(hidden)]
+pub fn is_a_plugin<P: Plugin>() {}
+
 impl<P: Plugin> Harness<P> {
     /// Starts the plugin with a config in JSON. An error is what the operator would read.
     pub fn start(config: &str) -> Result<Harness<P>> {

@@ -126,6 +126,16 @@ impl Verdict {
         self.edit(path, rows.into(), || Change::Set(block(column)));
     }
 
+    /// As [`set_each`](Verdict::set_each), with a block of one column that was made before.
+    pub fn set_block<'v>(&mut self, path: &str, rows: impl Into<Rows<'v>>, block: Vec<u8>) {
+        self.edit(path, rows.into(), || Change::Set(block));
+    }
+
+    /// As [`merge`](Verdict::merge), with a block of one `attributes` column that was made before.
+    pub fn merge_block<'v>(&mut self, path: &str, rows: impl Into<Rows<'v>>, block: Vec<u8>) {
+        self.edit(path, rows.into(), || Change::Merge(block));
+    }
+
     /// Removes the attribute, or sets the field to its default.
     pub fn remove<'v>(&mut self, path: &str, rows: impl Into<Rows<'v>>) {
         self.edit(path, rows.into(), || Change::Remove);
