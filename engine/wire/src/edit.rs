@@ -3,34 +3,66 @@
 //! An edit is applied once, where it is made: each row that changes gets a new record, written into one patch buffer, and
 //! the overlay's index points there; rows that do not change go on pointing into the base. What comes later (columns,
 //! encoding, merging) reads an index and does not know of edits. Columns whose path no edit touched are the base's.
+//!
+//! ```text
+//!  edits ──prepare──► checked ──records──► patch: records     a record taken apart (`tree`), changed (`change`, `maps`)
+//!                        └──────parents──► patch: headers     and written once, whatever the number of edits
+//! ```
+//!
+//! What an edit does not name stays byte for byte: other fields, unknown fields, entries of maps. A value that is set to
+//! what it is already keeps its bytes, whatever their encoding. What is replaced is replaced whole, unknown fields within
+//! the old value included.
 
-use std::sync::Arc;
+mod any;
+mod change;
+mod maps;
+mod parents;
+mod patch;
+mod prepare;
+mod records;
+mod targets;
+mod tree;
+mod values;
 
-use arrow_array::ArrayRef;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::{Array, ArrayRef};
 use arrow_buffer::BooleanBuffer;
 
-use crate::{ColumnRequest, Index, Path, Selection, WireBatch};
+use crate::path::{Field, Key};
+use crate::{ColumnRequest, Extent, Index, MetricData, Parent, Path, Record, Selection, WireBatch, project};
+use patch::Patch;
+use prepare::{Prepared, prepare};
 
-/// Which rows an edit is about, all numbers those of the batch.
+/// Which rows an edit is about, all numbers those of the batch. Rows that are not selected are never changed; where they
+/// are named, their values are passed over.
 #[derive(Clone, Debug)]
 pub enum Rows {
     /// The selected ones.
     All,
+    /// One bit for each row of the batch.
     Bits(BooleanBuffer),
     /// Ascending or not; a row named twice takes the later value.
     Numbers(Vec<u32>),
-    /// Single entries of the map or sequence at the edit's path: (row, place in the row's map), in step.
-    Entries {
-        rows: Vec<u32>,
-        places: Vec<u32>,
-    },
+    /// Single entries of the map, or of the sequence of inner records (events, links, exemplars, quantiles), that the
+    /// edit's path goes to: (row, place), in step. Places are counted before any edit of the same apply.
+    Entries { rows: Vec<u32>, places: Vec<u32> },
 }
 
 /// What becomes of the place that the path names.
+///
+/// Values have the types of the path's columns, see [`crate::ColumnType`]: text also in a dictionary, any integers for
+/// integers, and for what is typed by row any array that has one of its types throughout. A field of inner records
+/// that is not edited by [`Rows::Entries`] takes the row's value in all of them.
 #[derive(Clone, Debug)]
 pub enum Change {
+    /// Every entry with the key; a whole map; a field, which then has its default.
     Remove,
-    /// A value for each target, in order; created where it was not. A null removes.
+    /// A value for each target, in order; created where it was not. A null removes. Of several entries with the key the
+    /// first is set and the others go. Set on a whole map: a map for each target, which it then is.
+    ///
+    /// What is not of the kind that keys ask for (a text where the path goes on) stays as it is, and so do elements that a
+    /// list does not have.
     Set(ArrayRef),
     /// As `Set`, with one value for all targets: an array of length 1.
     SetAll(ArrayRef),
@@ -53,29 +85,61 @@ pub enum EditError {
     Forbidden { path: String, reason: &'static str },
     #[error("the values for `{path}` are {found}, expected {expected}")]
     Type { path: String, found: String, expected: String },
+    #[error("a list or map for `{path}` is not encoded as one: {reason}")]
+    Value { path: String, reason: &'static str },
     #[error("the edit of `{path}` has {values} values for {targets} targets")]
     Count { path: String, values: usize, targets: usize },
     #[error("the edit of `{path}` names row {row} of {rows}")]
     Row { path: String, row: usize, rows: usize },
     #[error("the edit of `{path}` names entry {place} of row {row}, which has {entries}")]
     Entry { path: String, row: usize, place: usize, entries: usize },
+    #[error("the edits would write more than {limit} bytes")]
+    Size { limit: usize },
 }
 
 /// A base with what was changed. Rows keep their numbers.
 pub struct Overlay {
     base: Arc<WireBatch>,
     index: Index,
+    /// Paths that this overlay and those before it changed: their columns are not the base's.
+    touched: Vec<Path>,
+    cache: Mutex<Vec<(ColumnRequest, ArrayRef)>>,
 }
 
 impl Overlay {
     /// Applies edits to a batch, over the edits that it already has.
+    ///
+    /// All are applied or none. Edits of a parent are made for the rows that they name: a parent is split where its rows
+    /// come to differ, and parents without rows stay as they are.
     pub fn apply(
-        _base: &Arc<WireBatch>,
-        _earlier: Option<&Arc<Overlay>>,
-        _selection: &Selection,
-        _edits: &[Edit],
+        base: &Arc<WireBatch>,
+        earlier: Option<&Arc<Overlay>>,
+        selection: &Selection,
+        edits: &[Edit],
     ) -> Result<Arc<Overlay>, EditError> {
-        todo!()
+        assert_eq!(selection.len(), base.rows(), "a selection of this batch' rows");
+        let signal = base.signal();
+        let mut prepared =
+            edits.iter().map(|edit| prepare(edit, signal, selection)).collect::<Result<Vec<Prepared<'_>>, _>>()?;
+        let mut index = earlier.map_or(base.index(), |earlier| &earlier.index).clone();
+        let mut patch = Patch::new(index.buffers.len(), patch_len(&index, selection, &prepared));
+        records::apply(signal, &mut index, selection, &mut prepared, &mut patch)?;
+        parents::apply(signal, &mut index, selection, &mut prepared, &mut patch)?;
+        if patch.len() > 0 {
+            index.buffers.push(patch.finish());
+        }
+        let (mut touched, mut cache) = (Vec::new(), Vec::new());
+        if let Some(earlier) = earlier {
+            touched.clone_from(&earlier.touched);
+            let cached = earlier.cache.lock().unwrap_or_else(PoisonError::into_inner);
+            let still =
+                |(request, _): &&(ColumnRequest, ArrayRef)| !edits.iter().any(|edit| meet(&edit.path, &request.path));
+            cache = cached.iter().filter(still).cloned().collect();
+        }
+        for edit in edits.iter().filter(|edit| !touched.contains(&edit.path)).collect::<Vec<_>>() {
+            touched.push(edit.path.clone());
+        }
+        Ok(Arc::new(Overlay { base: Arc::clone(base), index, touched, cache: Mutex::new(cache) }))
     }
 
     pub fn base(&self) -> &Arc<WireBatch> {
@@ -88,12 +152,73 @@ impl Overlay {
     }
 
     /// As [`WireBatch::columns`], with the changes seen.
-    pub fn columns(&self, _wanted: &[ColumnRequest]) -> Vec<ArrayRef> {
-        todo!()
+    pub fn columns(&self, wanted: &[ColumnRequest]) -> Vec<ArrayRef> {
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut missing, mut untouched) = (Vec::new(), Vec::new());
+        for request in wanted {
+            if !self.touched.iter().any(|path| meet(path, &request.path)) {
+                untouched.push(request.clone());
+            } else if !missing.contains(request) && !cache.iter().any(|(cached, _)| cached == request) {
+                missing.push(request.clone());
+            }
+        }
+        let columns = project::project(self.base.signal(), &self.index, &missing);
+        cache.extend(missing.into_iter().zip(columns));
+        let of_base = self.base.columns(&untouched);
+        let untouched: Vec<_> = untouched.into_iter().zip(of_base).collect();
+        let find = |request: &ColumnRequest| {
+            let (_, column) = untouched.iter().chain(cache.iter()).find(|(cached, _)| cached == request)?;
+            Some(Arc::clone(column))
+        };
+        wanted.iter().filter_map(find).collect()
     }
 
     /// Bytes that this keeps in memory beside its base.
     pub fn retained_bytes(&self) -> usize {
-        todo!()
+        let index = &self.index;
+        let patches =
+            index.buffers.iter().skip(self.base.index().buffers.len()).map(|patch| patch.len()).sum::<usize>();
+        let parents = index.resources.capacity() + index.scopes.capacity() + index.metrics.capacity();
+        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        patches
+            + size_of::<Extent>() * index.extents.capacity()
+            + size_of::<Parent>() * parents
+            + size_of::<MetricData>() * index.metric_data.capacity()
+            + size_of::<Record>() * index.records.capacity()
+            + cache.iter().map(|(_, column)| column.get_array_memory_size()).sum::<usize>()
     }
+}
+
+/// Bytes that edits of all rows will about write, so that the patch need not grow on the way.
+fn patch_len(index: &Index, selection: &Selection, edits: &[Prepared<'_>]) -> usize {
+    /// A short key and a short value.
+    const EDIT_LEN: usize = 48;
+    let of_all = edits.iter().filter(|edit| edit.is_of_all_records()).count();
+    match of_all {
+        0 => 0,
+        _ => {
+            let records = selection.runs().flat_map(|(start, end)| &index.records[start..end]);
+            records.map(|record| record.len as usize + of_all * EDIT_LEN).sum()
+        }
+    }
+}
+
+/// Whether a change at one path may show at another.
+fn meet(changed: &Path, asked: &Path) -> bool {
+    use Field::{Duration, EndTime, StartTime, Value, ValueDouble, ValueInt};
+    if changed.field != asked.field {
+        return matches!(
+            (changed.field, asked.field),
+            (StartTime | EndTime, Duration) | (Value | ValueInt | ValueDouble, Value | ValueInt | ValueDouble)
+        );
+    }
+    for pair in changed.keys.iter().zip(&asked.keys) {
+        match pair {
+            (Key::Name(changed), Key::Name(asked)) if changed != asked => return false,
+            // An element that goes moves those behind it.
+            (Key::Index(_), _) | (_, Key::Index(_)) => return true,
+            _ => {}
+        }
+    }
+    true
 }

@@ -11,7 +11,7 @@
 
 mod column;
 mod text;
-mod value;
+pub(crate) mod value;
 
 use arrow_array::ArrayRef;
 
