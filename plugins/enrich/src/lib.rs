@@ -37,3 +37,6 @@ impl Plugin for Enrich {
 }
 
 wasmill_sdk::plugin!(Enrich);
+
+#[cfg(test)]
+mod tests;

@@ -51,3 +51,6 @@ impl Plugin for Filter {
 }
 
 wasmill_sdk::plugin!(Filter);
+
+#[cfg(test)]
+mod tests;

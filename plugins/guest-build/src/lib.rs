@@ -60,8 +60,8 @@ pub fn build(guests: &Guests<'_>) -> Result<Vec<PathBuf>, BuildError> {
         command.env("RUSTC", rustc);
     }
     if variable("WASMILL_WASM_BUILD_STD").as_deref() == Some("1") {
-        // The distribution's compiler is a little older than ours, and takes `-Z` only so.
-        command.env("RUSTC_BOOTSTRAP", "1").args(["-Zbuild-std=std,panic_abort", "--ignore-rust-version"]);
+        // Released compilers take `-Z` only so.
+        command.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=std,panic_abort");
     }
     let shown = iter::once(command.get_program()).chain(command.get_args()).map(|word| word.to_string_lossy());
     let shown = shown.collect::<Vec<_>>().join(" ");
