@@ -61,6 +61,16 @@ pub enum MetricKind {
 }
 
 impl MetricKind {
+    /// Each at the place of its number.
+    pub const ALL: [MetricKind; 6] = [
+        MetricKind::None,
+        MetricKind::Gauge,
+        MetricKind::Sum,
+        MetricKind::Histogram,
+        MetricKind::ExponentialHistogram,
+        MetricKind::Summary,
+    ];
+
     /// The kind whose `data` is this field of `Metric`.
     pub fn of_field(number: u32) -> Option<MetricKind> {
         match number {

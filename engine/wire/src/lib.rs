@@ -28,13 +28,13 @@ mod parse;
 mod path;
 mod project;
 mod record_batch;
+mod scan;
 mod select;
 mod shape;
 mod signal;
-mod validate;
 mod varint;
 
-pub use batch::WireBatch;
+pub use batch::{IdFaults, WireBatch};
 pub use edit::{Change, Edit, EditError, Overlay, Rows};
 pub use encode::{encode, encode_limited, encoded_len};
 pub use error::WireError;

@@ -8,37 +8,70 @@
 //! A length that exceeds its parent is refused where it stands. `prost` notices it only when the parent ends, but refuses
 //! it too.
 
+use arrow_array::ArrayRef;
 use bytes::Bytes;
 
 use crate::field::{DEPTH_MAX, Fault, WireType, read_len, read_tag, skip};
 use crate::index::MetricData;
 use crate::shape::{self, Shape};
-use crate::validate::{known, message};
-use crate::{Extent, Index, MetricKind, Parent, Record, Signal};
+use crate::project::{self, Columns};
+use crate::scan::{known, scan};
+use crate::{Extent, IdFaults, Index, MetricKind, Parent, Projection, Record, Signal};
 
 /// Buffers are shorter than this, because Arrow's views and offsets hold 31 bits.
 pub(crate) const BUFFER_LEN_MAX: usize = (1 << 31) - 1;
 
-/// Takes a request apart.
-pub(crate) fn parse(signal: Signal, request: &Bytes) -> Result<Index, Fault> {
+/// A request, taken apart.
+pub(crate) struct Parsed {
+    pub index: Index,
+    pub id_faults: IdFaults,
+    /// As many as were wanted.
+    pub columns: Vec<ArrayRef>,
+}
+
+/// Takes a request apart, and projects the wanted columns of its records while it is at it.
+pub(crate) fn parse(signal: Signal, request: &Bytes, wanted: &Projection) -> Result<Parsed, Fault> {
     if request.len() > BUFFER_LEN_MAX {
         return Err(Fault::new(BUFFER_LEN_MAX, "the request has 2 GiB or more"));
     }
-    let mut parser = Parser { signal, bytes: request, index: Index::default(), open: Vec::new(), data: Vec::new() };
+    let mut parser = Parser {
+        signal,
+        bytes: request,
+        index: Index::default(),
+        id_faults: IdFaults::default(),
+        open: Vec::new(),
+        data: Vec::new(),
+        seen: project::Record::new(wanted.plan()),
+        wanted,
+        columns: None,
+        withdrawn: false,
+    };
     parser.request()?;
-    let mut index = parser.index;
+    let Parser { mut index, id_faults, columns, withdrawn, .. } = parser;
     index.buffers.push(request.clone());
-    Ok(index)
+    let columns = match columns {
+        Some(columns) if !withdrawn => project::complete(signal, &index, wanted.columns(), columns),
+        _ => project::project(signal, &index, wanted.columns()),
+    };
+    Ok(Parsed { index, id_faults, columns })
 }
 
 struct Parser<'a> {
     signal: Signal,
     bytes: &'a [u8],
     index: Index,
+    id_faults: IdFaults,
     /// Header extents of the messages that are being read, those of the innermost last.
     open: Vec<Extent>,
     /// Header extents of the `data` of the metric that is being read.
     data: Vec<Extent>,
+    wanted: &'a Projection,
+    /// What was seen of the record that is being read.
+    seen: project::Record<'a>,
+    /// Made at the first record, from whose length the number of rows is guessed.
+    columns: Option<Columns<'a>>,
+    /// A metric changed the type of its data, and rows that were already in the columns are none.
+    withdrawn: bool,
 }
 
 /// The header fields `start..end`, as an extent of its own or as the continuation of the one before.
@@ -110,7 +143,10 @@ impl Parser<'_> {
             if number == 2 {
                 let (inner, behind) = child(bytes, next, wire)?;
                 match record {
-                    Some(shape) => self.record(start, inner, behind, number_own as u32, shape, DEPTH)?,
+                    Some(shape) => {
+                        let of = Of { parent: number_own as u32, kind: MetricKind::None, shape };
+                        self.record(start, inner, behind, of, DEPTH)?;
+                    }
                     None => self.metric(inner, behind, number_own as u32)?,
                 }
                 at = behind;
@@ -139,6 +175,7 @@ impl Parser<'_> {
             if let Some(found) = MetricKind::of_field(number) {
                 let (inner, behind) = child(bytes, next, wire)?;
                 if found != kind {
+                    self.withdrawn |= self.index.records.len() > first_record;
                     self.index.records.truncate(first_record);
                     self.data.clear();
                     kind = found;
@@ -170,7 +207,7 @@ impl Parser<'_> {
             let start = at;
             if number == 1 {
                 let (inner, behind) = child(bytes, next, wire)?;
-                self.record(start, inner, behind, metric, point, DEPTH)?;
+                self.record(start, inner, behind, Of { parent: metric, kind, shape: point }, DEPTH)?;
                 at = behind;
             } else {
                 at = known(bytes, next, number, wire, header, DEPTH)?;
@@ -181,24 +218,45 @@ impl Parser<'_> {
     }
 
     /// A record whose field starts at `start` and whose message is `from..end`; `depth` is its parent's.
-    fn record(
-        &mut self,
-        start: usize,
-        from: usize,
-        end: usize,
-        parent: u32,
-        shape: &'static Shape,
-        depth: u32,
-    ) -> Result<(), Fault> {
-        message(&self.bytes[..end], from, shape, depth - 1)?;
-        self.index.records.push(Record {
+    fn record(&mut self, start: usize, from: usize, end: usize, of: Of, depth: u32) -> Result<(), Fault> {
+        self.seen.clear();
+        scan(self.bytes, from, end, of.shape, depth - 1, &mut self.seen)?;
+        let record = Record {
             buffer: 0,
             offset: start as u32,
             len: (end - start) as u32,
             head: (from - start) as u32,
-            parent,
-        });
+            parent: of.parent,
+        };
+        self.note_ids();
+        self.index.records.push(record);
+        if self.wanted.plan().is_empty() {
+            return Ok(());
+        }
+        let columns = self
+            .columns
+            .get_or_insert_with(|| Columns::new(self.wanted.plan(), self.bytes.len() / (end - start) + 1));
+        columns.push(&self.seen, self.bytes, (from, end), of.kind);
         Ok(())
+    }
+
+    /// Notes a record whose ids are not as the specification has them.
+    #[inline]
+    fn note_ids(&mut self) {
+        let (trace, span) = match self.signal {
+            Signal::Traces => (1, 2),
+            Signal::Logs => (9, 10),
+            Signal::Metrics => return,
+        };
+        let (trace, span) = (self.seen.slice(self.bytes, trace), self.seen.slice(self.bytes, span));
+        let row = self.index.records.len() as u32;
+        let optional = self.signal == Signal::Logs;
+        let wrong = |id: &[u8], len: usize| id.len() != len && !id.is_empty();
+        if wrong(trace, 16) || wrong(span, 8) {
+            self.id_faults.wrong_length.push(row);
+        } else if !optional && (is_zero(trace) || is_zero(span)) {
+            self.id_faults.missing.push(row);
+        }
     }
 
     /// Moves the open extents from `first` on to the index: their numbers there, and their bytes together.
@@ -216,4 +274,18 @@ fn child(bytes: &[u8], at: usize, wire: WireType) -> Result<(usize, usize), Faul
         WireType::Len => read_len(bytes, at),
         _ => Err(Fault::new(at, "expected a message, found another wire type")),
     }
+}
+
+/// What a record is one of.
+#[derive(Clone, Copy)]
+struct Of {
+    parent: u32,
+    kind: MetricKind,
+    shape: &'static Shape,
+}
+
+/// An id that is empty or zero, which is to say that there is none.
+#[inline]
+fn is_zero(id: &[u8]) -> bool {
+    id.iter().fold(0, |all, &byte| all | byte) == 0
 }

@@ -1,8 +1,8 @@
 //! Columns: which ones, of which type, and how they come out of the records.
 //!
 //! ```text
-//!  records ──value──► Value ──column──► Arrow array       a value for each record
-//!  parents ──value──► Value ──column──► Arrow array       a value for each parent, and a key for each record
+//!  plan ──► each record, once: where its fields lie ──► its values ──► Arrow arrays, a value for each record
+//!           each parent: its values ──► Arrow arrays, a value for each parent, and a key for each record
 //! ```
 //!
 //! What a record does not say has the default of its message (0, the empty text), as protobuf has it. No value (null,
@@ -10,15 +10,21 @@
 //! number that was not written, a field that points of this kind do not have, a value of another type than the column's.
 
 mod column;
+mod plan;
+mod record;
 mod text;
 pub(crate) mod value;
 
 use arrow_array::ArrayRef;
 
+use crate::field::DEPTH_MAX;
 use crate::path::{Code, Entry};
-use crate::{Index, Level, MetricKind, Path, Signal};
+use crate::scan::scan;
+use crate::{Index, Level, MetricKind, Path, Signal, shape};
 use column::Column;
-use value::{Parts, Value};
+pub(crate) use plan::Plan;
+pub(crate) use record::{Columns, Record};
+use value::Value;
 
 /// How text crosses to whoever asked.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -101,13 +107,19 @@ pub struct ColumnRequest {
 pub struct Projection {
     signal: Signal,
     columns: Vec<ColumnRequest>,
+    plan: Plan,
 }
 
 impl Projection {
     /// Columns of another signal than `signal` are left out.
     pub fn new(signal: Signal, columns: Vec<ColumnRequest>) -> Projection {
-        let columns = columns.into_iter().filter(|column| column.path.signal == signal).collect();
-        Projection { signal, columns }
+        let columns: Vec<_> = columns.into_iter().filter(|column| column.path.signal == signal).collect();
+        let plan = Plan::new(signal, &columns);
+        Projection { signal, columns, plan }
+    }
+
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     pub fn signal(&self) -> Signal {
@@ -121,33 +133,47 @@ impl Projection {
 
 /// One array for each request, projected from any index of valid parts: a value for each of its records.
 pub(crate) fn project(signal: Signal, index: &Index, wanted: &[ColumnRequest]) -> Vec<ArrayRef> {
-    wanted.iter().map(|request| one(signal, index, request)).collect()
-}
-
-fn one(signal: Signal, index: &Index, request: &ColumnRequest) -> ArrayRef {
-    let path = &request.path;
-    if path.signal != signal || !path.accepts(&request.column) {
-        return column::without_values(&request.column, index.records.len());
-    }
-    let entry = path.entry();
-    match entry.level {
-        Level::Request => column::without_values(&request.column, index.records.len()),
-        Level::Record => of_records(signal, index, request, entry),
-        level => of_parents(signal, index, request, entry, level),
-    }
-}
-
-fn of_records(signal: Signal, index: &Index, request: &ColumnRequest, entry: &'static Entry) -> ArrayRef {
-    let mut column = Column::new(&request.column, index.records.len());
-    for record in &index.records {
+    let plan = Plan::new(signal, wanted);
+    let mut columns = Columns::new(&plan, index.records.len());
+    let mut seen = Record::new(&plan);
+    for record in index.records.iter().filter(|_| !plan.is_empty()) {
         let kind = match signal {
             Signal::Metrics => index.metric_data.get(record.parent as usize).map_or(MetricKind::None, |data| data.kind),
             _ => MetricKind::None,
         };
-        let message = Parts::One(index.message(record));
-        value::fill(&mut column, &message, entry, kind, &request.path.keys);
+        let bytes = index.buffers.get(record.buffer as usize).map_or(&[][..], |buffer| buffer);
+        let (from, end) = ((record.offset + record.head) as usize, (record.offset + record.len) as usize);
+        let (from, end) = if end <= bytes.len() { (from.min(end), end) } else { (0, 0) };
+        seen.clear();
+        // The message was validated when it was parsed; should it not be valid, what was seen of it is what there is.
+        let _ = scan(bytes, from, end, shape::of_record(signal, kind), DEPTH_MAX, &mut seen);
+        columns.push(&seen, bytes, (from, end), kind);
     }
-    column.finish()
+    complete(signal, index, wanted, columns)
+}
+
+/// The columns of records, those of parents, and those that nobody has.
+pub(crate) fn complete(
+    signal: Signal,
+    index: &Index,
+    wanted: &[ColumnRequest],
+    columns: Columns<'_>,
+) -> Vec<ArrayRef> {
+    let mut of_records = columns.finish().peekable();
+    let each = wanted.iter().enumerate().map(|(place, request)| {
+        if let Some((_, array)) = of_records.next_if(|&(of, _)| of == place) {
+            return array;
+        }
+        let entry = request.path.entry();
+        let served = request.path.signal == signal && request.path.accepts(&request.column);
+        match entry.level {
+            level @ (Level::Resource | Level::Scope | Level::Metric) if served => {
+                of_parents(signal, index, request, entry, level)
+            }
+            _ => column::without_values(&request.column, index.records.len()),
+        }
+    });
+    each.collect()
 }
 
 fn of_parents(

@@ -31,7 +31,7 @@ static METRIC: Shape = Shape::new(&[
     (9, Kind::Message(&HISTOGRAM)),
     (10, Kind::Message(&EXPONENTIAL)),
     (11, Kind::Message(&SUMMARY)),
-    (12, Kind::Message(&KEY_VALUE)),
+    (12, Kind::KeyValue),
 ]);
 static GAUGE: Shape = Shape::new(&[(1, Kind::Message(&NUMBER_POINT))]);
 static SUM: Shape = Shape::new(&[(1, Kind::Message(&NUMBER_POINT)), (2, Kind::Varint), (3, Kind::Varint)]);
@@ -115,8 +115,14 @@ impl Wild {
         if self.sloppy && self.rarely(150) {
             return self.field(Kind::Unknown, number, depth, out);
         }
+        let kind = match kind {
+            Kind::KeyValue => Kind::Message(&KEY_VALUE),
+            Kind::AnyValue => Kind::Message(&ANY_VALUE),
+            kind => kind,
+        };
         let mut inner = Vec::new();
         match kind {
+            Kind::KeyValue | Kind::AnyValue => {}
             Kind::Unknown => return self.unknown(number, 0, out),
             Kind::Varint => {
                 self.tag(number, WireType::Varint, out);

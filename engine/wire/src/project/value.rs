@@ -113,7 +113,7 @@ pub(crate) fn fill(column: &mut Column, message: &Parts<'_>, entry: &Entry, kind
 }
 
 /// The value of one field of a message.
-fn of_field<'a>(message: &Parts<'a>, number: u32, code: Code, keys: &[Key]) -> Value<'a> {
+pub(super) fn of_field<'a>(message: &Parts<'a>, number: u32, code: Code, keys: &[Key]) -> Value<'a> {
     let last = || message.last(number);
     let varint = || last().map_or(0, |field| field.varint());
     let bytes = || last().map_or(&[][..], |field| field.payload());
@@ -207,7 +207,7 @@ pub(crate) fn value_of<'a>(entry: &Parts<'a>) -> Value<'a> {
 }
 
 /// Follows keys into a value.
-fn within<'a>(value: Value<'a>, keys: &[Key]) -> Value<'a> {
+pub(super) fn within<'a>(value: Value<'a>, keys: &[Key]) -> Value<'a> {
     let mut value = value;
     for key in keys {
         value = match (value, key) {

@@ -1,0 +1,319 @@
+//! Validation, and what is seen on the way.
+//!
+//! [`scan`] goes over a message once. What is written as nearly every sender writes it (tags and lengths in their shortest
+//! form, an attribute as a key and one value) is taken inline; anything else goes to [`known`], which is cold, judges by
+//! the table of shapes alone, and has no idea of speed. Both tell a [`Sink`] what they saw.
+//!
+//! Text is checked for ASCII eight bytes at a time, the last eight overlapping those before; only where it is not ASCII
+//! is UTF-8 checked for. A text of less than eight bytes is read with what stands behind it in the request, and masked.
+
+use crate::field::{Fault, WireType, fixed, read_len, read_tag, skip};
+use crate::shape::{self, Act, Kind, Shape};
+use crate::varint;
+
+/// Who is told of the fields of a message, in their order. Places are those of the request.
+pub(crate) trait Sink {
+    /// A varint, or the bits of a number of fixed width.
+    fn number(&mut self, number: u32, bits: u64);
+    /// Text, bytes, or a message that is not an attribute.
+    fn slice(&mut self, number: u32, start: usize, end: usize);
+    /// An attribute whose `KeyValue` holds a key and then a value and no more; the value's message ends where the
+    /// attribute does. It is `plain` if it is one field in its shortest form.
+    fn attribute(&mut self, bytes: &[u8], key: (usize, usize), value: (usize, usize), plain: bool);
+    /// Any other attribute.
+    fn odd_attribute(&mut self, bytes: &[u8], start: usize, end: usize);
+}
+
+/// For messages of which nothing is wanted.
+pub(crate) struct Nothing;
+
+impl Sink for Nothing {
+    #[inline(always)]
+    fn number(&mut self, _: u32, _: u64) {}
+    #[inline(always)]
+    fn slice(&mut self, _: u32, _: usize, _: usize) {}
+    #[inline(always)]
+    fn attribute(&mut self, _: &[u8], _: (usize, usize), _: (usize, usize), _: bool) {}
+    #[inline(always)]
+    fn odd_attribute(&mut self, _: &[u8], _: usize, _: usize) {}
+}
+
+/// Below this, every message is left to the cold path, which counts each level; above it, the levels that [`scan`] enters
+/// without counting (an attribute, its value, a scalar in it) fit.
+const DEPTH_COUNTED: u32 = 4;
+
+/// Validates the message `from..end` of a request. `depth` is how much deeper it may nest.
+pub(crate) fn scan<S: Sink>(
+    request: &[u8],
+    from: usize,
+    end: usize,
+    shape: &Shape,
+    depth: u32,
+    sink: &mut S,
+) -> Result<(), Fault> {
+    let bytes = &request[..end];
+    let mut at = from;
+    while at < bytes.len() {
+        let first = bytes[at];
+        let (act, next) = if first < 0x80 {
+            (shape.act(first), at + 1)
+        } else if bytes.get(at + 1) == Some(&1) {
+            (shape.act(first), at + 2)
+        } else {
+            (Act::Cold, at)
+        };
+        // The tag's first byte without its type is the number for both lengths of tag.
+        let number = u32::from(first >> 3);
+        at = match act {
+            _ if depth < DEPTH_COUNTED => cold(request, at, end, shape, depth, sink)?,
+            Act::Cold => cold(request, at, end, shape, depth, sink)?,
+            Act::Varint => {
+                let Some((value, end)) = varint::read(bytes, next) else {
+                    return Err(Fault::new(next, "expected a varint of at most 64 bits"));
+                };
+                sink.number(number, value);
+                end
+            }
+            Act::Fixed64 => {
+                let Some(bits) = bytes[next..].first_chunk() else {
+                    return Err(Fault::new(next, "the message ends within a fixed-width number"));
+                };
+                sink.number(number, u64::from_le_bytes(*bits));
+                next + 8
+            }
+            Act::Fixed32 => {
+                let Some(bits) = bytes[next..].first_chunk() else {
+                    return Err(Fault::new(next, "the message ends within a fixed-width number"));
+                };
+                sink.number(number, u32::from_le_bytes(*bits).into());
+                next + 4
+            }
+            Act::Text => {
+                let (start, end) = read_len(bytes, next)?;
+                text(request, start, end)?;
+                sink.slice(number, start, end);
+                end
+            }
+            Act::Bytes => {
+                let (start, end) = read_len(bytes, next)?;
+                sink.slice(number, start, end);
+                end
+            }
+            Act::KeyValue => {
+                let (start, end) = read_len(bytes, next)?;
+                key_value(request, start, end, depth - 1, sink)?;
+                end
+            }
+            Act::AnyValue => {
+                let (start, end) = read_len(bytes, next)?;
+                any_value(request, start, end, depth - 1)?;
+                sink.slice(number, start, end);
+                end
+            }
+            Act::Message => {
+                let (start, end) = read_len(bytes, next)?;
+                if let Kind::Message(inner) = shape.kind(number) {
+                    scan(request, start, end, inner, depth - 1, &mut Nothing)?;
+                }
+                sink.slice(number, start, end);
+                end
+            }
+        };
+    }
+    Ok(())
+}
+
+/// An attribute, `depth` being that of its fields.
+#[inline(always)]
+fn key_value<S: Sink>(request: &[u8], start: usize, end: usize, depth: u32, sink: &mut S) -> Result<(), Fault> {
+    let entry = &request[start..end];
+    if let [0x0a, key_len @ 0..0x80, rest @ ..] = entry
+        && let key_len = *key_len as usize
+        && let Some([0x12, value @ ..]) = rest.get(key_len..)
+        && let Some((len, value)) = short_len(value)
+        && value.len() == len
+    {
+        let key = (start + 2, start + 2 + key_len);
+        text(request, key.0, key.1)?;
+        let value = end - len;
+        let plain = any_value(request, value, end, depth - 1)?;
+        sink.attribute(request, key, (value, end), plain);
+        return Ok(());
+    }
+    message(&request[..end], start, &shape::KEY_VALUE, depth)?;
+    sink.odd_attribute(request, start, end);
+    Ok(())
+}
+
+/// A length of one or two bytes, and what follows it.
+#[inline(always)]
+fn short_len(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    match bytes {
+        [len @ 0..0x80, rest @ ..] => Some((*len as usize, rest)),
+        [low, high @ 0..0x80, rest @ ..] => Some(((*low & 0x7f) as usize | (*high as usize) << 7, rest)),
+        _ => None,
+    }
+}
+
+/// The contents of a plain `AnyValue` that holds text, without its tag and length; see [`Sink::attribute`].
+#[inline(always)]
+pub(crate) fn plain_text(value: &[u8]) -> Option<&[u8]> {
+    match value {
+        [0x0a, rest @ ..] => short_len(rest).map(|(_, text)| text),
+        _ => None,
+    }
+}
+
+/// An `AnyValue`, `depth` being that of its fields. Says whether it is one field in its shortest form.
+#[inline(always)]
+fn any_value(request: &[u8], start: usize, end: usize, depth: u32) -> Result<bool, Fault> {
+    let value = &request[start..end];
+    match value {
+        [0x0a, rest @ ..] => {
+            if let Some((len, rest)) = short_len(rest)
+                && rest.len() == len
+            {
+                text(request, end - len, end)?;
+                return Ok(true);
+            }
+        }
+        [0x18 | 0x10, rest @ ..] => {
+            if let Some((_, read)) = varint::read(rest, 0)
+                && read == rest.len()
+            {
+                return Ok(true);
+            }
+        }
+        [0x21, rest @ ..] if rest.len() == 8 => return Ok(true),
+        _ => {}
+    }
+    // Lists and maps may be long and are worth the speed, as long as levels need not be counted.
+    if depth >= DEPTH_COUNTED {
+        scan(request, start, end, &shape::ANY_VALUE, depth, &mut Nothing)?;
+    } else {
+        message(&request[..end], start, &shape::ANY_VALUE, depth)?;
+    }
+    Ok(false)
+}
+
+/// Whether all of a text is ASCII; if not, whether it is UTF-8.
+#[inline(always)]
+fn text(request: &[u8], start: usize, end: usize) -> Result<(), Fault> {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let text = &request[start..end];
+    let high = if let Some(last) = text.last_chunk::<8>() {
+        let mut high = u64::from_le_bytes(*last);
+        for word in text.as_chunks::<8>().0 {
+            high |= u64::from_le_bytes(*word);
+        }
+        high & HIGH
+    } else if let Some(word) = request[start..].first_chunk::<8>() {
+        // At most seven bytes, so that the shift is less than 64.
+        u64::from_le_bytes(*word) & HIGH & ((1 << (8 * text.len())) - 1)
+    } else {
+        text.iter().fold(0, |high, &byte| high | u64::from(byte & 0x80))
+    };
+    if high == 0 { Ok(()) } else { utf8(text, start) }
+}
+
+#[cold]
+#[inline(never)]
+fn utf8(text: &[u8], start: usize) -> Result<(), Fault> {
+    match std::str::from_utf8(text) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Fault::new(start + error.valid_up_to(), "text that is not UTF-8")),
+    }
+}
+
+/// A field that is not written as usual.
+#[cold]
+#[inline(never)]
+fn cold<S: Sink>(
+    request: &[u8],
+    at: usize,
+    end: usize,
+    shape: &Shape,
+    depth: u32,
+    sink: &mut S,
+) -> Result<usize, Fault> {
+    let bytes = &request[..end];
+    let (number, wire, next) = read_tag(bytes, at)?;
+    let end = known(bytes, next, number, wire, shape, depth)?;
+    match (shape.kind(number), wire) {
+        (Kind::Unknown | Kind::Fixed64s | Kind::Varints, _) => {}
+        (_, WireType::Varint) => sink.number(number, varint::read(bytes, next).map_or(0, |(value, _)| value)),
+        (_, WireType::Fixed64 | WireType::Fixed32) => {
+            let bits = bytes[next..end].iter().rev().fold(0, |bits, &byte| bits << 8 | u64::from(byte));
+            sink.number(number, bits);
+        }
+        (Kind::KeyValue, _) => sink.odd_attribute(request, read_len(bytes, next)?.0, end),
+        _ => sink.slice(number, read_len(bytes, next)?.0, end),
+    }
+    Ok(end)
+}
+
+/// Validates the message from `from` to the end of `bytes` by the table alone.
+fn message(bytes: &[u8], from: usize, shape: &Shape, depth: u32) -> Result<(), Fault> {
+    let mut at = from;
+    while at < bytes.len() {
+        let (number, wire, next) = read_tag(bytes, at)?;
+        at = known(bytes, next, number, wire, shape, depth)?;
+    }
+    Ok(())
+}
+
+/// Validates what follows the tag of a field of `shape`, and says where it ends.
+pub(crate) fn known(
+    bytes: &[u8],
+    at: usize,
+    number: u32,
+    wire: WireType,
+    shape: &Shape,
+    depth: u32,
+) -> Result<usize, Fault> {
+    let inner = match shape.kind(number) {
+        Kind::KeyValue => Kind::Message(&shape::KEY_VALUE),
+        Kind::AnyValue => Kind::Message(&shape::ANY_VALUE),
+        kind => kind,
+    };
+    match (inner, wire) {
+        (Kind::Unknown, _) => skip(bytes, at, number, wire, depth),
+        (Kind::Varint | Kind::Varints, WireType::Varint) => any_varint(bytes, at),
+        (Kind::Fixed64 | Kind::Fixed64s, WireType::Fixed64) => fixed(bytes, at, 8),
+        (Kind::Fixed32, WireType::Fixed32) => fixed(bytes, at, 4),
+        (Kind::Text, WireType::Len) => {
+            let (start, end) = read_len(bytes, at)?;
+            text(bytes, start, end)?;
+            Ok(end)
+        }
+        (Kind::Bytes, WireType::Len) => read_len(bytes, at).map(|(_, end)| end),
+        (Kind::Message(_), WireType::Len) if depth == 0 => Err(Fault::new(at, "nested more than 100 deep")),
+        (Kind::Message(inner), WireType::Len) => {
+            let (start, end) = read_len(bytes, at)?;
+            scan(bytes, start, end, inner, depth - 1, &mut Nothing)?;
+            Ok(end)
+        }
+        (Kind::Fixed64s, WireType::Len) => {
+            let (start, end) = read_len(bytes, at)?;
+            match (end - start) % 8 {
+                0 => Ok(end),
+                rest => Err(Fault::new(end - rest, "packed numbers that end within one")),
+            }
+        }
+        (Kind::Varints, WireType::Len) => {
+            let (mut start, end) = read_len(bytes, at)?;
+            while start < end {
+                start = any_varint(&bytes[..end], start)?;
+            }
+            Ok(end)
+        }
+        _ => Err(Fault::new(at, "the field has another wire type than its message says")),
+    }
+}
+
+fn any_varint(bytes: &[u8], at: usize) -> Result<usize, Fault> {
+    match varint::read(bytes, at) {
+        Some((_, end)) => Ok(end),
+        None => Err(Fault::new(at, "expected a varint of at most 64 bits")),
+    }
+}
