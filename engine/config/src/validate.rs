@@ -262,3 +262,26 @@ fn running_stage(stage: FileStage) -> WasmStage {
         routes: routes.collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_overlap_where_both_cannot_be_bound() {
+        let cases = [
+            (("localhost", 1), ("localhost", 1), true),
+            (("localhost", 1), ("localhost", 2), false),
+            (("localhost", 0), ("localhost", 0), false),
+            (("", 1), ("10.0.0.1", 1), true),
+            (("10.0.0.1", 1), ("0.0.0.0", 1), true),
+            (("::", 1), ("localhost", 1), true),
+            (("localhost", 1), ("127.0.0.1", 1), true),
+            (("127.0.0.1", 1), ("::1", 1), false),
+            (("127.0.0.1", 1), ("10.0.0.1", 1), false),
+        ];
+        for (a, b, expected) in cases {
+            assert_eq!(overlap(&Endpoint::new(a.0, a.1), &Endpoint::new(b.0, b.1)), expected, "{a:?} {b:?}");
+        }
+    }
+}

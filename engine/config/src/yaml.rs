@@ -68,8 +68,6 @@ struct Tree<'a, 's> {
 
 impl<'a, 's> Tree<'a, 's> {
     fn new(text: &'a str, origin: Origin, report: &'a Report<'s>) -> Self {
-        // A byte order mark is not part of the text.
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         Tree { parser: Parser::new_from_str(text), origin, report, anchors: HashMap::new(), nodes: 0, path: Vec::new() }
     }
 
