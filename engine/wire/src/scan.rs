@@ -253,7 +253,7 @@ fn cold<S: Sink>(
 }
 
 /// Validates the message from `from` to the end of `bytes` by the table alone.
-fn message(bytes: &[u8], from: usize, shape: &Shape, depth: u32) -> Result<(), Fault> {
+pub(crate) fn message(bytes: &[u8], from: usize, shape: &Shape, depth: u32) -> Result<(), Fault> {
     let mut at = from;
     while at < bytes.len() {
         let (number, wire, next) = read_tag(bytes, at)?;

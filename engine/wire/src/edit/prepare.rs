@@ -9,7 +9,7 @@ use super::values::{Value, Values};
 use super::{Change, Edit, EditError, Rows};
 use crate::field::DEPTH_MAX;
 use crate::path::{Code, Entry, Level};
-use crate::{MetricKind, Selection, Signal, shape, validate};
+use crate::{MetricKind, Selection, Signal, scan, shape};
 
 /// An edit that can be made.
 pub(super) struct Prepared<'e> {
@@ -226,7 +226,7 @@ impl Prepared<'_> {
                 Value::Map(map) => (map, &shape::KEY_VALUE_LIST),
                 _ => continue,
             };
-            validate::message(message, 0, shape, depth.saturating_sub(1))
+            scan::message(message, 0, shape, depth.saturating_sub(1))
                 .map_err(|fault| EditError::Value { path: name(self.edit), reason: fault.reason })?;
         }
         Ok(())
