@@ -145,9 +145,12 @@ pub enum Record {
     Summary(SummaryDataPoint),
 }
 
-/// The rows as text, in an order of their own: a multiset that can be compared, NaN included.
+/// The rows as text, in an order of their own: a multiset that can be compared, NaN included. An entry without a value and
+/// one with an empty value are the same, as they are in a column.
 pub fn sorted(rows: &[Row]) -> Vec<String> {
-    let mut out: Vec<String> = rows.iter().map(|row| format!("{row:?}")).collect();
+    const NONE: &str = "value: None, key_strindex";
+    const EMPTY: &str = "value: Some(AnyValue { value: None }), key_strindex";
+    let mut out: Vec<String> = rows.iter().map(|row| format!("{row:?}").replace(NONE, EMPTY)).collect();
     out.sort();
     out
 }
