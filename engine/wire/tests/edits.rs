@@ -258,8 +258,13 @@ fn check(signal: Signal, request: &[u8], c: &mut Choices<'_>) -> Result<(), Test
 
     // Edits of records alone leave the order of rows, so that columns can be compared.
     if edits.iter().all(|edit| edit.path.level() == Level::Record) {
-        let request = |edit: &Edit| ColumnRequest { path: edit.path.clone(), column: edit.path.column_type() };
-        let wanted: Vec<ColumnRequest> = edits.iter().map(request).collect();
+        let mut wanted: Vec<ColumnRequest> = Vec::new();
+        for edit in &edits {
+            let column = ColumnRequest { path: edit.path.clone(), column: edit.path.column_type() };
+            if !wanted.contains(&column) {
+                wanted.push(column);
+            }
+        }
         let (seen, again) = (overlay.columns(&wanted), overlay.columns(&wanted));
         let expected = parse(signal, &out).columns(&wanted);
         prop_assert_eq!(format!("{seen:?}"), format!("{expected:?}"));
