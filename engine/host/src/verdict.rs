@@ -3,7 +3,7 @@
 //! Everything that is wrong here is a [`FaultKind::BadOutput`](crate::FaultKind::BadOutput), and nothing of such a verdict
 //! is used.
 
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
@@ -61,7 +61,7 @@ pub(crate) struct Subject<'a> {
     pub rows: &'a Runs,
     /// Whether the slice is all that is selected of the batch.
     pub is_whole: bool,
-    numbers: OnceCell<Vec<u32>>,
+    numbers: OnceLock<Vec<u32>>,
 }
 
 impl Decision {
@@ -102,7 +102,7 @@ impl<'a> Subject<'a> {
         rows: &'a Runs,
         is_whole: bool,
     ) -> Subject<'a> {
-        Subject { signal: input.signal, requirements, input, arrays, rows, is_whole, numbers: OnceCell::new() }
+        Subject { signal: input.signal, requirements, input, arrays, rows, is_whole, numbers: OnceLock::new() }
     }
 
     fn len(&self) -> usize {
