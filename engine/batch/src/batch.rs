@@ -4,9 +4,15 @@ use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use bytes::Bytes;
-use wasmill_wire::{ColumnRequest, Edit, EditError, Index, Overlay, Selection, Signal, WireBatch, encode};
+use wasmill_wire::{
+    ColumnRequest, Edit, EditError, Index, Overlay, Selection, Signal, WireBatch, compact, encode, encoded_len,
+};
 
 use crate::{Ack, RequestContext};
+
+/// A parked batch keeps at most so many times the bytes of its selected rows. Copying costs as much as encoding does: at a
+/// half of the memory wasted it pays, as a few kept rows can hold a request of 64 MiB.
+const PARKED_WASTE_MAX: usize = 2;
 
 /// In [`Routes`]: the pipeline's own exporters.
 pub const ROUTE_DEFAULT: u16 = u16::MAX;
@@ -120,6 +126,33 @@ impl TelemetryBatch {
     /// Bytes that this keeps in memory, those that it shares included.
     pub fn retained_bytes(&self) -> usize {
         self.base.retained_bytes() + self.overlay.as_ref().map_or(0, |overlay| overlay.retained_bytes())
+    }
+
+    /// Puts another ack in place, and gives back the one that was there, to be resolved.
+    pub fn replace_ack(&mut self, ack: Ack) -> Ack {
+        std::mem::replace(&mut self.ack, ack)
+    }
+
+    /// Makes this cheap to keep for a while: cached columns go, unless other branches may still ask for them, and where the
+    /// selected rows are a small part of what is kept in memory for them, they are copied out of it. Rows get other numbers
+    /// then.
+    pub fn park(&mut self) {
+        if Arc::strong_count(&self.base) == 1 {
+            self.base.forget_columns();
+        }
+        if self.selection.is_all() && self.overlay.is_none() {
+            return;
+        }
+        let live_bytes = encoded_len(self.signal(), self.index(), &self.selection);
+        if live_bytes * PARKED_WASTE_MAX >= self.retained_bytes() {
+            return;
+        }
+        if let Routes::Rows(routes) = &self.routes {
+            self.routes = Routes::Rows(self.selection.rows().filter_map(|row| routes.get(row).copied()).collect());
+        }
+        self.base = Arc::new(compact(self.signal(), self.index(), &self.selection));
+        self.overlay = None;
+        self.selection = Selection::all(self.base.rows());
     }
 
     /// Ends this batch: who waits for it is told.
