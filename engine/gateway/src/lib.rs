@@ -1,1 +1,21 @@
+//! The gateway: what puts receivers, plugins and exporters together and keeps them running.
+//!
+//! In the order in which data moves: [`receiver`], [`pipeline`] (the data path on one page), [`outlet`] with its [`queue`] and
+//! [`retry`], [`exporter`]. Around it: [`build`] makes pipelines of a configuration, [`generation`] is what a batch is run by,
+//! [`engine`] starts, swaps, reloads and ends all of it, [`telemetry`] tells of it.
 
+pub mod ack_point;
+pub mod admission;
+pub mod build;
+pub mod cli;
+pub mod engine;
+pub mod exporter;
+pub mod generation;
+pub mod outlet;
+pub mod pipeline;
+pub mod queue;
+pub mod receiver;
+pub mod retry;
+pub mod telemetry;
+mod timestamp;
+pub mod watch;

@@ -1,0 +1,83 @@
+//! From a processor's settings to a stage.
+
+use std::collections::BTreeSet;
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmill_config::{ComponentId, Config, PluginLimits, PluginSource, WasmStage};
+use wasmill_host::{Limits, OnFault, Plugin, Stage, StageSpec};
+
+use super::{BuildError, Workshop};
+
+/// Builds the stage of one processor: instantiates its plugin and gives it its configuration.
+pub(super) async fn build_stage(
+    workshop: &Workshop,
+    config: &Config,
+    id: &ComponentId,
+    settings: &WasmStage,
+    plugin: &Arc<Plugin>,
+) -> Result<Arc<Stage>, BuildError> {
+    let json = serde_json::from_str(settings.config.expose());
+    let spec = StageSpec {
+        name: id.to_string(),
+        config: json.map_err(|source| BuildError::Config { id: id.clone(), source })?,
+        limits: limits(&settings.limits),
+        on_fault: match settings.on_fault {
+            wasmill_config::OnFault::Reject => OnFault::Reject,
+            wasmill_config::OnFault::Pass => OnFault::Pass,
+            wasmill_config::OnFault::Drop => OnFault::Drop,
+        },
+        routes: Some(route_names(config, settings)),
+    };
+    let stage = Stage::build(&workshop.host, Arc::clone(plugin), spec).await;
+    stage.map_err(|source| BuildError::Stage { id: id.clone(), plugin: plugin.name.clone(), source })
+}
+
+/// Names that a stage's plugin may route to: its own, and every exporter by its id.
+pub(super) fn route_names(config: &Config, settings: &WasmStage) -> Vec<String> {
+    let own = settings.routes.keys().map(|name| name.to_string());
+    let names: BTreeSet<String> = own.chain(config.exporters.keys().map(ComponentId::to_string)).collect();
+    names.into_iter().collect()
+}
+
+/// Where one of [`route_names`] leads.
+pub(super) fn resolve_route(config: &Config, settings: &WasmStage, name: &str) -> Vec<ComponentId> {
+    match settings.routes.get(name) {
+        Some(exporters) => exporters.clone(),
+        None => config.exporters.keys().filter(|id| id.to_string() == name).cloned().collect(),
+    }
+}
+
+/// A plugin's source as the configuration writes it.
+pub(super) fn source_name(source: &PluginSource) -> String {
+    match source {
+        PluginSource::File(path) => path.display().to_string(),
+        PluginSource::Builtin(name) => format!("builtin:{name}"),
+    }
+}
+
+fn limits(given: &PluginLimits) -> Limits {
+    let defaults = Limits::default();
+    let rows_max = u32::try_from(given.slice_rows_max.get()).ok().and_then(NonZeroU32::new);
+    Limits {
+        call_deadline_ms: millis(given.call_deadline),
+        init_deadline_ms: millis(given.init_deadline),
+        memory_bytes_max: bytes(given.memory_bytes_max),
+        // An instance that fills three quarters of what it may have is about to fail.
+        memory_bytes_retire: bytes(given.memory_bytes_max / 4 * 3),
+        rows_max: rows_max.unwrap_or(NonZeroU32::MAX),
+        column_bytes_max: bytes(given.column_bytes_max),
+        verdict_bytes_max: bytes(given.verdict_bytes_max),
+        instances_max: given.instances_max,
+        instance_wait_ms: defaults.instance_wait_ms,
+    }
+}
+
+fn millis(duration: Duration) -> NonZeroU64 {
+    u64::try_from(duration.as_millis()).ok().and_then(NonZeroU64::new).unwrap_or(NonZeroU64::MIN)
+}
+
+fn bytes(bytes: usize) -> NonZeroUsize {
+    NonZeroUsize::new(bytes).unwrap_or(NonZeroUsize::MIN)
+}

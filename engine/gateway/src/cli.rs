@@ -1,0 +1,168 @@
+//! The command line.
+//!
+//! Exit codes: 0 as asked, 1 it could not (a port in use, the engine does not start), 2 what was given is wrong (a configuration,
+//! a plugin, an argument).
+
+mod inspect;
+mod run;
+mod validate;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use wasmill_config::{Config, Loaded};
+use wasmill_host::{Compile, Host, HostConfig};
+
+pub const EXIT_FAILED: u8 = 1;
+pub const EXIT_WRONG: u8 = 2;
+
+/// The hidden command that compiles a plugin in a child process.
+const COMPILE_COMMAND: &str = "__compile";
+
+const EXAMPLES: &str = "\
+Examples:
+  wasmill run --config gateway.yaml
+  wasmill run --config base.yaml --config production.yaml
+  wasmill validate --config gateway.yaml
+  wasmill plugin inspect filter.wasm --config '{\"drop\": [\"IsMatch(name, \\\"^/health\\\")\"]}'";
+
+/// A telemetry gateway whose processors are WebAssembly plugins: OTLP in, plugins decide, OTLP out.
+#[derive(Parser)]
+#[command(name = "wasmill", version, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the gateway until SIGTERM or SIGINT; SIGHUP, and a change of a file, reload it.
+    #[command(after_help = "Example:\n  wasmill run --config gateway.yaml")]
+    Run {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        host: HostArgs,
+    },
+    /// Checks a configuration, its plugins included, and shows what it would run. Opens no port.
+    #[command(after_help = "Example:\n  wasmill validate --config gateway.yaml && systemctl reload wasmill")]
+    Validate {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(flatten)]
+        host: HostArgs,
+    },
+    /// Looks at plugins.
+    Plugin {
+        #[command(subcommand)]
+        command: PluginCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum PluginCommand {
+    /// Shows what a plugin imports, exports and wants, or why it is refused.
+    #[command(
+        after_help = "Example:\n  wasmill plugin inspect filter.wasm --config '{\"keep\": [\"kind == 2\"]}' --output json"
+    )]
+    Inspect {
+        /// A component, or a core module with its component type.
+        file: PathBuf,
+        /// What the stage's `config` would be, as JSON.
+        #[arg(long, value_name = "JSON")]
+        config: Option<String>,
+        /// How to print.
+        #[arg(long, value_enum, default_value_t = Output::Text)]
+        output: Output,
+        #[command(flatten)]
+        host: HostArgs,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+#[derive(Args)]
+struct ConfigArgs {
+    /// The configuration, in YAML. May be given several times: later files are merged over earlier ones.
+    #[arg(long, short, value_name = "FILE", required = true)]
+    config: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+struct HostArgs {
+    /// Where compiled plugins are kept. Default: `wasmill` in the user's cache directory.
+    #[arg(long, value_name = "DIR", env = "WASMILL_CACHE_DIR")]
+    cache_dir: Option<PathBuf>,
+}
+
+/// Runs the command that the arguments name.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut args = args.into_iter().peekable();
+    let program = args.next().unwrap_or_else(|| "wasmill".into());
+    // Before the parser: a child that compiles has its own arguments, and starts nothing else.
+    if args.peek().is_some_and(|first| first == COMPILE_COMMAND) {
+        return ExitCode::from(wasmill_host::compile_child_main(args.skip(1)) as u8);
+    }
+    let cli = match Cli::try_parse_from(std::iter::once(program).chain(args)) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // `--help` and `--version` come this way too, and are no mistakes.
+            let code = if error.use_stderr() { EXIT_WRONG } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    match cli.command {
+        Command::Run { config, host } => run::run(&config, &host),
+        Command::Validate { config, host } => validate::validate(&config, &host),
+        Command::Plugin { command: PluginCommand::Inspect { file, config, output, host } } => {
+            inspect::inspect(&file, config.as_deref(), output, &host)
+        }
+    }
+}
+
+impl ConfigArgs {
+    /// Reads the files; the errors are ready to print.
+    fn load(&self) -> Result<(Config, String), String> {
+        let loaded = wasmill_config::load(&self.config, &|name| std::env::var(name).ok());
+        let Loaded { config, warnings, .. } = loaded.map_err(|errors| errors.render())?;
+        Ok((config, warnings.iter().map(|warning| warning.render()).collect()))
+    }
+}
+
+impl HostArgs {
+    fn host(&self) -> Result<Host, wasmill_host::HostError> {
+        let cache_dir = self.cache_dir.clone().or_else(default_cache_dir);
+        let mut config = HostConfig { cache_dir, ..HostConfig::default() };
+        if let Compile::Child(command) = &mut config.compile {
+            command.args = vec![COMPILE_COMMAND.into()];
+        }
+        Host::new(config)
+    }
+}
+
+/// As the XDG base directory specification has it.
+fn default_cache_dir() -> Option<PathBuf> {
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))?;
+    Some(cache.join("wasmill"))
+}
+
+/// A runtime for a command; its threads are named for whoever looks at the process.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().thread_name("wasmill").enable_all().build()
+}
+
+/// Says on standard error why a command failed.
+fn failed(code: u8, lines: impl IntoIterator<Item = String>) -> ExitCode {
+    for line in lines {
+        eprintln!("wasmill: {line}");
+    }
+    ExitCode::from(code)
+}

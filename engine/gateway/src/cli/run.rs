@@ -1,0 +1,198 @@
+//! `wasmill run`: the gateway as a process, with its signals and files.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use wasmill_transport::Budget;
+
+use super::{ConfigArgs, EXIT_FAILED, EXIT_WRONG, HostArgs, failed, runtime};
+use crate::admission::default_budget_bytes;
+use crate::engine::{Engine, EngineError, Left, Options, chain};
+use crate::telemetry::{LogHandle, init_logs};
+use crate::watch::FileWatcher;
+
+/// What a shutdown waits at most for requests under way and for sending queues. Kubernetes gives a pod 30 s.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(25);
+
+pub fn run(config: &ConfigArgs, host: &HostArgs) -> ExitCode {
+    let (settings, warnings) = match config.load() {
+        Ok(loaded) => loaded,
+        Err(errors) => {
+            eprint!("{errors}");
+            return ExitCode::from(EXIT_WRONG);
+        }
+    };
+    eprint!("{warnings}");
+    let logs = init_logs(&settings.telemetry.logs);
+    let host = match host.host() {
+        Ok(host) => host,
+        Err(error) => return failed(EXIT_FAILED, [chain(&error)]),
+    };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(EXIT_FAILED, [format!("no threads: {error}")]),
+    };
+    runtime.block_on(async {
+        let options = Options { host, budget: Budget::new(default_budget_bytes()) };
+        let engine = match Engine::start(settings, options).await {
+            Ok(engine) => engine,
+            Err(error @ EngineError::Build(_)) => return failed(EXIT_WRONG, error.lines()),
+            Err(error) => return failed(EXIT_FAILED, error.lines()),
+        };
+        match serve(engine, config, logs).await {
+            Ok(left) => report(left),
+            Err(error) => failed(EXIT_FAILED, [format!("no signals: {error}")]),
+        }
+    })
+}
+
+/// Serves until it is told to end.
+async fn serve(engine: Engine, config: &ConfigArgs, logs: Option<LogHandle>) -> std::io::Result<Left> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut files = Files::new(config);
+    files.watch(&engine).await;
+    println!("wasmill: ready: {}", engine.listening().await.join(", "));
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => {
+                files.config_changed();
+                reload(&engine, config, logs.as_ref()).await;
+            }
+            () = files.changed() => {
+                if files.config_changed() {
+                    reload(&engine, config, logs.as_ref()).await;
+                }
+                refresh(&engine).await;
+            }
+        }
+        files.watch(&engine).await;
+    }
+    tracing::info!("draining");
+    // A second signal ends it at once: whoever sends it does not want to wait.
+    tokio::select! {
+        left = engine.shutdown(SHUTDOWN_MAX) => Ok(left),
+        () = either(&mut terminate, &mut interrupt) => Ok(Left::default()),
+    }
+}
+
+async fn either(a: &mut Signal, b: &mut Signal) {
+    tokio::select! {
+        _ = a.recv() => {}
+        _ = b.recv() => {}
+    }
+}
+
+/// Puts the files' configuration into service, or says why the old one serves on.
+async fn reload(engine: &Engine, config: &ConfigArgs, logs: Option<&LogHandle>) {
+    let settings = match config.load() {
+        Ok((settings, warnings)) => {
+            warnings.lines().for_each(|line| tracing::warn!("{line}"));
+            settings
+        }
+        Err(errors) => {
+            tracing::error!("the configuration was not reloaded, the old one serves on\n{}", errors.trim_end());
+            return;
+        }
+    };
+    let level = settings.telemetry.logs.level;
+    match engine.reload(settings).await {
+        Ok(reloaded) => {
+            if let Some(logs) = logs {
+                logs.set_level(level);
+            }
+            tracing::info!(generation = reloaded.generation, "configuration reloaded");
+        }
+        Err(error) => {
+            for line in error.lines() {
+                tracing::error!(reason = %line, "the configuration was not reloaded, the old one serves on");
+            }
+        }
+    }
+}
+
+/// Puts changed plugins into service, or says why the old ones serve on.
+async fn refresh(engine: &Engine) {
+    for (path, result) in engine.refresh().await {
+        let path = path.display();
+        match result {
+            Ok(reloaded) => {
+                let stages: Vec<String> = reloaded.swapped.iter().map(ToString::to_string).collect();
+                tracing::info!(plugin = %path, stages = %stages.join(", "), generation = reloaded.generation, "plugin swapped");
+            }
+            Err(error) => {
+                for line in error.lines() {
+                    tracing::error!(plugin = %path, reason = %line, "plugin not swapped, the old one serves on");
+                }
+            }
+        }
+    }
+}
+
+fn report(left: Left) -> ExitCode {
+    if left.is_nothing() {
+        tracing::info!("drained, nothing was left");
+    } else {
+        let Left { queued, in_flight } = left;
+        tracing::warn!(
+            requests = queued.requests,
+            rows = queued.rows,
+            in_flight,
+            "ended before everything was delivered"
+        );
+        eprintln!(
+            "wasmill: left undelivered: {} requests with {} rows in sending queues, {in_flight} requests under way",
+            queued.requests, queued.rows
+        );
+    }
+    ExitCode::SUCCESS
+}
+
+/// The files that matter: configuration by content, plugins through the engine.
+struct Files {
+    config: Vec<(PathBuf, Option<Vec<u8>>)>,
+    /// `None`: this system cannot watch files; SIGHUP still reloads.
+    watcher: Option<FileWatcher>,
+}
+
+impl Files {
+    fn new(config: &ConfigArgs) -> Files {
+        let config = config.config.iter().map(|path| (path.clone(), std::fs::read(path).ok())).collect();
+        let watcher = FileWatcher::new();
+        if let Err(error) = &watcher {
+            tracing::warn!(%error, "changes of files are not noticed; SIGHUP reloads");
+        }
+        Files { config, watcher: watcher.ok() }
+    }
+
+    async fn watch(&mut self, engine: &Engine) {
+        if let Some(watcher) = &mut self.watcher {
+            let plugins = engine.plugin_files().await;
+            watcher.set(self.config.iter().map(|(path, _)| path.as_path()).chain(plugins.iter().map(PathBuf::as_path)));
+        }
+    }
+
+    async fn changed(&self) {
+        match &self.watcher {
+            Some(watcher) => watcher.changed().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Whether a configuration file has other content than when this was last asked. One that is gone is being replaced.
+    fn config_changed(&mut self) -> bool {
+        let mut changed = false;
+        for (path, content) in &mut self.config {
+            let now = std::fs::read(path).ok();
+            if now.is_some() && now != *content {
+                *content = now;
+                changed = true;
+            }
+        }
+        changed
+    }
+}

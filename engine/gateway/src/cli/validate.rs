@@ -1,0 +1,75 @@
+//! `wasmill validate`: everything that a start does, but for the ports.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use wasmill_config::Processor;
+
+use super::{ConfigArgs, EXIT_FAILED, EXIT_WRONG, HostArgs, failed, runtime};
+use crate::build::{Built, Plugins, Workshop, build};
+use crate::engine::{EngineError, chain};
+use crate::telemetry::Metrics;
+
+pub fn validate(config: &ConfigArgs, host: &HostArgs) -> ExitCode {
+    let (settings, warnings) = match config.load() {
+        Ok(loaded) => loaded,
+        Err(errors) => {
+            eprint!("{errors}");
+            return ExitCode::from(EXIT_WRONG);
+        }
+    };
+    eprint!("{warnings}");
+    let host = match host.host() {
+        Ok(host) => host,
+        Err(error) => return failed(EXIT_FAILED, [chain(&error)]),
+    };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(EXIT_FAILED, [format!("no threads: {error}")]),
+    };
+    runtime.block_on(async {
+        let workshop = Workshop { host, metrics: Metrics::new() };
+        let sources = settings.processors.values().map(|Processor::Wasm(stage)| &stage.plugin);
+        let plugins = Plugins::load(&workshop.host, sources, None).await;
+        match build(&workshop, settings, plugins, None).await {
+            Ok(built) => {
+                print!("{}", summary(&built));
+                ExitCode::SUCCESS
+            }
+            Err(errors) => failed(EXIT_WRONG, EngineError::from(errors).lines()),
+        }
+    })
+}
+
+/// What the configuration would run.
+fn summary(built: &Built) -> String {
+    let mut out = String::from("the configuration is valid\n\npipelines:\n");
+    for (id, settings) in &built.config.pipelines {
+        let names =
+            |ids: &[wasmill_config::ComponentId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let mut way = vec![names(&settings.receivers)];
+        way.extend(settings.processors.iter().map(ToString::to_string));
+        way.push(names(&settings.exporters));
+        let _ = writeln!(out, "  {id}: {}", way.join(" -> "));
+        let Some(pipeline) = built.pipelines.get(id) else { continue };
+        let _ = writeln!(out, "    clients are answered when their data is {}", pipeline.ack_point);
+        for stage in pipeline.stages.iter().filter(|stage| stage.stage.columns(id.signal()).is_none()) {
+            let _ = writeln!(out, "    {} does not take {}: they pass it unchanged", stage.stage.name(), id.signal());
+        }
+    }
+    if !built.stages.is_empty() {
+        out.push_str("\nplugins:\n");
+    }
+    for (id, Processor::Wasm(settings)) in &built.config.processors {
+        let (Ok(plugin), Some(stage)) = (built.plugins.get(&settings.plugin), built.stages.get(id)) else { continue };
+        let signals: Vec<String> = stage
+            .requirements()
+            .inputs
+            .iter()
+            .map(|input| format!("{} ({} columns)", input.signal, input.columns.len()))
+            .collect();
+        let hash = plugin.hash.get(..12).unwrap_or(&plugin.hash);
+        let _ = writeln!(out, "  {id}: {} ({hash}, {} bytes), takes {}", plugin.name, plugin.size, signals.join(", "));
+    }
+    out
+}

@@ -1,0 +1,432 @@
+//! The running gateway: starts, swaps, reloads, ends.
+//!
+//! There is one way from one state to the next, for a reload as for a plugin's swap ([`Engine::reload`], [`Engine::refresh`]):
+//!
+//! ```text
+//!  build the new beside the old ─► bind new ports ─► publish ─► serve ─► stop what went, once the old's last batch is through
+//!           │                          │
+//!           └─ fails: the old one serves on, the reason is logged and counted, nothing has changed
+//! ```
+//!
+//! Changes are serialised: one waits for the one before it. What did not change (exporters with their queues, receivers with
+//! their sockets, stages with their instances) is not touched.
+
+mod listen;
+mod report;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, timeout_at};
+use wasmill_config::{ComponentId, Config, Extension, PluginSource, Processor};
+use wasmill_host::{Host, Stage};
+use wasmill_transport::{Budget, Protocol};
+
+use crate::build::{Built, Plugins, Workshop, build, file_hash};
+use crate::generation::{Ended, Generation, Generations};
+use crate::outlet::Outlet;
+use crate::queue::Held;
+use crate::receiver::{BoundReceiver, Intake, Receiver};
+use crate::telemetry::{Health, HttpEndpoint, Metrics, SwapResult, serve_health, serve_metrics};
+use listen::listen;
+
+pub use listen::ListenError;
+pub use report::{EngineError, Left, Reloaded, chain};
+
+/// How long a generation that was replaced may take for its last batches before that is worth a warning. It is not cut off: a
+/// stage's calls have deadlines, and batches that wait for a backend end with their retries.
+const GENERATION_DRAIN_WARN: Duration = Duration::from_secs(30);
+
+/// How long the queue of an exporter that a reload removed may take to empty. As long as the Collector's retries last.
+const REMOVED_DRAIN_MAX: Duration = Duration::from_secs(300);
+
+/// Between attempts to take a port that an old receiver is about to give up.
+const REBIND_INTERVAL: Duration = Duration::from_millis(10);
+
+/// What an engine is started with.
+pub struct Options {
+    pub host: Host,
+    /// Bytes of requests that the process holds at most.
+    pub budget: Arc<Budget>,
+}
+
+/// A running gateway. Dropped without [`shutdown`](Engine::shutdown), it stops at once.
+pub struct Engine {
+    workshop: Workshop,
+    intake: Intake,
+    health: Health,
+    /// Held through a change: changes are serialised.
+    state: Mutex<State>,
+    /// Closed when no batch's task is left.
+    in_flight: watch::Sender<()>,
+}
+
+struct State {
+    built: Built,
+    receivers: BTreeMap<ComponentId, Receiver>,
+    endpoints: Endpoints,
+    generation: u64,
+    /// Resolves when the current generation has no batch left, after it was replaced.
+    ended: Ended,
+    /// Sees to the end of the generations before it.
+    retiring: Option<JoinHandle<()>>,
+    /// Plugin files that could not be put into service, by the hash that failed: not tried again until they change.
+    refused: HashMap<PluginSource, Option<String>>,
+}
+
+/// Endpoints beside the receivers'.
+#[derive(Default)]
+struct Endpoints {
+    metrics: Option<(wasmill_config::Endpoint, HttpEndpoint)>,
+    health: BTreeMap<ComponentId, (wasmill_config::HealthCheck, HttpEndpoint)>,
+}
+
+impl Engine {
+    /// Builds everything, takes every port, and serves.
+    pub async fn start(config: Config, options: Options) -> Result<Engine, EngineError> {
+        let Options { host, budget } = options;
+        let metrics = Metrics::new();
+        metrics.plugins.watch_guests(Arc::clone(host.metrics()));
+        let workshop = Workshop { host, metrics: metrics.clone() };
+        let plugins = Plugins::load(&workshop.host, sources(&config), None).await;
+        let built = build(&workshop, config, plugins, None).await?;
+
+        let (generation, ended) = Generation::new(1, built.inlets());
+        let (in_flight, batches) = watch::channel(());
+        let generations = Arc::new(Generations::new(generation));
+        let intake = Intake { generations, metrics, budget, in_flight: batches };
+        let health = Health::default();
+        // Every port is taken before one is served: a gateway that starts, starts whole.
+        let mut bound = Vec::new();
+        for (id, settings) in &built.config.receivers {
+            bound.push(BoundReceiver::bind(id.clone(), settings.clone(), &intake.budget).await?);
+        }
+        let mut endpoints = Endpoints::default();
+        endpoints.update(&built.config, &intake.metrics, &health).await?;
+        let mut receivers = BTreeMap::new();
+        for receiver in bound {
+            receivers.insert(receiver.id().clone(), receiver.serve(&intake));
+        }
+        for stage in built.stages.values() {
+            intake.metrics.plugins.serves(stage, 1);
+        }
+        health.set_ready();
+        let state =
+            State { built, receivers, endpoints, generation: 1, ended, retiring: None, refused: HashMap::new() };
+        Ok(Engine { workshop, intake, health, state: Mutex::new(state), in_flight })
+    }
+
+    /// What it listens on, a phrase for each port: `otlp grpc 127.0.0.1:4317`.
+    pub async fn listening(&self) -> Vec<String> {
+        let state = self.state.lock().await;
+        state.receivers.values().flat_map(|receiver| receiver.listening.clone()).collect()
+    }
+
+    /// Where a receiver serves a protocol.
+    pub async fn address(&self, receiver: &ComponentId, protocol: Protocol) -> Option<SocketAddr> {
+        self.state.lock().await.receivers.get(receiver)?.address(protocol)
+    }
+
+    /// Where `/metrics` is served.
+    pub async fn metrics_address(&self) -> Option<SocketAddr> {
+        self.state.lock().await.endpoints.metrics.as_ref().map(|(_, endpoint)| endpoint.address())
+    }
+
+    /// Where a `health_check` extension is served.
+    pub async fn health_address(&self, extension: &ComponentId) -> Option<SocketAddr> {
+        self.state.lock().await.endpoints.health.get(extension).map(|(_, endpoint)| endpoint.address())
+    }
+
+    pub fn metrics(&self) -> &Metrics {
+        &self.intake.metrics
+    }
+
+    /// The generation that new batches take.
+    pub fn generation(&self) -> u64 {
+        self.intake.generations.current().number
+    }
+
+    /// Plugin files whose change is to be noticed.
+    pub async fn plugin_files(&self) -> Vec<PathBuf> {
+        let state = self.state.lock().await;
+        let files = sources(&state.built.config).filter_map(|source| match source {
+            PluginSource::File(path) => Some(path.clone()),
+            PluginSource::Builtin(_) => None,
+        });
+        files.collect()
+    }
+
+    /// Puts another configuration into service, its plugins as their files are now.
+    pub async fn reload(&self, config: Config) -> Result<Reloaded, EngineError> {
+        let mut state = self.state.lock().await;
+        let plugins = Plugins::load(&self.workshop.host, sources(&config), Some(&state.built.plugins)).await;
+        let built = match build(&self.workshop, config, plugins, Some(&state.built)).await {
+            Ok(built) => built,
+            Err(errors) => {
+                for id in errors.iter().filter_map(|error| error.processor()) {
+                    self.intake.metrics.plugins.swapped(&id.to_string(), SwapResult::Refused);
+                }
+                return Err(errors.into());
+            }
+        };
+        self.publish(&mut state, built).await
+    }
+
+    /// Puts plugins into service whose files have changed, each by itself: one that is refused does not keep another back.
+    ///
+    /// The result has an entry for each file that was tried: the stages that it now serves, or why the old one serves on.
+    pub async fn refresh(&self) -> Vec<(PathBuf, Result<Reloaded, EngineError>)> {
+        let mut state = self.state.lock().await;
+        let mut results = Vec::new();
+        for source in state.changed_plugins() {
+            let PluginSource::File(path) = &source else { continue };
+            let result = self.swap(&mut state, &source).await;
+            results.push((path.clone(), result));
+        }
+        results
+    }
+
+    async fn swap(&self, state: &mut State, source: &PluginSource) -> Result<Reloaded, EngineError> {
+        let plugins = state.built.plugins.with_reloaded(&self.workshop.host, source).await;
+        let built = match build(&self.workshop, state.built.config.clone(), plugins, Some(&state.built)).await {
+            Ok(built) => built,
+            Err(errors) => {
+                for id in stages_of(&state.built.config, source) {
+                    self.intake.metrics.plugins.swapped(&id.to_string(), SwapResult::Refused);
+                }
+                return Err(errors.into());
+            }
+        };
+        let reloaded = self.publish(state, built).await;
+        if reloaded.is_ok() {
+            state.refused.remove(source);
+        }
+        reloaded
+    }
+
+    /// Exchanges what serves, and sees to the end of what served.
+    async fn publish(&self, state: &mut State, built: Built) -> Result<Reloaded, EngineError> {
+        // Ports first: one that cannot be had leaves everything else as it was.
+        let bound = state.bind_changed(&built.config, &self.intake).await?;
+        state.endpoints.update(&built.config, &self.intake.metrics, &self.health).await?;
+
+        state.generation += 1;
+        let (generation, ended) = Generation::new(state.generation, built.inlets());
+        self.intake.generations.publish(generation);
+
+        for receiver in bound {
+            state.receivers.insert(receiver.id().clone(), receiver.serve(&self.intake));
+        }
+        let receivers = std::mem::take(&mut state.receivers);
+        for (id, receiver) in receivers {
+            if built.config.receivers.contains_key(&id) {
+                state.receivers.insert(id, receiver);
+            } else {
+                tokio::spawn(receiver.stop());
+            }
+        }
+        let old = std::mem::replace(&mut state.built, built);
+        let reloaded = account(&self.intake.metrics, &old, &state.built, state.generation);
+        let replaced = Replaced {
+            generation: state.generation - 1,
+            stages: missing(&old.stages, &state.built.stages),
+            outlets: missing(&old.outlets, &state.built.outlets),
+            ended: std::mem::replace(&mut state.ended, ended),
+            earlier: state.retiring.take(),
+            _in_flight: self.intake.in_flight.clone(),
+        };
+        state.retiring = Some(tokio::spawn(replaced.retire(self.intake.metrics.clone())));
+        Ok(reloaded)
+    }
+
+    /// Ends: takes no more, lets what is under way and what is queued go out, at most for `limit`. Says what was left, which is
+    /// lost.
+    pub async fn shutdown(self, limit: Duration) -> Left {
+        let until = Instant::now() + limit;
+        self.health.set_draining();
+        let State { built, receivers, endpoints, .. } = self.state.into_inner();
+        let mut stopping: JoinSet<_> = receivers.into_values().map(Receiver::stop).collect();
+        let stopped = async { while stopping.join_next().await.is_some() {} };
+        // What has not stopped by then is cut off, and counted below.
+        let _ = timeout_at(until, stopped).await;
+        // Batches whose clients went have tasks of their own, and so have exporters that a reload removed.
+        drop(self.intake);
+        let _ = timeout_at(until, self.in_flight.closed()).await;
+        let mut left = Left { in_flight: self.in_flight.receiver_count(), ..Left::default() };
+        let mut draining: JoinSet<Held> =
+            built.outlets.values().map(|outlet| drain(Arc::clone(outlet), until)).collect();
+        while let Some(held) = draining.join_next().await {
+            left.add(held.unwrap_or_default());
+        }
+        drop(endpoints);
+        left
+    }
+}
+
+impl State {
+    /// Takes the ports of receivers that are new or changed. On failure the old ones serve.
+    async fn bind_changed(&mut self, config: &Config, intake: &Intake) -> Result<Vec<BoundReceiver>, EngineError> {
+        let mut bound = Vec::new();
+        for (id, settings) in &config.receivers {
+            let old = self.receivers.get(id).map(|receiver| receiver.settings.clone());
+            if old.as_ref() == Some(settings) {
+                continue;
+            }
+            let first = BoundReceiver::bind(id.clone(), settings.clone(), &intake.budget).await;
+            let (Err(_), Some(old), Some(receiver)) = (&first, old, self.receivers.remove(id)) else {
+                bound.push(first?);
+                continue;
+            };
+            // It may be the old one that has the port. It closes its ports at once and then waits for its requests, so the new
+            // one need not wait for the end of that.
+            let stopping = tokio::spawn(receiver.stop());
+            let second = loop {
+                let stopped = stopping.is_finished();
+                match BoundReceiver::bind(id.clone(), settings.clone(), &intake.budget).await {
+                    Err(_) if !stopped => tokio::time::sleep(REBIND_INTERVAL).await,
+                    result => break result,
+                }
+            };
+            match second {
+                Ok(receiver) => bound.push(receiver),
+                Err(error) => {
+                    let back = BoundReceiver::bind(id.clone(), old, &intake.budget).await?;
+                    self.receivers.insert(id.clone(), back.serve(intake));
+                    return Err(error.into());
+                }
+            }
+        }
+        Ok(bound)
+    }
+
+    /// Plugin files that are not what serves, and not what was refused already.
+    fn changed_plugins(&mut self) -> Vec<PluginSource> {
+        let sources: HashSet<&PluginSource> = sources(&self.built.config).collect();
+        let mut changed = Vec::new();
+        for source in sources {
+            let PluginSource::File(path) = source else { continue };
+            let hash = file_hash(path);
+            let serves = self.built.plugins.get(source).ok().map(|plugin| plugin.hash.clone());
+            if hash == serves {
+                self.refused.remove(source);
+            } else if self.refused.get(source) != Some(&hash) {
+                // Noted as refused until it is published.
+                self.refused.insert(source.clone(), hash);
+                changed.push(source.clone());
+            }
+        }
+        changed
+    }
+}
+
+impl Endpoints {
+    /// Takes new addresses, and gives up those that are no longer configured.
+    async fn update(&mut self, config: &Config, metrics: &Metrics, health: &Health) -> Result<(), EngineError> {
+        let wanted = config.telemetry.metrics.endpoint.as_ref();
+        if self.metrics.as_ref().map(|(endpoint, _)| endpoint) != wanted {
+            self.metrics = match wanted {
+                Some(endpoint) => {
+                    let listener = listen("service::telemetry::metrics", endpoint).await?;
+                    let served = serve_metrics(listener, metrics.clone());
+                    Some((endpoint.clone(), served.map_err(ListenError::serve)?))
+                }
+                None => None,
+            };
+        }
+        let mut served = BTreeMap::new();
+        for (id, Extension::HealthCheck(settings)) in &config.extensions {
+            let old = self.health.get(id).filter(|(old, _)| old.endpoint == settings.endpoint);
+            let listener = match old {
+                Some((_, endpoint)) => endpoint.listener().map_err(ListenError::serve)?,
+                None => listen(&format!("extensions::{id}::endpoint"), &settings.endpoint).await?,
+            };
+            let endpoint = serve_health(listener, Arc::clone(&settings.path), health.clone());
+            served.insert(id.clone(), (settings.clone(), endpoint.map_err(ListenError::serve)?));
+        }
+        self.health = served;
+        Ok(())
+    }
+}
+
+/// What a newer generation has no use for.
+struct Replaced {
+    generation: u64,
+    stages: Vec<Arc<Stage>>,
+    outlets: Vec<Arc<Outlet>>,
+    ended: Ended,
+    /// The generation before may have batches in the same stages.
+    earlier: Option<JoinHandle<()>>,
+    /// A shutdown waits for this too.
+    _in_flight: watch::Receiver<()>,
+}
+
+impl Replaced {
+    /// Waits for the last batch, then lets go.
+    async fn retire(self, metrics: Metrics) {
+        let Replaced { generation, stages, outlets, ended, earlier, _in_flight } = self;
+        if let Some(earlier) = earlier {
+            // That it panicked would have been reported.
+            let _ = earlier.await;
+        }
+        let mut ended = std::pin::pin!(ended.wait());
+        if tokio::time::timeout(GENERATION_DRAIN_WARN, &mut ended).await.is_err() {
+            tracing::warn!(generation, "batches still run by a generation that was replaced");
+            ended.await;
+        }
+        stages.iter().for_each(|stage| metrics.plugins.retire(stage));
+        for outlet in outlets {
+            let in_flight = _in_flight.clone();
+            tokio::spawn(async move {
+                let exporter = Arc::clone(outlet.name());
+                let left = drain(outlet, Instant::now() + REMOVED_DRAIN_MAX).await;
+                if left != Held::default() {
+                    tracing::error!(%exporter, requests = left.requests, rows = left.rows,
+                        "an exporter that is no longer configured could not deliver what it had queued");
+                }
+                drop(in_flight);
+            });
+        }
+    }
+}
+
+async fn drain(outlet: Arc<Outlet>, until: Instant) -> Held {
+    outlet.drain(until).await
+}
+
+/// Tells metrics and log what serves from now on.
+fn account(metrics: &Metrics, old: &Built, new: &Built, generation: u64) -> Reloaded {
+    let mut swapped = Vec::new();
+    for (id, stage) in &new.stages {
+        if old.stages.get(id).is_some_and(|old| Arc::ptr_eq(old, stage)) {
+            continue;
+        }
+        metrics.plugins.serves(stage, generation);
+        let (before, now) = (old.plugin_hash(id), new.plugin_hash(id));
+        if before.is_some() && before != now {
+            metrics.plugins.swapped(&id.to_string(), SwapResult::Published);
+            swapped.push(id.clone());
+        }
+    }
+    Reloaded { generation, swapped }
+}
+
+/// What the old has and the new has not.
+fn missing<K: Ord, T>(old: &BTreeMap<K, Arc<T>>, new: &BTreeMap<K, Arc<T>>) -> Vec<Arc<T>> {
+    let kept = |key: &K, value: &Arc<T>| new.get(key).is_some_and(|new| Arc::ptr_eq(new, value));
+    old.iter().filter(|(key, value)| !kept(key, value)).map(|(_, value)| Arc::clone(value)).collect()
+}
+
+fn sources(config: &Config) -> impl Iterator<Item = &PluginSource> {
+    config.processors.values().map(|Processor::Wasm(stage)| &stage.plugin)
+}
+
+/// Processors whose plugin comes from `source`.
+fn stages_of<'a>(config: &'a Config, source: &'a PluginSource) -> impl Iterator<Item = &'a ComponentId> {
+    let stages = config.processors.iter().filter(move |(_, Processor::Wasm(stage))| stage.plugin == *source);
+    stages.map(|(id, _)| id)
+}

@@ -1,0 +1,88 @@
+//! `otlp` (`otlp_grpc`) and `otlphttp` (`otlp_http`): OTLP to a backend, in protobuf.
+
+use std::path::PathBuf;
+
+use wasmill_batch::Refusal;
+use wasmill_config as config;
+use wasmill_transport::settings::{Compression, GrpcClientSettings, HttpClientSettings, TlsClientSettings};
+use wasmill_transport::{Accepted, ClientError, GrpcClient, HttpClient, SendError};
+
+use super::{Exporter, Request, Sending, Sent};
+
+pub enum OtlpExporter {
+    Grpc(GrpcClient),
+    Http(HttpClient),
+}
+
+impl OtlpExporter {
+    /// Reads the files that the settings name; connects when something is sent.
+    pub fn grpc(settings: &config::OtlpGrpcExporter) -> Result<OtlpExporter, ClientError> {
+        let mut client = GrpcClientSettings::default();
+        client.endpoint = settings.endpoint.to_string();
+        client.tls = match &settings.tls {
+            Some(tls) => tls_client(tls),
+            None => TlsClientSettings { insecure: true, ..TlsClientSettings::default() },
+        };
+        client.compression = compression(settings.compression);
+        client.headers = headers(&settings.headers);
+        client.timeout = settings.timeout;
+        Ok(OtlpExporter::Grpc(GrpcClient::new(client)?))
+    }
+
+    /// As [`grpc`](OtlpExporter::grpc).
+    pub fn http(settings: &config::OtlpHttpExporter) -> Result<OtlpExporter, ClientError> {
+        let mut client = HttpClientSettings::default();
+        let url = |url: &Option<config::HttpUrl>| url.as_ref().map(ToString::to_string);
+        client.traces_endpoint = url(&settings.urls.traces);
+        client.metrics_endpoint = url(&settings.urls.metrics);
+        client.logs_endpoint = url(&settings.urls.logs);
+        client.tls = tls_client(&settings.tls);
+        client.compression = compression(settings.compression);
+        client.headers = headers(&settings.headers);
+        client.timeout = settings.timeout;
+        Ok(OtlpExporter::Http(HttpClient::new(client)?))
+    }
+}
+
+impl Exporter for OtlpExporter {
+    fn send<'a>(&'a self, request: &'a Request) -> Sending<'a> {
+        let (signal, body) = (request.signal, request.body.clone());
+        Box::pin(async move {
+            match self {
+                OtlpExporter::Grpc(client) => answer(client.send(signal, body).await),
+                OtlpExporter::Http(client) => answer(client.send(signal, body).await),
+            }
+        })
+    }
+}
+
+fn answer(answer: Result<Accepted, SendError>) -> Result<Sent, Refusal> {
+    match answer {
+        Ok(accepted) => Ok(Sent { rejected_rows: accepted.rejected, message: accepted.message }),
+        Err(error) => Err(error.refusal()),
+    }
+}
+
+fn compression(compression: config::Compression) -> Compression {
+    match compression {
+        config::Compression::Gzip => Compression::Gzip,
+        config::Compression::Zstd => Compression::Zstd,
+        config::Compression::None => Compression::None,
+    }
+}
+
+fn headers(headers: &config::Headers) -> Vec<(String, String)> {
+    headers.iter().map(|(name, value)| (name.to_string(), value.expose().to_owned())).collect()
+}
+
+fn tls_client(tls: &config::TlsClient) -> TlsClientSettings {
+    let part = |part: fn(&(PathBuf, PathBuf)) -> &PathBuf| tls.identity.as_ref().map(part).cloned();
+    TlsClientSettings {
+        insecure: false,
+        insecure_skip_verify: tls.insecure_skip_verify,
+        ca_file: tls.ca_file.clone(),
+        cert_file: part(|identity| &identity.0),
+        key_file: part(|identity| &identity.1),
+        server_name_override: tls.server_name.as_deref().map(str::to_owned),
+    }
+}

@@ -1,0 +1,206 @@
+//! Receivers: where requests come in.
+//!
+//! A receiver's ports live longer than generations: its [`Intake`] asks for the current one with each request, so that a swap
+//! or a reload touches no socket and no connection.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+use wasmill_batch::{Outcome, Refusal, RefusalKind};
+use wasmill_config::{self as config, ComponentId};
+use wasmill_transport::settings::{GrpcServerSettings, HttpServerSettings, KeepaliveServerSettings, ServerSettings};
+use wasmill_transport::{Accepted, Answer, BindError, Bound, Budget, Drained, Protocol, Request, Server, Sink};
+use wasmill_wire::Signal;
+
+use crate::generation::Generations;
+use crate::pipeline::{self, Taken};
+use crate::telemetry::{Metrics, ReceiverMetrics};
+
+/// A receiver whose ports are served.
+pub struct Receiver {
+    pub settings: config::Receiver,
+    /// What it listens on: `otlp grpc 127.0.0.1:4317`.
+    pub listening: Vec<String>,
+    grpc: Option<SocketAddr>,
+    http: Option<SocketAddr>,
+    shutdown: oneshot::Sender<()>,
+    served: JoinHandle<Drained>,
+}
+
+/// A receiver whose ports are taken, and not yet served.
+pub struct BoundReceiver {
+    id: ComponentId,
+    settings: config::Receiver,
+    bound: Bound,
+}
+
+/// What every receiver hands its requests to.
+#[derive(Clone)]
+pub struct Intake {
+    pub generations: Arc<Generations>,
+    pub metrics: Metrics,
+    pub budget: Arc<Budget>,
+    /// A clone lives as long as each batch's task: a shutdown waits for them.
+    pub in_flight: watch::Receiver<()>,
+}
+
+impl BoundReceiver {
+    /// Takes the ports, all or none.
+    pub async fn bind(
+        id: ComponentId,
+        settings: config::Receiver,
+        budget: &Arc<Budget>,
+    ) -> Result<BoundReceiver, BindError> {
+        let config::Receiver::Otlp(otlp) = &settings;
+        let server = ServerSettings {
+            grpc: otlp.grpc.as_ref().map(|grpc| grpc_server(&id, grpc)),
+            http: otlp.http.as_ref().map(|http| http_server(&id, http)),
+        };
+        let bound = Server::bind(server, Arc::clone(budget)).await?;
+        Ok(BoundReceiver { id, settings, bound })
+    }
+
+    pub fn id(&self) -> &ComponentId {
+        &self.id
+    }
+
+    /// Serves on a task of its own.
+    pub fn serve(self, intake: &Intake) -> Receiver {
+        let BoundReceiver { id, settings, bound } = self;
+        let (grpc, http) = (bound.grpc_addr(), bound.http_addr());
+        let line = |(protocol, address): (Protocol, Option<SocketAddr>)| {
+            Some(format!("{id} {} {}", protocol.name(), address?))
+        };
+        let listening = [(Protocol::Grpc, grpc), (Protocol::Http, http)].into_iter().filter_map(line).collect();
+        let name = id.to_string();
+        let sink = Arc::new(ReceiverSink(Arc::new(Shared {
+            grpc: intake.metrics.receiver(&name, Protocol::Grpc.name()),
+            http: intake.metrics.receiver(&name, Protocol::Http.name()),
+            id,
+            intake: intake.clone(),
+        })));
+        let (shutdown, stopped) = oneshot::channel();
+        let served = tokio::spawn(bound.serve(sink, async move {
+            // A dropped sender is a shutdown too.
+            let _ = stopped.await;
+        }));
+        Receiver { settings, listening, grpc, http, shutdown, served }
+    }
+}
+
+impl Receiver {
+    /// Where it serves a protocol.
+    pub fn address(&self, protocol: Protocol) -> Option<SocketAddr> {
+        match protocol {
+            Protocol::Grpc => self.grpc,
+            Protocol::Http => self.http,
+        }
+    }
+
+    /// Closes the ports, and waits for the requests under way.
+    pub async fn stop(self) -> Drained {
+        // The server may have ended by itself.
+        let _ = self.shutdown.send(());
+        self.served.await.unwrap_or_default()
+    }
+}
+
+struct ReceiverSink(Arc<Shared>);
+
+struct Shared {
+    id: ComponentId,
+    intake: Intake,
+    grpc: ReceiverMetrics,
+    http: ReceiverMetrics,
+}
+
+impl Sink for ReceiverSink {
+    async fn deliver(&self, request: Request) -> Answer {
+        // On a task of its own, which goes on when the client goes: what was begun is not undone by a lost connection.
+        let task = tokio::spawn(Arc::clone(&self.0).handle(request));
+        task.await.unwrap_or_else(|_| Err(Refusal::new(RefusalKind::Internal, "the gateway failed on this request")))
+    }
+
+    fn refused(&self, protocol: Protocol, signal: Option<Signal>, refusal: &Refusal) {
+        let signal = signal.map_or("unknown", Signal::name);
+        tracing::debug!(receiver = %self.0.id, protocol = protocol.name(), signal, reason = %refusal, "request refused");
+        self.0.metrics(protocol).refused_request();
+    }
+}
+
+impl Shared {
+    async fn handle(self: Arc<Self>, request: Request) -> Answer {
+        let _in_flight = self.intake.in_flight.clone();
+        let (signal, protocol) = (request.signal, request.protocol);
+        // One generation from here to the end of the batch.
+        let generation = self.intake.generations.current();
+        let Some(inlet) = generation.inlet(&self.id, signal) else {
+            let reason = format!("receiver `{}` is in no {signal} pipeline", self.id);
+            self.metrics(protocol).refused_request();
+            return Err(Refusal::new(RefusalKind::Invalid, reason));
+        };
+        let taken = match pipeline::accept(&generation, inlet, request).await {
+            Ok(taken) => taken,
+            Err(refusal) => {
+                self.metrics(protocol).refused_request();
+                return Err(refusal);
+            }
+        };
+        // The stages are done; what waits for a backend now holds outlets, not plugins.
+        drop(generation);
+        let metrics = self.metrics(protocol);
+        let Taken { rows, acked, rejected, cleared } = taken;
+        match acked.await {
+            Outcome::Refused(refusal) => {
+                metrics.refused(signal, rows + rejected);
+                Err(refusal)
+            }
+            Outcome::Delivered | Outcome::DurablyQueued | Outcome::HeldInMemory | Outcome::Dropped => {
+                metrics.accepted(signal, rows);
+                metrics.refused(signal, rejected);
+                metrics.cleared_ids(cleared);
+                Ok(Accepted { rejected, message: partial_message(rejected) })
+            }
+        }
+    }
+
+    fn metrics(&self, protocol: Protocol) -> &ReceiverMetrics {
+        match protocol {
+            Protocol::Grpc => &self.grpc,
+            Protocol::Http => &self.http,
+        }
+    }
+}
+
+/// What a sender is told of rows that were left out; nothing where none were.
+fn partial_message(rejected: u64) -> String {
+    if rejected == 0 {
+        return String::new();
+    }
+    format!("{rejected} spans have a trace id that is not 16 bytes long, or a span id that is not 8 bytes long")
+}
+
+fn grpc_server(id: &ComponentId, settings: &config::GrpcServer) -> GrpcServerSettings {
+    let mut server = GrpcServerSettings::default();
+    server.endpoint_key = format!("receivers::{id}::protocols::grpc::endpoint");
+    server.endpoint = settings.endpoint.to_string();
+    server.request_bytes_max = settings.message_bytes_max;
+    server.concurrent_streams_max = settings.concurrent_streams_max.get();
+    server.include_metadata = settings.include_metadata;
+    server.keepalive = KeepaliveServerSettings { time: settings.keepalive.time, timeout: settings.keepalive.timeout };
+    server
+}
+
+fn http_server(id: &ComponentId, settings: &config::HttpServer) -> HttpServerSettings {
+    let mut server = HttpServerSettings::default();
+    server.endpoint_key = format!("receivers::{id}::protocols::http::endpoint");
+    server.endpoint = settings.endpoint.to_string();
+    server.request_bytes_max = settings.body_bytes_max;
+    server.traces_url_path = settings.traces_path.to_string();
+    server.metrics_url_path = settings.metrics_path.to_string();
+    server.logs_url_path = settings.logs_path.to_string();
+    server.include_metadata = settings.include_metadata;
+    server
+}

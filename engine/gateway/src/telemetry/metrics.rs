@@ -1,0 +1,339 @@
+//! Own metrics, for Prometheus.
+//!
+//! What the Collector counts too has the Collector's names and labels, so that its dashboards and alerts work; what only Wasmill
+//! has is `wasmill_…`. Counters of receivers and exporters belong to the process: a reload that rebuilds a component goes on
+//! counting where the old one stopped.
+
+mod plugins;
+mod queues;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Response, StatusCode, header};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+use wasmill_wire::Signal;
+
+use super::{HttpEndpoint, process};
+use crate::queue::MemoryQueue;
+use queues::{QueueId, QueueMetrics};
+
+pub use plugins::{PluginMetrics, SwapResult};
+
+/// All metrics of the process.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    receivers: Families<ReceiverLabels, 2>,
+    refused_requests: Family<ReceiverLabels, Counter>,
+    cleared_ids: Family<ReceiverLabels, Counter>,
+    exporters: Families<ExporterLabels, 3>,
+    queues: Arc<QueueMetrics>,
+    pub plugins: Arc<PluginMetrics>,
+}
+
+/// `N` kinds of counter, each for the three signals, which the Collector tells apart by name.
+type Families<L, const N: usize> = [[Family<L, Counter>; 3]; N];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReceiverLabels {
+    receiver: String,
+    transport: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ExporterLabels {
+    exporter: String,
+}
+
+/// What one receiver counts on one transport.
+#[derive(Clone)]
+pub struct ReceiverMetrics {
+    accepted: [Counter; 3],
+    refused: [Counter; 3],
+    refused_requests: Counter,
+    cleared_ids: Counter,
+}
+
+/// What one exporter counts for one signal.
+#[derive(Clone)]
+pub struct ExporterMetrics {
+    sent: Counter,
+    send_failed: Counter,
+    enqueue_failed: Counter,
+    queues: Arc<QueueMetrics>,
+    queue: QueueId,
+}
+
+impl Metrics {
+    pub fn new() -> Metrics {
+        // One value of these labels for the life of the process tells instances of a fleet apart, as in the Collector.
+        let instance = instance_id();
+        let mut registry = Registry::default();
+        let target = [
+            ("service_name", "wasmill".to_owned()),
+            ("service_version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("service_instance_id", instance),
+        ];
+        registry.register("target", "Target metadata", Info::new(target));
+        let receivers = Families::<ReceiverLabels, 2>::default();
+        register(&mut registry, "otelcol_receiver_accepted", "taken from clients", &receivers[0]);
+        register(&mut registry, "otelcol_receiver_refused", "refused to clients", &receivers[1]);
+        let refused_requests = Family::<ReceiverLabels, Counter>::default();
+        let help = "Number of requests refused before their rows were known";
+        registry.register("wasmill_receiver_refused_requests", help, refused_requests.clone());
+        let cleared_ids = Family::<ReceiverLabels, Counter>::default();
+        let help = "Number of log records whose ids had a wrong length and were cleared";
+        registry.register("wasmill_receiver_cleared_ids", help, cleared_ids.clone());
+        let exporters = Families::<ExporterLabels, 3>::default();
+        register(&mut registry, "otelcol_exporter_sent", "delivered to the destination", &exporters[0]);
+        register(&mut registry, "otelcol_exporter_send_failed", "not delivered, and given up", &exporters[1]);
+        register(&mut registry, "otelcol_exporter_enqueue_failed", "that found the sending queue full", &exporters[2]);
+        let queues = Arc::new(QueueMetrics::default());
+        registry.register_collector(Box::new(Arc::clone(&queues)));
+        let plugins = Arc::new(PluginMetrics::default());
+        registry.register_collector(Box::new(Arc::clone(&plugins)));
+        registry.register_collector(Box::new(ProcessMetrics { started: Instant::now() }));
+        Metrics { registry: Arc::new(registry), receivers, refused_requests, cleared_ids, exporters, queues, plugins }
+    }
+
+    /// `transport`: `grpc` or `http`.
+    pub fn receiver(&self, receiver: &str, transport: &'static str) -> ReceiverMetrics {
+        let labels = ReceiverLabels { receiver: receiver.to_owned(), transport };
+        let counters =
+            |kind: usize| std::array::from_fn(|signal| self.receivers[kind][signal].get_or_create_owned(&labels));
+        let refused_requests = self.refused_requests.get_or_create_owned(&labels);
+        let cleared_ids = self.cleared_ids.get_or_create_owned(&labels);
+        ReceiverMetrics { accepted: counters(0), refused: counters(1), refused_requests, cleared_ids }
+    }
+
+    pub fn exporter(&self, exporter: &str, signal: Signal) -> ExporterMetrics {
+        let labels = ExporterLabels { exporter: exporter.to_owned() };
+        let counter = |kind: usize| self.exporters[kind][number(signal)].get_or_create_owned(&labels);
+        ExporterMetrics {
+            sent: counter(0),
+            send_failed: counter(1),
+            enqueue_failed: counter(2),
+            queues: Arc::clone(&self.queues),
+            queue: self.queues.id(exporter, signal),
+        }
+    }
+
+    /// Everything in the OpenMetrics text format.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Metrics::new()
+    }
+}
+
+impl ReceiverMetrics {
+    pub fn accepted(&self, signal: Signal, rows: u64) {
+        self.accepted[number(signal)].inc_by(rows);
+    }
+
+    pub fn refused(&self, signal: Signal, rows: u64) {
+        self.refused[number(signal)].inc_by(rows);
+    }
+
+    /// Log records whose ids were taken out.
+    pub fn cleared_ids(&self, records: u64) {
+        self.cleared_ids.inc_by(records);
+    }
+
+    /// A request that was refused before its rows were known: over a limit, or not what it says.
+    pub fn refused_request(&self) {
+        self.refused_requests.inc();
+    }
+}
+
+impl ExporterMetrics {
+    pub fn sent(&self, rows: u64) {
+        self.sent.inc_by(rows);
+    }
+
+    pub fn send_failed(&self, rows: u64) {
+        self.send_failed.inc_by(rows);
+    }
+
+    pub fn enqueue_failed(&self, rows: u64) {
+        self.enqueue_failed.inc_by(rows);
+    }
+
+    /// Shows the queue's size from now on.
+    pub fn watch_queue(&self, requests_max: usize, queue: &MemoryQueue) {
+        self.queues.watch(&self.queue, requests_max, queue.clone());
+    }
+
+    pub fn forget_queue(&self) {
+        self.queues.forget(&self.queue);
+    }
+}
+
+/// Serves the metrics at `/metrics`; other paths are 404.
+pub fn serve_metrics(listener: std::net::TcpListener, metrics: Metrics) -> std::io::Result<HttpEndpoint> {
+    HttpEndpoint::serve(listener, move |request| {
+        let mut response = Response::new(Full::default());
+        if request.uri().path() != "/metrics" {
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            return response;
+        }
+        let text = header::HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+        response.headers_mut().insert(header::CONTENT_TYPE, text);
+        *response.body_mut() = Full::new(Bytes::from(metrics.render()));
+        response
+    })
+}
+
+/// Uptime, time and memory of the process, read when somebody scrapes.
+#[derive(Debug)]
+struct ProcessMetrics {
+    started: Instant,
+}
+
+impl Collector for ProcessMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let uptime = ConstCounter::new(self.started.elapsed().as_secs_f64());
+        let metric = encoder.encode_descriptor(
+            "otelcol_process_uptime_seconds",
+            "Uptime of the process",
+            None,
+            uptime.metric_type(),
+        )?;
+        uptime.encode(metric)?;
+        let cpu = ConstCounter::new(process::cpu_time().as_secs_f64());
+        let metric = encoder.encode_descriptor(
+            "otelcol_process_cpu_seconds",
+            "Total CPU user and system time in seconds",
+            None,
+            cpu.metric_type(),
+        )?;
+        cpu.encode(metric)?;
+        let rss = ConstGauge::new(process::memory_rss_bytes() as f64);
+        let metric = encoder.encode_descriptor(
+            "otelcol_process_memory_rss_bytes",
+            "Total physical memory (resident set size)",
+            None,
+            rss.metric_type(),
+        )?;
+        rss.encode(metric)
+    }
+}
+
+fn register<L>(registry: &mut Registry, name: &str, what: &str, families: &[Family<L, Counter>; 3])
+where
+    L: Clone + std::hash::Hash + Eq + EncodeLabelSet + std::fmt::Debug + Send + Sync + 'static,
+{
+    for signal in Signal::ALL {
+        let (items, words) = items(signal);
+        registry.register(
+            format!("{name}_{items}"),
+            format!("Number of {words} {what}"),
+            families[number(signal)].clone(),
+        );
+    }
+}
+
+/// What a row of a signal is called in the Collector's metrics, and in words.
+fn items(signal: Signal) -> (&'static str, &'static str) {
+    match signal {
+        Signal::Traces => ("spans", "spans"),
+        Signal::Metrics => ("metric_points", "metric points"),
+        Signal::Logs => ("log_records", "log records"),
+    }
+}
+
+/// A signal's place in arrays of three.
+fn number(signal: Signal) -> usize {
+    match signal {
+        Signal::Traces => 0,
+        Signal::Metrics => 1,
+        Signal::Logs => 2,
+    }
+}
+
+/// A random UUID (version 4), from the keys that the standard library draws for its hashers.
+fn instance_id() -> String {
+    use std::hash::{BuildHasher, Hasher};
+    let draw = || std::hash::RandomState::new().build_hasher().finish();
+    let (a, b) = (draw(), draw());
+    let (time, version) = (a >> 16, a & 0x0fff);
+    let (variant, node) = ((b >> 48) & 0x3fff | 0x8000, b & 0xffff_ffff_ffff);
+    format!("{:08x}-{:04x}-4{version:03x}-{variant:04x}-{node:012x}", time >> 16, time & 0xffff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A Collector's dashboard looks at Wasmill: the names and labels that it asks for are there.
+    #[test]
+    fn the_collector_s_names_are_served() {
+        let metrics = Metrics::new();
+        metrics.receiver("otlp", "grpc").accepted(Signal::Traces, 7);
+        metrics.receiver("otlp", "http").refused(Signal::Metrics, 2);
+        metrics.exporter("otlp/a", Signal::Logs).sent(5);
+        metrics.exporter("otlp/a", Signal::Logs).send_failed(1);
+        let queue = MemoryQueue::new(10);
+        let exporter = metrics.exporter("otlp/a", Signal::Traces);
+        exporter.watch_queue(10, &queue);
+        exporter.enqueue_failed(3);
+        let text = metrics.render();
+        for line in [
+            r#"otelcol_receiver_accepted_spans_total{receiver="otlp",transport="grpc"} 7"#,
+            r#"otelcol_receiver_refused_metric_points_total{receiver="otlp",transport="http"} 2"#,
+            r#"otelcol_exporter_sent_log_records_total{exporter="otlp/a"} 5"#,
+            r#"otelcol_exporter_send_failed_log_records_total{exporter="otlp/a"} 1"#,
+            r#"otelcol_exporter_enqueue_failed_spans_total{exporter="otlp/a"} 3"#,
+            r#"otelcol_exporter_queue_size{exporter="otlp/a",data_type="traces"} 0"#,
+            r#"otelcol_exporter_queue_capacity{exporter="otlp/a",data_type="traces"} 10"#,
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\nis not in\n{text}");
+        }
+        for name in [
+            "otelcol_process_uptime_seconds_total ",
+            "otelcol_process_cpu_seconds_total ",
+            "otelcol_process_memory_rss_bytes ",
+            "target_info{service_name=\"wasmill\"",
+        ] {
+            assert!(text.lines().any(|line| line.starts_with(name)), "{name} is not in\n{text}");
+        }
+    }
+
+    /// A reload rebuilds an exporter: it goes on counting, and the queue that went is no longer shown.
+    #[test]
+    fn counters_outlive_components_and_queues_do_not() {
+        let metrics = Metrics::new();
+        metrics.exporter("otlp", Signal::Traces).sent(1);
+        let exporter = metrics.exporter("otlp", Signal::Traces);
+        exporter.watch_queue(5, &MemoryQueue::new(5));
+        exporter.sent(1);
+        exporter.forget_queue();
+        let text = metrics.render();
+        assert!(text.contains(r#"otelcol_exporter_sent_spans_total{exporter="otlp"} 2"#), "{text}");
+        assert!(!text.contains("otelcol_exporter_queue_size{"), "{text}");
+    }
+
+    #[test]
+    fn an_instance_id_is_a_uuid_of_version_4() {
+        let id = instance_id();
+        let parts: Vec<&str> = id.split('-').collect();
+        assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [8, 4, 4, 4, 12], "{id}");
+        assert!(parts[2].starts_with('4') && parts[3].starts_with(['8', '9', 'a', 'b']), "{id}");
+    }
+}

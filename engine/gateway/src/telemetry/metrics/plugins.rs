@@ -1,0 +1,242 @@
+//! What plugins did, and what became of attempts to swap them.
+//!
+//! A stage counts from when it was built. A swap retires it: its counts are carried over, so that what is shown never falls.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use wasmill_host::{
+    CALL_DURATION_BOUNDS_NS, FaultKind, GuestMetrics, MetricKind, MetricSample, MetricValue, Stage, StageStatsSnapshot,
+};
+
+const NANOS_PER_SECOND: f64 = 1e9;
+
+#[derive(Default)]
+pub struct PluginMetrics {
+    stages: Mutex<BTreeMap<String, Counts>>,
+    guests: Mutex<Option<Arc<GuestMetrics>>>,
+}
+
+/// How an attempt to put another plugin into a stage ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SwapResult {
+    /// Batches run by the new one.
+    Published,
+    /// The old one serves on.
+    Refused,
+}
+
+/// One stage, by name, over all its generations.
+#[derive(Default)]
+struct Counts {
+    /// Of stages that were retired.
+    carried: StageStatsSnapshot,
+    /// The one that serves, and those that still drain.
+    living: Vec<Arc<Stage>>,
+    /// The generation that brought the stage's plugin.
+    generation: u64,
+    published: u64,
+    refused: u64,
+}
+
+impl PluginMetrics {
+    /// Shows what plugins count themselves.
+    pub fn watch_guests(&self, guests: Arc<GuestMetrics>) {
+        *self.guests.lock() = Some(guests);
+    }
+
+    /// From `generation` on batches run by this stage.
+    pub fn serves(&self, stage: &Arc<Stage>, generation: u64) {
+        let mut stages = self.stages.lock();
+        let counts = stages.entry(stage.name().to_owned()).or_default();
+        counts.living.push(Arc::clone(stage));
+        counts.generation = generation;
+    }
+
+    /// No batch is left in this stage.
+    pub fn retire(&self, stage: &Arc<Stage>) {
+        let mut stages = self.stages.lock();
+        let Some(counts) = stages.get_mut(stage.name()) else { return };
+        let before = counts.living.len();
+        counts.living.retain(|living| !Arc::ptr_eq(living, stage));
+        if counts.living.len() < before {
+            add(&mut counts.carried, &stage.stats().snapshot());
+        }
+    }
+
+    pub fn swapped(&self, stage: &str, result: SwapResult) {
+        let mut stages = self.stages.lock();
+        let counts = stages.entry(stage.to_owned()).or_default();
+        match result {
+            SwapResult::Published => counts.published += 1,
+            SwapResult::Refused => counts.refused += 1,
+        }
+    }
+}
+
+impl Counts {
+    /// Counts of all generations; memory and instances of the living.
+    fn total(&self) -> StageStatsSnapshot {
+        let mut total = StageStatsSnapshot { memory_bytes: 0, instances: 0, ..self.carried.clone() };
+        for stage in &self.living {
+            let stats = stage.stats().snapshot();
+            add(&mut total, &stats);
+            total.memory_bytes += stats.memory_bytes;
+            total.instances += stats.instances;
+        }
+        total
+    }
+}
+
+fn add(sum: &mut StageStatsSnapshot, stats: &StageStatsSnapshot) {
+    sum.calls += stats.calls;
+    sum.rows_in += stats.rows_in;
+    sum.rows_kept += stats.rows_kept;
+    sum.rows_dropped += stats.rows_dropped;
+    sum.duration_ns_sum += stats.duration_ns_sum;
+    sum.instances_created += stats.instances_created;
+    sum.faults.iter_mut().zip(stats.faults).for_each(|(sum, count)| *sum += count);
+    sum.duration_buckets.iter_mut().zip(stats.duration_buckets).for_each(|(sum, count)| *sum += count);
+}
+
+impl fmt::Debug for PluginMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PluginMetrics").field("stages", &self.stages.lock().len()).finish()
+    }
+}
+
+impl Collector for PluginMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let stages = self.stages.lock();
+        if !stages.is_empty() {
+            let totals: Vec<(&str, &Counts, StageStatsSnapshot)> =
+                stages.iter().map(|(name, counts)| (name.as_str(), counts, counts.total())).collect();
+            encode_counts(&mut encoder, &totals)?;
+            encode_faults(&mut encoder, &totals)?;
+            encode_durations(&mut encoder, &totals)?;
+        }
+        drop(stages);
+        let guests = self.guests.lock().clone();
+        match guests {
+            Some(guests) => encode_guests(&mut encoder, &guests.samples()),
+            None => Ok(()),
+        }
+    }
+}
+
+type Total<'a> = (&'a str, &'a Counts, StageStatsSnapshot);
+
+fn encode_counts(encoder: &mut DescriptorEncoder<'_>, totals: &[Total<'_>]) -> fmt::Result {
+    let counters: [(&str, &str, fn(&StageStatsSnapshot) -> u64); 5] = [
+        ("wasmill_plugin_calls", "Calls of process, one for each slice of rows", |stats| stats.calls),
+        ("wasmill_plugin_rows_in", "Rows that the plugin was asked about", |stats| stats.rows_in),
+        ("wasmill_plugin_rows_kept", "Rows that the plugin kept", |stats| stats.rows_kept),
+        ("wasmill_plugin_rows_dropped", "Rows that the plugin, or on_fault, dropped", |stats| stats.rows_dropped),
+        ("wasmill_plugin_instances_created", "Instances ever made", |stats| stats.instances_created),
+    ];
+    for (name, help, value) in counters {
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (plugin, _, stats) in totals {
+            ConstCounter::new(value(stats)).encode(metric.encode_family(&[("plugin", *plugin)])?)?;
+        }
+    }
+    let gauges: [(&str, &str, fn(&Total<'_>) -> u64); 3] = [
+        ("wasmill_plugin_memory_bytes", "Linear memory of all instances", |(_, _, stats)| stats.memory_bytes),
+        ("wasmill_plugin_instances", "Living instances", |(_, _, stats)| stats.instances),
+        ("wasmill_plugin_generation", "The generation that brought the plugin that serves", |(_, counts, _)| {
+            counts.generation
+        }),
+    ];
+    for (name, help, value) in gauges {
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for total in totals {
+            ConstGauge::new(value(total) as f64).encode(metric.encode_family(&[("plugin", total.0)])?)?;
+        }
+    }
+    let help = "Attempts to put another plugin into the stage";
+    let mut metric = encoder.encode_descriptor("wasmill_plugin_swap", help, None, MetricType::Counter)?;
+    for (plugin, counts, _) in totals {
+        for (result, count) in [("published", counts.published), ("refused", counts.refused)] {
+            let labels = [("plugin", *plugin), ("result", result)];
+            ConstCounter::new(count).encode(metric.encode_family(&labels)?)?;
+        }
+    }
+    Ok(())
+}
+
+fn encode_faults(encoder: &mut DescriptorEncoder<'_>, totals: &[Total<'_>]) -> fmt::Result {
+    let help = "Calls that failed, by kind";
+    let mut metric = encoder.encode_descriptor("wasmill_plugin_faults", help, None, MetricType::Counter)?;
+    for (plugin, _, stats) in totals {
+        for kind in FaultKind::ALL {
+            let labels = [("plugin", *plugin), ("kind", kind.label())];
+            ConstCounter::new(stats.faults_of(kind)).encode(metric.encode_family(&labels)?)?;
+        }
+    }
+    Ok(())
+}
+
+fn encode_durations(encoder: &mut DescriptorEncoder<'_>, totals: &[Total<'_>]) -> fmt::Result {
+    let help = "How long a call of process took";
+    let name = "wasmill_plugin_call_duration_seconds";
+    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
+    for (plugin, _, stats) in totals {
+        let bounds = CALL_DURATION_BOUNDS_NS.iter().map(|&ns| ns as f64 / NANOS_PER_SECOND);
+        let buckets: Vec<(f64, u64)> = bounds.chain([f64::MAX]).zip(stats.duration_buckets).collect();
+        let sum = stats.duration_ns_sum as f64 / NANOS_PER_SECOND;
+        histogram(&mut metric.encode_family(&[("plugin", *plugin)])?, sum, stats.calls, &buckets)?;
+    }
+    Ok(())
+}
+
+/// What plugins count themselves: `plugin_NAME{plugin="STAGE",…}`, so that no plugin can speak for the gateway.
+fn encode_guests(encoder: &mut DescriptorEncoder<'_>, samples: &[MetricSample]) -> fmt::Result {
+    for family in samples.chunk_by(|a, b| a.name == b.name && a.kind == b.kind) {
+        let Some(first) = family.first() else { continue };
+        let (metric_type, name) = match first.kind {
+            // The format adds the suffix.
+            MetricKind::Counter => (MetricType::Counter, first.name.strip_suffix("_total").unwrap_or(&first.name)),
+            MetricKind::Gauge => (MetricType::Gauge, first.name.as_str()),
+            MetricKind::Histogram => (MetricType::Histogram, first.name.as_str()),
+        };
+        let name = format!("plugin_{name}");
+        let mut metric = encoder.encode_descriptor(&name, "Kept by a plugin", None, metric_type)?;
+        for sample in family {
+            let stage = ("plugin", sample.stage.as_str());
+            let own = sample.labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            let labels: Vec<(&str, &str)> = std::iter::once(stage).chain(own).collect();
+            let mut series = metric.encode_family(&labels)?;
+            match (&sample.value, sample.kind) {
+                (MetricValue::Number(value), MetricKind::Counter) => ConstCounter::new(*value).encode(series)?,
+                (MetricValue::Number(value), _) => ConstGauge::new(*value).encode(series)?,
+                (MetricValue::Histogram { sum, count, buckets }, _) => {
+                    histogram(&mut series, *sum, *count, &apart(buckets))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Cumulative buckets as counts for each, the last bound as the format's infinity.
+fn apart(cumulative: &[(f64, u64)]) -> Vec<(f64, u64)> {
+    let mut below = 0;
+    let apart = cumulative.iter().map(|&(bound, count)| {
+        let own = count.saturating_sub(below);
+        below = count;
+        (if bound.is_finite() { bound } else { f64::MAX }, own)
+    });
+    apart.collect()
+}
+
+/// `buckets`: (upper bound, count in it); the last bound is `f64::MAX`.
+fn histogram(metric: &mut MetricEncoder<'_>, sum: f64, count: u64, buckets: &[(f64, u64)]) -> fmt::Result {
+    metric.encode_histogram::<NoLabelSet>(sum, count, buckets, None)
+}

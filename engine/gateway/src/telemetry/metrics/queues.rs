@@ -1,0 +1,100 @@
+//! The exporters' queues, looked at when somebody scrapes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::gauge::ConstGauge;
+use wasmill_wire::Signal;
+
+use crate::queue::{MemoryQueue, Queue};
+
+#[derive(Default)]
+pub struct QueueMetrics {
+    next: AtomicU64,
+    queues: Mutex<BTreeMap<QueueId, Watched>>,
+}
+
+/// One queue of one exporter. A reload may have two for a while: the new one, and the old one that drains.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QueueId {
+    exporter: String,
+    signal: Signal,
+    /// Ascends with time.
+    number: u64,
+}
+
+struct Watched {
+    requests_max: usize,
+    queue: MemoryQueue,
+}
+
+#[derive(Default)]
+struct Sum {
+    requests: usize,
+    retained_bytes: usize,
+    requests_max: usize,
+}
+
+impl QueueMetrics {
+    pub fn id(&self, exporter: &str, signal: Signal) -> QueueId {
+        QueueId { exporter: exporter.to_owned(), signal, number: self.next.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    pub fn watch(&self, id: &QueueId, requests_max: usize, queue: MemoryQueue) {
+        self.queues.lock().insert(id.clone(), Watched { requests_max, queue });
+    }
+
+    pub fn forget(&self, id: &QueueId) {
+        self.queues.lock().remove(id);
+    }
+
+    /// By exporter and signal: an old and a new queue of one exporter are one line.
+    fn sums(&self) -> BTreeMap<(String, Signal), Sum> {
+        let mut sums: BTreeMap<(String, Signal), Sum> = BTreeMap::new();
+        for (id, watched) in &*self.queues.lock() {
+            let held = watched.queue.held();
+            let sum = sums.entry((id.exporter.clone(), id.signal)).or_default();
+            sum.requests += held.requests;
+            sum.retained_bytes += held.retained_bytes;
+            sum.requests_max = watched.requests_max;
+        }
+        sums
+    }
+}
+
+impl fmt::Debug for QueueMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueueMetrics").field("queues", &self.queues.lock().len()).finish()
+    }
+}
+
+impl Collector for QueueMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let sums = self.sums();
+        if sums.is_empty() {
+            return Ok(());
+        }
+        let gauges: [(&str, &str, fn(&Sum) -> usize); 3] = [
+            ("otelcol_exporter_queue_size", "Current size of the sending queue, in requests", |sum| sum.requests),
+            ("otelcol_exporter_queue_capacity", "Fixed capacity of the sending queue, in requests", |sum| {
+                sum.requests_max
+            }),
+            ("wasmill_exporter_queue_retained_bytes", "Memory that the batches in the sending queue keep", |sum| {
+                sum.retained_bytes
+            }),
+        ];
+        for (name, help, value) in gauges {
+            let mut metric =
+                encoder.encode_descriptor(name, help, None, prometheus_client::metrics::MetricType::Gauge)?;
+            for ((exporter, signal), sum) in &sums {
+                let labels = [("exporter", exporter.as_str()), ("data_type", signal.name())];
+                ConstGauge::new(value(sum) as f64).encode(metric.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,69 @@
+//! Points in time as people read them.
+
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const SECONDS_PER_DAY: u64 = 86_400;
+
+/// `2020-02-11 20:26:12.000000321 +0000 UTC`, as Go prints a time and the Collector's debug exporter with it; a fraction only
+/// where there is one.
+pub fn utc(unix_nanos: u64) -> String {
+    let (seconds, nanos) = (unix_nanos / 1_000_000_000, unix_nanos % 1_000_000_000);
+    let mut text = date_and_time(seconds, ' ');
+    push_fraction(&mut text, nanos);
+    text.push_str(" +0000 UTC");
+    text
+}
+
+/// RFC 3339 in UTC: `2020-02-11T20:26:12.000000321Z`.
+pub fn rfc3339(at: SystemTime) -> String {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let mut text = date_and_time(since.as_secs(), 'T');
+    push_fraction(&mut text, u64::from(since.subsec_nanos()));
+    text.push('Z');
+    text
+}
+
+fn date_and_time(unix_seconds: u64, between: char) -> String {
+    let (year, month, day) = civil(unix_seconds / SECONDS_PER_DAY);
+    let second = unix_seconds % SECONDS_PER_DAY;
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}{between}{hour:02}:{minute:02}:{second:02}")
+}
+
+/// The fraction without trailing zeros.
+fn push_fraction(text: &mut String, nanos: u64) {
+    if nanos > 0 {
+        // Writing to a string does not fail.
+        let _ = write!(text, ".{nanos:09}");
+        text.truncate(text.trim_end_matches('0').len());
+    }
+}
+
+/// Year, month and day of a day since 1970 (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`).
+fn civil(days_since_1970: u64) -> (u64, u64, u64) {
+    // Days since 0000-03-01, in eras of 400 years.
+    let days = days_since_1970 + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_go_writes_them() {
+        assert_eq!(utc(0), "1970-01-01 00:00:00 +0000 UTC");
+        assert_eq!(utc(1_581_452_772_000_000_321), "2020-02-11 20:26:12.000000321 +0000 UTC");
+        assert_eq!(utc(1_582_934_400_500_000_000), "2020-02-29 00:00:00.5 +0000 UTC");
+        assert_eq!(utc(u64::MAX), "2554-07-21 23:34:33.709551615 +0000 UTC");
+        assert_eq!(rfc3339(UNIX_EPOCH + Duration::from_millis(951_868_799_250)), "2000-02-29T23:59:59.25Z");
+    }
+}

@@ -1,0 +1,27 @@
+//! What the tests are written in: an engine from a few lines of YAML, clients that send, backends that record and misbehave.
+//!
+//! Nothing sleeps: what is waited for is waited for by name, and fails after [`PATIENCE`].
+
+mod backend;
+mod client;
+mod engine;
+mod telemetry;
+
+use std::future::Future;
+use std::time::Duration;
+
+pub use backend::Backend;
+pub use client::Client;
+pub use engine::Gateway;
+pub use telemetry::{logs, metrics, names, poisoned, spans, spans_of, stamps, text_of};
+
+/// Longer than anything takes on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits for something that is certain to come.
+pub async fn patiently<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("waited {PATIENCE:?} for {what}"),
+    }
+}

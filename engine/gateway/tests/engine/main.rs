@@ -1,0 +1,12 @@
+//! Whole engines in this process: clients in front, backends behind, everything on loopback.
+//!
+//! What each file guards is in its first lines; what the tests are written in is [`language`].
+
+mod language;
+
+mod acks;
+mod data_path;
+mod faults;
+mod operation;
+mod reload;
+mod swap;

@@ -1,0 +1,123 @@
+//! The configuration reloaded under traffic: only what changed is rebuilt.
+
+use std::net::TcpStream;
+
+use wasmill_transport::Protocol;
+use wasmill_wire::Signal;
+
+use crate::language::{Backend, Gateway, names, spans};
+
+fn filtering(backend: &Backend, condition: &str, extra: &str) -> String {
+    format!(
+        r#"
+processors:
+  wasm/filter: {{plugin: 'builtin:filter', config: {{drop: ['{condition}']}}}}
+exporters:
+  otlp: {{endpoint: '{}', tls: {{insecure: true}}, timeout: 60s}}
+{extra}
+service:
+  pipelines:
+    traces: {{receivers: [otlp], processors: [wasm/filter], exporters: [otlp]}}
+"#,
+        backend.grpc()
+    )
+}
+
+/// A condition changes: the next request is decided by the new one, over the same connection, and what the old exporter had
+/// queued is still sent by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_processor_is_all_that_changes() {
+    let backend = Backend::start().await;
+    backend.hold();
+    let gateway = Gateway::start(&filtering(&backend, r#"name == "a""#, "")).await;
+    let (client, address) = (gateway.grpc().await, gateway.address(Protocol::Grpc).await);
+    client.spans(spans(&["a", "b"])).await.unwrap();
+    backend.attempts(1).await;
+    let reloaded = gateway.engine.reload(Gateway::config(&filtering(&backend, r#"name == "b""#, ""))).await.unwrap();
+    assert_eq!((reloaded.generation, reloaded.swapped), (2, vec![]), "no plugin was swapped");
+    client.spans(spans(&["a", "b"])).await.unwrap();
+    assert_eq!(gateway.address(Protocol::Grpc).await, address, "the socket is the same");
+    let size = r#"otelcol_exporter_queue_size{exporter="otlp",data_type="traces"}"#;
+    assert_eq!(gateway.metric(size), Some(2.0), "the queue is the same");
+    backend.release();
+    let mut arrived = names(&backend.spans(2).await);
+    arrived.sort();
+    assert_eq!(arrived, ["a", "b"]);
+}
+
+/// An exporter moves to another backend: what was queued for the old one goes there, what comes after goes to the new one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_moved_exporter_delivers_what_it_had() {
+    let (old, new) = (Backend::start().await, Backend::start().await);
+    old.hold();
+    let gateway = Gateway::start(&filtering(&old, r#"name == "x""#, "")).await;
+    let client = gateway.grpc().await;
+    client.spans(spans(&["before"])).await.unwrap();
+    old.attempts(1).await;
+    gateway.engine.reload(Gateway::config(&filtering(&new, r#"name == "x""#, ""))).await.unwrap();
+    client.spans(spans(&["after"])).await.unwrap();
+    assert_eq!(names(&new.spans(1).await), ["after"]);
+    old.release();
+    assert_eq!(names(&old.spans(1).await), ["before"]);
+    assert!(gateway.stop().await.is_nothing());
+}
+
+/// A configuration that cannot be built changes nothing, and every reason is given.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_configuration_leaves_the_old_one_serving() {
+    let backend = Backend::start().await;
+    let gateway = Gateway::start(&filtering(&backend, r#"name == "a""#, "")).await;
+    let bad = filtering(&backend, "name ==", "");
+    let error = gateway.engine.reload(Gateway::config(&bad)).await.unwrap_err();
+    assert!(error.lines()[0].contains("wasm/filter"), "{:?}", error.lines());
+    assert_eq!(gateway.engine.generation(), 1);
+    gateway.grpc().await.spans(spans(&["a", "b"])).await.unwrap();
+    assert_eq!(names(&backend.spans(1).await), ["b"]);
+}
+
+/// A receiver's settings change at the same port: the port is taken over. A receiver that goes closes its port.
+#[tokio::test(flavor = "multi_thread")]
+async fn receivers_change_and_go() {
+    let backend = Backend::start().await;
+    let with = |receivers: &str, used: &str| {
+        format!(
+            r#"
+receivers:
+{receivers}
+exporters:
+  otlp: {{endpoint: '{}', tls: {{insecure: true}}}}
+service:
+  pipelines:
+    traces: {{receivers: [{used}], exporters: [otlp]}}
+"#,
+            backend.grpc()
+        )
+    };
+    let any = "  otlp: {protocols: {grpc: {endpoint: '127.0.0.1:0'}}}";
+    let gateway = Gateway::start(&with(any, "otlp")).await;
+    let port = gateway.address(Protocol::Grpc).await.port();
+
+    let second = format!("{any}\n  otlp/2: {{protocols: {{grpc: {{endpoint: '127.0.0.1:0'}}}}}}");
+    gateway.engine.reload(Gateway::config(&with(&second, "otlp, otlp/2"))).await.unwrap();
+    assert_eq!(gateway.address(Protocol::Grpc).await.port(), port, "an unchanged receiver keeps its socket");
+    let other = wasmill_config::ComponentId::parse("otlp/2").unwrap();
+    let second_address = gateway.engine.address(&other, Protocol::Grpc).await.unwrap();
+    gateway.grpc().await.spans(spans(&["first"])).await.unwrap();
+    crate::language::Client::grpc(second_address).spans(spans(&["second"])).await.unwrap();
+
+    let fixed = format!("  otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:{port}'}}}}}}");
+    gateway.engine.reload(Gateway::config(&with(&fixed, "otlp"))).await.unwrap();
+    let changed =
+        format!("  otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:{port}', max_recv_msg_size_mib: 1}}}}}}");
+    gateway.engine.reload(Gateway::config(&with(&changed, "otlp"))).await.unwrap();
+    assert_eq!(gateway.address(Protocol::Grpc).await.port(), port);
+    gateway.grpc().await.spans(spans(&["third"])).await.unwrap();
+    assert_eq!(names(&backend.spans(3).await), ["first", "second", "third"]);
+    assert_eq!(backend.received(Signal::Traces).len(), 3);
+    crate::language::patiently("the port of a receiver that went to close", async {
+        while TcpStream::connect(second_address).is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
