@@ -126,7 +126,11 @@ impl Findings {
     /// The first [`LISTED_MAX`], and how many there are besides.
     fn listed(mut self, severity: Severity, sources: &Sources) -> (Vec<Diagnostic>, usize) {
         self.kept.sort_by_key(|(place, _)| (place.span.file, place.span.line, place.span.column));
-        self.kept.dedup_by(|later, earlier| later.0.span == earlier.0.span && later.1 == earlier.1);
+        // What is said of a text that could not be expanded, besides that, says nothing.
+        self.kept.dedup_by(|later, earlier| {
+            let is_expansion = matches!(earlier.1, Problem::Expansion { .. });
+            later.0.span == earlier.0.span && (later.1 == earlier.1 || is_expansion)
+        });
         let unlisted = self.dropped + self.kept.len().saturating_sub(LISTED_MAX);
         let listed = self.kept.into_iter().take(LISTED_MAX);
         (listed.map(|(place, problem)| Diagnostic::new(severity, place, problem, sources)).collect(), unlisted)

@@ -116,11 +116,9 @@ impl Expander<'_, '_> {
                 after
             } else if let Some(inside) = dollar.strip_prefix("${") {
                 let Some(end) = closing(inside) else {
-                    return Err(fail(
-                        dollar,
-                        "the `}` is missing",
-                        Some("a `$` that is meant as such is written `$$`"),
-                    ));
+                    // The rest of the text may be a secret.
+                    let help = "a `$` that is meant as such is written `$$`";
+                    return Err(fail("${", "the `}` is missing", Some(help)));
                 };
                 let (inner, after) = inside.split_at(end);
                 let expression = dollar.get(..end + 3).unwrap_or(dollar);

@@ -56,6 +56,8 @@ pub fn load(paths: &[PathBuf], env: Environment) -> Result<Loaded, ConfigErrors>
 pub fn load_texts(texts: Vec<(PathBuf, String)>, env: Environment) -> Result<Loaded, ConfigErrors> {
     let mut sources = Sources::default();
     for (path, text) in texts {
+        // A byte order mark is not part of the text, and would shift the columns of the first line.
+        let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
         sources.add(path, text);
     }
     let report = Report::new(&sources);

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use crate::component::{Component, FileStage};
 use crate::diagnostic::Report;
 use crate::file::{FileConfig, FilePipeline, FileService};
-use crate::id::ComponentId;
+use crate::id::{ComponentId, PipelineId};
 use crate::nearest::nearest;
 use crate::problem::Problem;
 use crate::reader::Located;
@@ -89,19 +89,15 @@ fn check_list(ids: &[Located<ComponentId>], section: &'static str, defined: &[St
 
 fn check_routes(file: &FileConfig, used: &Used, report: &Report) {
     let exporters = defined(&file.exporters);
-    for stage in &file.processors {
-        for route in stage.settings.iter().flat_map(|settings| &settings.routes) {
-            for to in &route.to {
-                if crate::id::PipelineId::parse(&to.value.to_string()).is_ok() {
-                    let instead = "route to the exporters of that pipeline".to_owned();
-                    let what = format!("a route to a pipeline (`{}`)", to.value);
-                    report.error(&to.place, Problem::NotServedYet { what, instead });
-                }
-            }
-            let is_pipeline = |id: &ComponentId| crate::id::PipelineId::parse(&id.to_string()).is_ok();
-            let to: Vec<_> = route.to.iter().filter(|to| !is_pipeline(&to.value)).cloned().collect();
-            check_list(&to, "exporter", &exporters, report);
+    for route in file.processors.iter().flat_map(|stage| &stage.settings).flat_map(|settings| &settings.routes) {
+        let is_pipeline = |to: &Located<ComponentId>| PipelineId::parse(&to.value.to_string()).is_ok();
+        let (pipelines, to): (Vec<_>, Vec<_>) = route.to.iter().cloned().partition(is_pipeline);
+        for pipeline in pipelines {
+            let instead = "route to the exporters of that pipeline".to_owned();
+            let what = format!("a route to a pipeline (`{}`)", pipeline.value);
+            report.error(&pipeline.place, Problem::NotServedYet { what, instead });
         }
+        check_list(&to, "exporter", &exporters, report);
     }
     for exporter in file.exporters.iter().filter(|exporter| !used.exporters.contains(&exporter.id.value)) {
         let leads_here = |stage: &&Component<FileStage>| {
@@ -264,5 +260,28 @@ fn running_stage(stage: FileStage) -> WasmStage {
         limits: stage.limits,
         on_fault: stage.on_fault,
         routes: routes.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_overlap_where_both_cannot_be_bound() {
+        let cases = [
+            (("localhost", 1), ("localhost", 1), true),
+            (("localhost", 1), ("localhost", 2), false),
+            (("localhost", 0), ("localhost", 0), false),
+            (("", 1), ("10.0.0.1", 1), true),
+            (("10.0.0.1", 1), ("0.0.0.0", 1), true),
+            (("::", 1), ("localhost", 1), true),
+            (("localhost", 1), ("127.0.0.1", 1), true),
+            (("127.0.0.1", 1), ("::1", 1), false),
+            (("127.0.0.1", 1), ("10.0.0.1", 1), false),
+        ];
+        for (a, b, expected) in cases {
+            assert_eq!(overlap(&Endpoint::new(a.0, a.1), &Endpoint::new(b.0, b.1)), expected, "{a:?} {b:?}");
+        }
     }
 }

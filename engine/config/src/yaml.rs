@@ -29,7 +29,7 @@ pub(crate) fn parse(text: &str, file: usize, report: &Report) -> Option<Node> {
 /// Reads a value that stands for `${…}`. Errors are for the caller, who falls back to plain text; everything in it gets the place
 /// of the expression.
 pub(crate) fn parse_value(text: &str, span: Span, report: &Report) -> Result<Node, Problem> {
-    Tree::new(text, Origin::Expansion(span), report).document().map_err(|stop| stop.problem)
+    Tree::new(text, Origin::Expansion(span), report).document().map_err(|stop| *stop.problem)
 }
 
 fn report_syntax(result: Result<Node, Stop>, file: usize, report: &Report) -> Option<Node> {
@@ -37,7 +37,7 @@ fn report_syntax(result: Result<Node, Stop>, file: usize, report: &Report) -> Op
         Ok(node) => Some(node),
         Err(stop) => {
             let span = stop.span.unwrap_or(Span::start_of(file));
-            report.error(&Place::new(span, ""), stop.problem);
+            report.error(&Place::new(span, ""), *stop.problem);
             None
         }
     }
@@ -46,7 +46,7 @@ fn report_syntax(result: Result<Node, Stop>, file: usize, report: &Report) -> Op
 /// Why reading ended early.
 struct Stop {
     span: Option<Span>,
-    problem: Problem,
+    problem: Box<Problem>,
 }
 
 #[derive(Clone, Copy)]
@@ -68,8 +68,6 @@ struct Tree<'a, 's> {
 
 impl<'a, 's> Tree<'a, 's> {
     fn new(text: &'a str, origin: Origin, report: &'a Report<'s>) -> Self {
-        // A byte order mark is not part of the text.
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         Tree { parser: Parser::new_from_str(text), origin, report, anchors: HashMap::new(), nodes: 0, path: Vec::new() }
     }
 
@@ -304,5 +302,5 @@ fn scalar_text(node: &Node) -> &str {
 }
 
 fn stop(span: Span, problem: Problem) -> Stop {
-    Stop { span: Some(span), problem }
+    Stop { span: Some(span), problem: Box::new(problem) }
 }

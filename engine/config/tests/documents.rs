@@ -58,6 +58,16 @@ fn every_configuration_shown_is_valid() {
     }
 }
 
+/// Guarantee: reading a configuration needs neither the engine nor the network.
+#[test]
+fn this_crate_depends_on_little() {
+    let manifest = std::fs::read_to_string(root().join("engine/config/Cargo.toml")).unwrap();
+    let (_, dependencies) = manifest.split_once("[dependencies]\n").unwrap();
+    let names: Vec<_> =
+        dependencies.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.split('.').next()).collect();
+    assert_eq!(names, ["saphyr-parser", "serde_json", "thiserror", "wasmill-wire"]);
+}
+
 /// A part of a configuration is laid over this.
 const REST: &str = "
 receivers: {otlp: {protocols: {grpc: {}}}}

@@ -224,3 +224,18 @@ fn the_largest_files_are_answered_soon() {
         assert!(began.elapsed() < Duration::from_secs(20), "{start}… took {:?}", began.elapsed());
     }
 }
+
+/// Scenario: what fuzzing found to be new ways through the code.
+/// Guarantee: each is answered, cut short at any tenth of it too.
+#[test]
+fn the_fuzzers_corpus_is_answered() {
+    let mut count = 0;
+    for entry in std::fs::read_dir("fuzz/corpus/load").unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        count += 1;
+        for tenth in 0..=10 {
+            look_at(load(&text[..text.floor_char_boundary(text.len() * tenth / 10)]));
+        }
+    }
+    assert!(count >= 20);
+}

@@ -78,6 +78,32 @@ fn the_collectors_usual_forms_load() {
     assert!(count >= 4);
 }
 
+/// Guarantee: `<<` brings what the map itself does not say, aliases repeat what they stand for.
+#[test]
+fn merge_keys_bring_what_is_not_said() {
+    let config = load(&["tests/forms/anchors.yaml".into()], &|_| None).unwrap().config;
+    let Some(Exporter::OtlpGrpc(exporter)) = config.exporters.get(&id("otlp/b")) else { panic!("{config:?}") };
+    assert_eq!((exporter.endpoint.to_string().as_str(), exporter.tls.is_none()), ("b:4317", true));
+    let retry = exporter.retry.as_ref().unwrap();
+    assert_eq!(retry.interval_initial, Duration::from_secs(1));
+    assert_eq!(retry.elapsed_max, Some(Duration::from_secs(600)));
+    let pipelines: Vec<_> = config.pipelines.values().collect();
+    assert_eq!(pipelines.len(), 3);
+    assert!(pipelines.iter().all(|pipeline| pipeline == &pipelines[0]));
+}
+
+/// Guarantee: a byte order mark and Windows' line ends change nothing, not even the place of a mistake.
+#[test]
+fn line_ends_and_byte_order_marks_change_nothing() {
+    let text = "exporters: {otlp: {endpoint: 1}}\nreceivers: 5\n";
+    let places = |text: &str| {
+        let errors = try_load(&[text], &[]).unwrap_err();
+        errors.errors.iter().map(|error| (error.line, error.column, error.width)).collect::<Vec<_>>()
+    };
+    let expected = places(text);
+    assert_eq!(places(&format!("\u{feff}{}", text.replace('\n', "\r\n"))), expected);
+}
+
 /// Guarantee: what is not said is the Collector's default.
 #[test]
 fn an_exporter_has_the_collectors_defaults() {

@@ -24,13 +24,13 @@ mod targets;
 mod tree;
 mod values;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef};
+use arrow_array::ArrayRef;
 use arrow_buffer::BooleanBuffer;
 
 use crate::path::{Field, Key};
-use crate::{ColumnRequest, Extent, Index, MetricData, Parent, Path, Record, Selection, WireBatch, project};
+use crate::{ColumnRequest, Index, Path, Selection, WireBatch};
 use patch::Patch;
 use prepare::{Prepared, prepare};
 
@@ -100,46 +100,42 @@ pub enum EditError {
 /// A base with what was changed. Rows keep their numbers.
 pub struct Overlay {
     base: Arc<WireBatch>,
-    index: Index,
+    /// The same rows with the changes, and the columns that were asked for since.
+    changed: WireBatch,
     /// Paths that this overlay and those before it changed: their columns are not the base's.
     touched: Vec<Path>,
-    cache: Mutex<Vec<(ColumnRequest, ArrayRef)>>,
 }
 
 impl Overlay {
     /// Applies edits to a batch, over the edits that it already has.
     ///
     /// All are applied or none. Edits of a parent are made for the rows that they name: a parent is split where its rows
-    /// come to differ, and parents without rows stay as they are.
+    /// come to differ, and parents without rows stay as they are. `selection` has as many rows as the batch.
     pub fn apply(
         base: &Arc<WireBatch>,
         earlier: Option<&Arc<Overlay>>,
         selection: &Selection,
         edits: &[Edit],
     ) -> Result<Arc<Overlay>, EditError> {
-        assert_eq!(selection.len(), base.rows(), "a selection of this batch' rows");
+        assert_eq!(selection.len(), base.rows(), "a selection of this batch's rows");
         let signal = base.signal();
         let mut prepared =
             edits.iter().map(|edit| prepare(edit, signal, selection)).collect::<Result<Vec<Prepared<'_>>, _>>()?;
-        let mut index = earlier.map_or(base.index(), |earlier| &earlier.index).clone();
+        let mut index = earlier.map_or(base.index(), |earlier| earlier.index()).clone();
         let mut patch = Patch::new(index.buffers.len(), patch_len(&index, selection, &prepared));
         records::apply(signal, &mut index, selection, &mut prepared, &mut patch)?;
         parents::apply(signal, &mut index, selection, &mut prepared, &mut patch)?;
         if patch.len() > 0 {
             index.buffers.push(patch.finish());
         }
-        let (mut touched, mut cache) = (Vec::new(), Vec::new());
-        if let Some(earlier) = earlier {
-            touched.clone_from(&earlier.touched);
-            let cached = earlier.cache.lock().unwrap_or_else(PoisonError::into_inner);
-            let still =
-                |(request, _): &&(ColumnRequest, ArrayRef)| !edits.iter().any(|edit| meet(&edit.path, &request.path));
-            cache = cached.iter().filter(still).cloned().collect();
+        let mut touched = earlier.map(|earlier| earlier.touched.clone()).unwrap_or_default();
+        for edit in edits {
+            if !touched.contains(&edit.path) {
+                touched.push(edit.path.clone());
+            }
         }
-        for edit in edits.iter().filter(|edit| !touched.contains(&edit.path)).collect::<Vec<_>>() {
-            touched.push(edit.path.clone());
-        }
-        Ok(Arc::new(Overlay { base: Arc::clone(base), index, touched, cache: Mutex::new(cache) }))
+        let changed = WireBatch::from_index(signal, index);
+        Ok(Arc::new(Overlay { base: Arc::clone(base), changed, touched }))
     }
 
     pub fn base(&self) -> &Arc<WireBatch> {
@@ -148,44 +144,31 @@ impl Overlay {
 
     /// As the base's, with the changed rows and parents.
     pub fn index(&self) -> &Index {
-        &self.index
+        self.changed.index()
     }
 
-    /// As [`WireBatch::columns`], with the changes seen.
+    /// As [`WireBatch::columns`], with the changes seen. Columns of paths that no edit touched are the base's, and are
+    /// cached there for all.
     pub fn columns(&self, wanted: &[ColumnRequest]) -> Vec<ArrayRef> {
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut missing, mut untouched) = (Vec::new(), Vec::new());
-        for request in wanted {
-            if !self.touched.iter().any(|path| meet(path, &request.path)) {
-                untouched.push(request.clone());
-            } else if !missing.contains(request) && !cache.iter().any(|(cached, _)| cached == request) {
-                missing.push(request.clone());
-            }
-        }
-        let columns = project::project(self.base.signal(), &self.index, &missing);
-        cache.extend(missing.into_iter().zip(columns));
-        let of_base = self.base.columns(&untouched);
-        let untouched: Vec<_> = untouched.into_iter().zip(of_base).collect();
-        let find = |request: &ColumnRequest| {
-            let (_, column) = untouched.iter().chain(cache.iter()).find(|(cached, _)| cached == request)?;
-            Some(Arc::clone(column))
+        let touched = |request: &&ColumnRequest| self.touched.iter().any(|path| meet(path, &request.path));
+        let (own, of_base): (Vec<_>, Vec<_>) = wanted.iter().partition(touched);
+        let columns = |batch: &WireBatch, of: Vec<&ColumnRequest>| {
+            let of: Vec<ColumnRequest> = of.into_iter().cloned().collect();
+            batch.columns(&of).into_iter()
         };
-        wanted.iter().filter_map(find).collect()
+        let (mut own, mut of_base) = (columns(&self.changed, own), columns(&self.base, of_base));
+        wanted.iter().filter_map(|request| if touched(&request) { own.next() } else { of_base.next() }).collect()
+    }
+
+    /// Forgets the cached columns: for batches that are parked. Those of the base stay.
+    pub fn forget_columns(&self) {
+        self.changed.forget_columns();
     }
 
     /// Bytes that this keeps in memory beside its base.
     pub fn retained_bytes(&self) -> usize {
-        let index = &self.index;
-        let patches =
-            index.buffers.iter().skip(self.base.index().buffers.len()).map(|patch| patch.len()).sum::<usize>();
-        let parents = index.resources.capacity() + index.scopes.capacity() + index.metrics.capacity();
-        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        patches
-            + size_of::<Extent>() * index.extents.capacity()
-            + size_of::<Parent>() * parents
-            + size_of::<MetricData>() * index.metric_data.capacity()
-            + size_of::<Record>() * index.records.capacity()
-            + cache.iter().map(|(_, column)| column.get_array_memory_size()).sum::<usize>()
+        let of_base: usize = self.base.index().buffers.iter().map(|buffer| buffer.len()).sum();
+        self.changed.retained_bytes() - of_base
     }
 }
 

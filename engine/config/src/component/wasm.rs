@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::diagnostic::Place;
+use crate::diagnostic::{Place, Report};
 use crate::id::ComponentId;
-use crate::node::{Node, Typed, Value};
+use crate::node::{Entry, Node, Typed, Value};
 use crate::problem::Problem;
 use crate::reader::{Located, Reader, list};
 use crate::running::{Endpoint, OnFault, PluginLimits, PluginSource};
@@ -77,7 +77,7 @@ pub(super) fn read(reader: &Reader, _: &mut Vec<Located<Endpoint>>) -> Option<Fi
     let limits = reader.section("limits", &LIMITS).map_or_else(PluginLimits::default, |limits| read_limits(&limits));
     let on_fault = reader.get_or("on_fault", OnFault::default());
     let routes = read_routes(reader);
-    Some(FileStage { plugin: plugin?, config: config?, limits, on_fault, routes })
+    Some(FileStage { plugin: plugin?, config, limits, on_fault, routes })
 }
 
 impl FromNode for PluginSource {
@@ -150,43 +150,42 @@ fn read_routes(reader: &Reader) -> Vec<Route> {
     routes
 }
 
-fn read_config(reader: &Reader) -> Option<Secret> {
-    let Some(node) = reader.node("config") else { return Some(Secret::new("{}")) };
-    match json(node, &reader.place("config")) {
-        Ok(value) => Some(Secret::new(value.to_string())),
-        Err((place, problem)) => {
-            reader.report.error(&place, problem);
-            None
-        }
+fn read_config(reader: &Reader) -> Secret {
+    match reader.node("config") {
+        Some(node) => Secret::new(json(node, &reader.place("config"), reader.report).to_string()),
+        None => Secret::new("{}"),
     }
 }
 
-/// YAML as JSON: keys keep their order, integers stay integers.
-fn json(node: &Node, place: &Place) -> Result<serde_json::Value, (Place, Problem)> {
-    use serde_json::{Map, Number, Value as Json};
-    Ok(match &node.value {
+/// YAML as JSON: keys keep their order, integers stay integers. What JSON has not is reported, and null.
+fn json(node: &Node, place: &Place, report: &Report) -> serde_json::Value {
+    use serde_json::{Number, Value as Json};
+    match &node.value {
         Value::Null => Json::Null,
         Value::Scalar(scalar) => match scalar.typed {
             Typed::Text => Json::String(scalar.text.to_string()),
             Typed::Bool(value) => Json::Bool(value),
             Typed::Int(value) => Json::Number(value.into()),
             Typed::Uint(value) => Json::Number(value.into()),
-            Typed::Float(value) => {
-                let not_json = || (Place::new(node.span, place.key.clone()), expected("a number that JSON has", node));
-                Json::Number(Number::from_f64(value).ok_or_else(not_json)?)
-            }
+            Typed::Float(value) => match Number::from_f64(value) {
+                Some(number) => Json::Number(number),
+                None => {
+                    report.error(&Place { span: node.span, ..place.clone() }, expected("a finite number", node));
+                    Json::Null
+                }
+            },
         },
         Value::List(items) => {
-            let item = |(i, item): (usize, &Node)| json(item, &Place::new(item.span, format!("{}[{i}]", place.key)));
-            Json::Array(items.iter().enumerate().map(item).collect::<Result<_, _>>()?)
+            let item =
+                |(i, item): (usize, &Node)| json(item, &Place::new(item.span, format!("{}[{i}]", place.key)), report);
+            items.iter().enumerate().map(item).collect()
         }
         Value::Map(entries) => {
-            let mut map = Map::new();
-            for entry in entries {
+            let entry = |entry: &Entry| {
                 let place = Place::new(entry.node.span, format!("{}::{}", place.key, entry.key));
-                map.insert(entry.key.clone(), json(&entry.node, &place)?);
-            }
-            Json::Object(map)
+                (entry.key.clone(), json(&entry.node, &place, report))
+            };
+            Json::Object(entries.iter().map(entry).collect())
         }
-    })
+    }
 }
