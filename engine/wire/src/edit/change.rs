@@ -64,7 +64,7 @@ pub(super) fn apply(
 fn creates(action: &Action<'_>) -> bool {
     match action {
         Action::Op(op) => op.creates(),
-        Action::Scalar(value) => *value != Value::Null,
+        Action::Scalar(value) => !value.is_null(),
         Action::Numbers(numbers) => numbers.is_some(),
     }
 }

@@ -175,7 +175,7 @@ fn set_key(tree: &mut Tree<'_>, list: u32, number: u32, key: &str, value: &Value
     let mut at = tree.first(list, number);
     while at != NONE {
         if tree.key_is(at, key.as_bytes()) {
-            if found != NONE || *value == Value::Null {
+            if found != NONE || value.is_null() {
                 tree.remove(at);
             } else {
                 found = at;
@@ -185,7 +185,7 @@ fn set_key(tree: &mut Tree<'_>, list: u32, number: u32, key: &str, value: &Value
     }
     if found != NONE {
         set_entry(tree, found, value);
-    } else if *value != Value::Null {
+    } else if !value.is_null() {
         let (start, body) = put_entry(tree.fresh(), number, key, value);
         tree.append(list, number, start, body);
     }
@@ -193,7 +193,7 @@ fn set_key(tree: &mut Tree<'_>, list: u32, number: u32, key: &str, value: &Value
 
 /// Sets the value of an entry; [`Value::Null`] removes it. What the entry holds beside key and value stays.
 fn set_entry(tree: &mut Tree<'_>, at: u32, value: &Value<'_>) {
-    if *value == Value::Null {
+    if value.is_null() {
         return tree.remove(at);
     }
     if tree.is_gone(at) {
@@ -226,7 +226,7 @@ fn set_entry(tree: &mut Tree<'_>, at: u32, value: &Value<'_>) {
 /// Puts a value into the field `number`, a single `AnyValue`, of an opened message.
 pub(super) fn set_any(tree: &mut Tree<'_>, message: u32, number: u32, value: &Value<'_>) {
     let first = tree.first(message, number);
-    if *value == Value::Null {
+    if value.is_null() {
         return remove_all(tree, message, number);
     }
     if first != NONE && is_sole_any(tree, first, value) {
@@ -319,7 +319,7 @@ const LOOK_AHEAD: usize = 256;
 fn replace(tree: &mut Tree<'_>, list: u32, number: u32, entries: &Entries<'_>) {
     let mut at = tree.first(list, number);
     let mut last = NONE;
-    for (key, value) in entries.iter().filter(|(_, value)| *value != Value::Null) {
+    for (key, value) in entries.iter().filter(|(_, value)| !value.is_null()) {
         let mut ahead = at;
         for _ in 0..LOOK_AHEAD {
             if ahead == NONE || (tree.key_is(ahead, key.as_bytes()) && entry_is(tree, ahead, &value)) {

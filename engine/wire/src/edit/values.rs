@@ -16,8 +16,8 @@ const LIST: i8 = 7;
 const MAP: i8 = 8;
 const ANY_KINDS: usize = 9;
 
-/// One value.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// One value. Doubles are equal when their bits are.
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Value<'v> {
     /// No value: what it is set on is removed.
     Null,
@@ -34,7 +34,27 @@ pub(super) enum Value<'v> {
     Map(&'v [u8]),
 }
 
+impl PartialEq for Value<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Value::Null, Value::Null) | (Value::Empty, Value::Empty) => true,
+            (Value::Text(one), Value::Text(other)) => one == other,
+            (Value::Int(one), Value::Int(other)) => one == other,
+            (Value::Double(one), Value::Double(other)) => one.to_bits() == other.to_bits(),
+            (Value::Bool(one), Value::Bool(other)) => one == other,
+            (Value::Bytes(one), Value::Bytes(other))
+            | (Value::List(one), Value::List(other))
+            | (Value::Map(one), Value::Map(other)) => one == other,
+            _ => false,
+        }
+    }
+}
+
 impl Value<'_> {
+    pub fn is_null(&self) -> bool {
+        matches!(self, Value::Null)
+    }
+
     /// For messages.
     pub fn kind(&self) -> &'static str {
         match self {
