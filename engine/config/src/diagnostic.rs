@@ -138,7 +138,7 @@ impl Findings {
 }
 
 impl Diagnostic {
-    fn new(severity: Severity, place: Place, problem: Problem, sources: &Sources) -> Diagnostic {
+    pub(crate) fn new(severity: Severity, place: Place, problem: Problem, sources: &Sources) -> Diagnostic {
         let Span { file, line, column, end_line, end_column } = place.span;
         let excerpt = sources.line(file, line);
         let end_column = if end_line == line { end_column } else { excerpt.chars().count() + 1 };

@@ -19,6 +19,7 @@ mod load;
 mod merge;
 mod nearest;
 mod node;
+mod origins;
 mod problem;
 mod reader;
 mod reference;

@@ -8,6 +8,7 @@ use crate::diagnostic::{ConfigErrors, Diagnostic, Report};
 use crate::expand::{Environment, expand};
 use crate::file;
 use crate::merge::merge;
+use crate::origins::Origins;
 use crate::problem::Problem;
 use crate::running::Config;
 use crate::source::Sources;
@@ -18,13 +19,22 @@ use crate::yaml;
 pub const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// A configuration that can be run.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Debug)]
 pub struct Loaded {
     pub config: Config,
     /// In the order of the text.
     pub warnings: Vec<Diagnostic>,
     /// As given, so that they can be watched.
     pub files_read: Vec<PathBuf>,
+    origins: Origins,
+}
+
+impl Loaded {
+    /// What was found wrong with a key after the configuration was read, such as a port that is taken, in the same form as other
+    /// mistakes. The key is a full path (`processors::wasm/a::config`); one that was not written is shown at the nearest above it.
+    pub fn explain(&self, key: &str, message: impl Into<String>) -> Diagnostic {
+        self.origins.explain(key, Problem::Invalid(message.into()))
+    }
 }
 
 /// Reads, joins and checks the files, later ones on top of earlier ones. `env` gives environment variables.
@@ -73,7 +83,7 @@ pub fn load_texts(texts: Vec<(PathBuf, String)>, env: Environment) -> Result<Loa
         None => Config::default(),
     };
     let warnings = report.finish()?;
-    Ok(Loaded { config, warnings, files_read })
+    Ok(Loaded { config, warnings, files_read, origins: Origins::new(sources, &root) })
 }
 
 /// All files as one tree. `None`: one of them is no YAML, which has been reported, or there are none.

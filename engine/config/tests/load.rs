@@ -199,7 +199,7 @@ receivers: {otlp/unused: {protocols: {http: {}}}}
 exporters: {otlp: {endpoint: 'a:1'}, debug: {}}
 extensions: {health_check: {}}
 ";
-    let Loaded { config, warnings, files_read } = loaded(&[REST, more], &[]);
+    let Loaded { config, warnings, files_read, .. } = loaded(&[REST, more], &[]);
     assert_eq!(config.receivers.keys().collect::<Vec<_>>(), [&id("otlp")]);
     assert_eq!(config.exporters.keys().collect::<Vec<_>>(), [&id("otlp")]);
     assert!(config.extensions.is_empty());
@@ -318,6 +318,24 @@ fn running_shapes_compare_and_hide_secrets() {
     assert!(!format!("{:?}", with("hunter2")).contains("hunter2"));
     let stage = stage("{plugin: 'builtin:filter', config: {key: hunter2}}", &[]);
     assert!(!format!("{stage:?}").contains("hunter2"));
+}
+
+/// Scenario: something is found wrong when the gateway is built.
+/// Guarantee: it is shown as other mistakes are, at its key, or at the nearest above it; secrets are not shown.
+#[test]
+fn what_is_found_later_is_shown_at_its_key() {
+    let more = "exporters:\n  otlp: {endpoint: 'a:1', headers: {a: hunter2}}\n";
+    let loaded = loaded(&[REST, more], &[]);
+    let place = |key: &str| {
+        let found = loaded.explain(key, "no such port");
+        (found.file.display().to_string(), found.line, found.column)
+    };
+    assert_eq!(place("exporters::otlp::endpoint"), ("1.yaml".to_owned(), 2, 10));
+    assert_eq!(place("receivers::otlp::protocols::grpc::endpoint"), ("0.yaml".to_owned(), 2, 32));
+    assert_eq!(place("nowhere"), ("0.yaml".to_owned(), 1, 1));
+    let rendered = loaded.explain("exporters::otlp::endpoint", "no such port").render();
+    assert!(rendered.contains("error: no such port") && !rendered.contains("hunter2"), "{rendered}");
+    assert!(!format!("{loaded:?}").contains("hunter2"));
 }
 
 /// Guarantee: files that cannot be read are named, all of them.
