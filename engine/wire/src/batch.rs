@@ -35,7 +35,7 @@ struct Cache {
 }
 
 /// Cached columns of one batch: more than all stages of a pipeline ask for, few enough to be searched one by one.
-const COLUMNS_CACHED_MAX: usize = 128;
+pub(crate) const COLUMNS_CACHED_MAX: usize = 128;
 
 /// Cached columns may take as much memory as the request's bytes so many times, and [`CACHED_BYTES_MIN`] in any case.
 const CACHED_BYTES_FACTOR: usize = 2;

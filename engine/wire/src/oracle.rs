@@ -4,14 +4,18 @@ mod cell;
 mod expected;
 pub(crate) mod wild;
 
+use arrow_array::Array;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use prost::Message;
 use proptest::prelude::*;
+use prost::Message;
 
-use crate::{ColumnRequest, ColumnType, Path, Projection, Signal, TextForm, WireBatch};
+use crate::field::put_len;
+use crate::{
+    ColumnRequest, ColumnType, IdFaults, Path, Projection, Selection, Signal, TextForm, WireBatch, merge, record_batch,
+};
 use cell::Cell;
 
 fn signals() -> impl Strategy<Value = Signal> {
@@ -35,7 +39,9 @@ fn wanted(signal: Signal, form: TextForm) -> Vec<ColumnRequest> {
             "spanevent.attributes[\"a\"]".into(),
             "spanlink.attributes[\"a\"]".into(),
         ],
-        Signal::Logs => vec!["attributes[\"a\"]".into(), "body[\"a\"]".into(), "body[1]".into(), "body[0][\"a\"]".into()],
+        Signal::Logs => {
+            vec!["attributes[\"a\"]".into(), "body[\"a\"]".into(), "body[1]".into(), "body[0][\"a\"]".into()]
+        }
         Signal::Metrics => vec![
             "attributes[\"a\"]".into(),
             "metric.metadata[\"a\"]".into(),
@@ -69,7 +75,10 @@ fn wanted(signal: Signal, form: TextForm) -> Vec<ColumnRequest> {
 
 /// Compares each column with what `prost`'s messages say, row by row.
 fn compare(batch: &WireBatch, columns: &[ColumnRequest], request: &[u8]) {
-    let rows = expected::rows(batch.signal(), request);
+    compare_rows(batch, columns, &expected::rows(batch.signal(), request));
+}
+
+fn compare_rows(batch: &WireBatch, columns: &[ColumnRequest], rows: &[expected::Row]) {
     assert_eq!(batch.rows(), rows.len());
     for (request, array) in columns.iter().zip(batch.columns(columns)) {
         assert_eq!(array.len(), rows.len(), "{}", request.path);
@@ -126,6 +135,151 @@ proptest! {
         let batch = WireBatch::parse(signal, Bytes::from(request.clone()), &wanted).expect("a valid request");
         compare(&batch, &columns, &request);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Two requests merged into one batch: its columns are those of the two, one behind the other, whichever buffer a
+    /// record lies in.
+    #[test]
+    fn columns_span_buffers(signal in signals(), first: u64, second: u64) {
+        let nothing = Projection::new(signal, Vec::new());
+        let requests = [first, second].map(|seed| Bytes::from(wild::request(signal, seed, false)));
+        let [first, second] = requests.clone().map(|request| WireBatch::parse(signal, request, &nothing).expect("valid"));
+        let [all_first, all_second] = [&first, &second].map(|batch| Selection::all(batch.rows()));
+        let merged = merge(signal, &[(first.index(), &all_first), (second.index(), &all_second)]);
+        let columns = wanted(signal, TextForm::Either);
+        let rows: Vec<_> = requests.iter().flat_map(|request| expected::rows(signal, request)).collect();
+        compare_rows(&merged, &columns, &rows);
+    }
+
+    /// All standard columns of some rows: one schema for all batches of a signal, and the values of these rows.
+    #[test]
+    fn record_batches_have_one_schema(signal in signals(), seed: u64, every in 1usize..4) {
+        let request = wild::request(signal, seed, false);
+        let batch = WireBatch::parse(signal, Bytes::from(request.clone()), &Projection::new(signal, Vec::new()))
+            .expect("valid");
+        let bits = (0..batch.rows()).map(|row| row % every == 0).collect();
+        let selection = Selection::from_bits(bits);
+        let found = record_batch(signal, batch.index(), &selection);
+        let empty = record_batch(signal, &crate::Index::default(), &Selection::all(0));
+        prop_assert_eq!(found.schema(), empty.schema());
+        prop_assert_eq!(found.num_rows(), selection.count());
+        let rows = expected::rows(signal, &request);
+        for (field, array) in found.schema().fields().iter().zip(found.columns()) {
+            let path = Path::parse(signal, field.name()).expect("a path");
+            for (place, row) in selection.rows().enumerate() {
+                let expected = rows[row].cell(&path).as_type(&path.column_type());
+                prop_assert_eq!(Cell::of_array(array, place), expected, "row {}, `{}`", row, path);
+            }
+        }
+    }
+}
+
+/// Ids of a wrong length, and spans without ids: taken, and listed by row. A log record needs none.
+#[test]
+fn wrong_ids_are_listed() {
+    let ids = [(16, 8, 1), (15, 8, 1), (16, 9, 1), (0, 8, 1), (16, 0, 1), (16, 8, 0), (0, 0, 1)];
+    let fields = |trace: u32, span: u32| {
+        ids.map(|(trace_len, span_len, byte)| {
+            let mut record = Vec::new();
+            put_len(&mut record, trace, &vec![byte; trace_len]);
+            put_len(&mut record, span, &vec![byte; span_len]);
+            record
+        })
+    };
+    let request = |records: [Vec<u8>; 7]| {
+        let (mut scope, mut resource, mut request) = (Vec::new(), Vec::new(), Vec::new());
+        records.iter().for_each(|record| put_len(&mut scope, 2, record));
+        put_len(&mut resource, 2, &scope);
+        put_len(&mut request, 1, &resource);
+        Bytes::from(request)
+    };
+    let faults = |signal, request| {
+        let batch = WireBatch::parse(signal, request, &Projection::new(signal, Vec::new())).expect("valid");
+        batch.id_faults().clone()
+    };
+    let spans = faults(Signal::Traces, request(fields(1, 2)));
+    assert_eq!(spans, IdFaults { wrong_length: vec![1, 2], missing: vec![3, 4, 5, 6] });
+    let logs = faults(Signal::Logs, request(fields(9, 10)));
+    assert_eq!(logs, IdFaults { wrong_length: vec![1, 2], missing: vec![] });
+}
+
+/// A column that was projected once is the same array for whoever asks later, counted in what the batch retains, until
+/// the batch is told to forget it; and no more is kept than the limits say.
+#[test]
+fn columns_are_cached_within_limits() {
+    let path = |text: &str| Path::parse(Signal::Logs, text).expect("a path");
+    let request = |text: &str| ColumnRequest { path: path(text), column: path(text).column_type() };
+    let bytes = wild::nested_body(1, &[0x0a, 1, b'x']);
+    let columns = [request("body"), request("resource.attributes"), request("attributes[\"a\"]")];
+    let wanted = Projection::new(Signal::Logs, columns[..1].to_vec());
+    let batch = WireBatch::parse(Signal::Logs, Bytes::from(bytes), &wanted).expect("valid");
+    let with_one = batch.retained_bytes();
+    let first = batch.columns(&columns);
+    assert!(batch.retained_bytes() > with_one);
+    let second = batch.columns(&columns);
+    assert!(first.iter().zip(&second).all(|(first, second)| std::sync::Arc::ptr_eq(first, second)));
+
+    let many: Vec<_> = (0..1_000).map(|key| request(&format!("attributes[\"{key}\"]"))).collect();
+    assert_eq!(batch.columns(&many).len(), many.len());
+    let first = batch.columns(&many);
+    let second = batch.columns(&many);
+    let kept = first.iter().zip(&second).filter(|(first, second)| std::sync::Arc::ptr_eq(first, second)).count();
+    assert!((1..=crate::batch::COLUMNS_CACHED_MAX).contains(&kept), "{kept}");
+
+    batch.forget_columns();
+    assert!(batch.retained_bytes() < with_one);
+}
+
+/// One resource of half a megabyte over ten thousand rows: its columns are as large as the resource, not as the product.
+#[test]
+fn columns_of_parents_do_not_multiply() {
+    let long = vec![b'x'; 500_000];
+    let (mut any, mut entry, mut resource) = (Vec::new(), Vec::new(), Vec::new());
+    put_len(&mut any, 1, &long);
+    put_len(&mut entry, 1, b"a");
+    put_len(&mut entry, 2, &any);
+    put_len(&mut resource, 1, &entry);
+    let (mut scope, mut parent, mut request) = (Vec::new(), Vec::new(), Vec::new());
+    (0..10_000).for_each(|_| put_len(&mut scope, 2, &[]));
+    put_len(&mut parent, 1, &resource);
+    put_len(&mut parent, 2, &scope);
+    put_len(&mut request, 1, &parent);
+    let batch = WireBatch::parse(Signal::Traces, Bytes::from(request), &Projection::new(Signal::Traces, Vec::new()))
+        .expect("valid");
+    let columns = [
+        ("resource.attributes", ColumnType::Attributes(TextForm::Plain)),
+        ("resource.attributes[\"a\"]", ColumnType::Any(TextForm::Plain)),
+        ("resource.attributes[\"a\"]", ColumnType::Text(TextForm::Plain)),
+    ];
+    for (text, column) in columns {
+        let path = Path::parse(Signal::Traces, text).expect("a path");
+        let array = batch.columns(&[ColumnRequest { path, column }]).remove(0);
+        assert_eq!(array.len(), 10_000);
+        assert!(array.get_array_memory_size() < 2_000_000, "{text}: {}", array.get_array_memory_size());
+    }
+}
+
+/// What fuzzing found to be new ways through the code: the first byte is the signal, the rest a request.
+#[test]
+fn the_fuzzers_corpus_as_prost() {
+    let corpus = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/parse")).expect("a corpus");
+    let mut accepted = 0;
+    for entry in corpus {
+        let input = std::fs::read(entry.expect("an entry").path()).expect("a file");
+        let Some((&first, request)) = input.split_first() else { continue };
+        let signal = Signal::ALL[first as usize % 3];
+        let wanted = Projection::new(signal, wanted(signal, TextForm::Either));
+        let found = WireBatch::parse(signal, Bytes::copy_from_slice(request), &wanted);
+        assert_eq!(found.is_ok(), prost_accepts(signal, request), "{input:?}");
+        if let Ok(batch) = found {
+            accepted += 1;
+            compare(&batch, wanted.columns(), request);
+        }
+    }
+    assert!(accepted > 20);
 }
 
 /// Values nested as deep as `prost` decodes, and deeper: the limit is the same, for messages, groups and unknown scalars.

@@ -13,9 +13,9 @@ use bytes::Bytes;
 
 use crate::field::{DEPTH_MAX, Fault, WireType, read_len, read_tag, skip};
 use crate::index::MetricData;
-use crate::shape::{self, Shape};
 use crate::project::{self, Columns};
 use crate::scan::{known, scan};
+use crate::shape::{self, Shape};
 use crate::{Extent, IdFaults, Index, MetricKind, Parent, Projection, Record, Signal};
 
 /// Buffers are shorter than this, because Arrow's views and offsets hold 31 bits.
@@ -233,9 +233,8 @@ impl Parser<'_> {
         if self.wanted.plan().is_empty() {
             return Ok(());
         }
-        let columns = self
-            .columns
-            .get_or_insert_with(|| Columns::new(self.wanted.plan(), self.bytes.len() / (end - start) + 1));
+        let columns =
+            self.columns.get_or_insert_with(|| Columns::new(self.wanted.plan(), self.bytes.len() / (end - start) + 1));
         columns.push(&self.seen, self.bytes, (from, end), of.kind);
         Ok(())
     }

@@ -19,8 +19,8 @@ mod table;
 
 use std::fmt;
 
-pub use table::{Field, Level};
 pub(crate) use table::{Code, Entry, names};
+pub use table::{Field, Level};
 
 use crate::{ColumnType, Signal, TextForm};
 

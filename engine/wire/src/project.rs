@@ -153,12 +153,7 @@ pub(crate) fn project(signal: Signal, index: &Index, wanted: &[ColumnRequest]) -
 }
 
 /// The columns of records, those of parents, and those that nobody has.
-pub(crate) fn complete(
-    signal: Signal,
-    index: &Index,
-    wanted: &[ColumnRequest],
-    columns: Columns<'_>,
-) -> Vec<ArrayRef> {
+pub(crate) fn complete(signal: Signal, index: &Index, wanted: &[ColumnRequest], columns: Columns<'_>) -> Vec<ArrayRef> {
     let mut of_records = columns.finish().peekable();
     let each = wanted.iter().enumerate().map(|(place, request)| {
         if let Some((_, array)) = of_records.next_if(|&(of, _)| of == place) {
@@ -176,13 +171,7 @@ pub(crate) fn complete(
     each.collect()
 }
 
-fn of_parents(
-    signal: Signal,
-    index: &Index,
-    request: &ColumnRequest,
-    entry: &'static Entry,
-    level: Level,
-) -> ArrayRef {
+fn of_parents(signal: Signal, index: &Index, request: &ColumnRequest, entry: &'static Entry, level: Level) -> ArrayRef {
     let parents = match level {
         Level::Resource => &index.resources,
         Level::Scope => &index.scopes,

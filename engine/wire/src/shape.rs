@@ -2,8 +2,8 @@
 //!
 //! One table for whoever has to know: validation, projection, edits. A field that is not in it is unknown, and kept.
 
-use crate::{MetricKind, Signal};
 use crate::field::WireType;
+use crate::{MetricKind, Signal};
 
 /// The type of a field.
 #[derive(Clone, Copy, Debug)]
