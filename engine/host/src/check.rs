@@ -7,6 +7,7 @@ use wasmparser::{Encoding, Parser, Payload};
 use wit_component::metadata;
 
 use crate::load::{CONTRACT_VERSION, LoadError};
+use crate::wasi;
 
 /// The contract's package; what follows is an interface's name.
 const PACKAGE: &str = "wasmill:plugin/";
@@ -21,7 +22,8 @@ const IMPORTS: [&str; 5] = [
     "wasmill:plugin/state@0.1.0",
 ];
 /// For messages.
-const ALLOWED: &str = "`wasmill:plugin/host`, `lookup` and `state` of version 0.1.0";
+const ALLOWED: &str =
+    "`wasmill:plugin/host`, `lookup` and `state` of version 0.1.0, and WASI 0.2 without files and sockets behind it";
 
 /// Characters of an unknown file that a message shows.
 const SHOWN_BYTES: usize = 8;
@@ -141,7 +143,7 @@ impl Outline {
         if let Some(found) = self.contract_version().filter(|&found| found != CONTRACT_VERSION) {
             return Err(LoadError::ContractVersion { found: found.to_owned(), expected: CONTRACT_VERSION });
         }
-        if let Some(import) = self.imports.iter().find(|import| !self.may_import(import)) {
+        if let Some(import) = self.imports.iter().find(|import| !Self::may_import(import)) {
             return Err(LoadError::ForbiddenImport { import: import.clone(), allowed: ALLOWED });
         }
         if let Some(export) = self.missing_export() {
@@ -150,8 +152,8 @@ impl Outline {
         Ok(())
     }
 
-    fn may_import(&self, import: &str) -> bool {
-        IMPORTS.contains(&import) || crate::wasi::may_import(import) && self.form == Some(Form::Component)
+    fn may_import(import: &str) -> bool {
+        IMPORTS.contains(&import) || wasi::may_import(import)
     }
 
     fn missing_export(&self) -> Option<String> {

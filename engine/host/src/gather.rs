@@ -423,3 +423,168 @@ impl Used {
         *number
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{BinaryArray, BooleanArray, DictionaryArray, Int64Array, ListArray, StringArray, UInt32Array};
+    use arrow_buffer::OffsetBuffer;
+    use arrow_schema::Field;
+    use wasmill_columns::{AnyValue, Block, Column};
+
+    use super::*;
+    use crate::values;
+
+    /// Selections that matter: all, none, single rows, runs, the ends.
+    fn selections(len: u32) -> Vec<Runs> {
+        let of = |wanted: &dyn Fn(u32) -> bool| {
+            Runs::from_iter((0..len).filter(|&row| wanted(row)).map(|row| (row, row + 1)))
+        };
+        vec![of(&|_| true), of(&|row| row % 2 == 1), of(&|row| row % 7 > 2), of(&|row| row + 1 == len), of(&|_| false)]
+    }
+
+    fn block_of(array: &dyn Array, rows: &Runs, plain: bool) -> Vec<u8> {
+        let mut block = BlockBuilder::new();
+        column_of(&mut block, array, Rows::Runs(rows), plain);
+        block.finish().unwrap()
+    }
+
+    /// Gathers each selection, has the block checked, and compares each row's text form with the array's.
+    fn check(array: &dyn Array, plain: bool, expected: impl Fn(usize) -> String) {
+        for rows in selections(array.len() as u32) {
+            let bytes = block_of(array, &rows, plain);
+            let block = Block::check(&bytes).unwrap_or_else(|error| panic!("{error} for {rows:?}"));
+            let column = block.column(0).unwrap();
+            assert_eq!(column.len(), rows.count());
+            let found: Vec<String> = (0..column.len()).map(|row| show(&column, row)).collect();
+            let expected: Vec<String> = rows.rows().map(|row| expected(row as usize)).collect();
+            assert_eq!(found, expected, "{rows:?}");
+        }
+    }
+
+    fn show(column: &Column<'_>, row: usize) -> String {
+        match column {
+            Column::Boolean(values) => format!("{:?}", values.get(row)),
+            Column::Int64(values) => format!("{:?}", values.get(row)),
+            Column::Text(values) => format!("{:?}", values.get(row)),
+            Column::Binary(values) => format!("{:?}", values.get(row)),
+            Column::Any(values) => format!("{:?}", values.get(row)),
+            Column::Attributes(values) => format!("{:?}", values.entries(row).collect::<Vec<_>>()),
+            Column::Sequence(values) => {
+                format!("{:?}", values.places(row).map(|place| show(&values.values(), place)).collect::<Vec<_>>())
+            }
+            _ => unreachable!("{:?} is not gathered here", column.kind()),
+        }
+    }
+
+    fn text(row: usize) -> Option<String> {
+        (row % 5 != 3).then(|| "äbc".repeat(row % 4))
+    }
+
+    const ROWS: usize = 100;
+
+    /// Each type of column, with rows that have no value, for each selection.
+    #[test]
+    fn columns_cross_with_their_values() {
+        let number = |row: usize| (row % 3 != 0).then_some(row as i64);
+        check(&(0..ROWS).map(number).collect::<Int64Array>(), false, |row| format!("{:?}", number(row)));
+        let boolean = |row: usize| (row % 11 != 0).then_some(row % 3 == 1);
+        check(&(0..ROWS).map(boolean).collect::<BooleanArray>(), false, |row| format!("{:?}", boolean(row)));
+        let array: StringArray = (0..ROWS).map(text).collect();
+        check(&array, false, |row| format!("{:?}", text(row)));
+        let bytes = |row: usize| text(row).map(String::into_bytes);
+        check(&(0..ROWS).map(bytes).collect::<BinaryArray>(), false, |row| format!("{:?}", bytes(row)));
+        let array = array.slice(20, 50);
+        check(&array, false, |row| format!("{:?}", text(row + 20)));
+    }
+
+    /// A dictionary crosses whole, pruned, and laid out; values that no row uses, and rows without a value.
+    #[test]
+    fn dictionaries_cross_as_asked() {
+        for values in [3, 50, 5_000] {
+            let key = |row: usize| (row % 6 != 5).then_some((row * 7 % values) as u32);
+            let value = |key: u32| format!("value {key}");
+            let keys: UInt32Array = (0..ROWS).map(key).collect();
+            let texts: StringArray = (0..values as u32).map(|key| Some(value(key))).collect();
+            let array = DictionaryArray::new(keys, Arc::new(texts));
+            for plain in [false, true] {
+                check(&array, plain, |row| format!("{:?}", key(row).map(value)));
+            }
+            let rows = Runs::from_iter([(2, 4)].into_iter());
+            assert!(block_of(&array, &rows, false).len() < 200, "two rows take two values of {values}");
+        }
+    }
+
+    /// Lists: children follow their rows.
+    #[test]
+    fn sequences_cross_with_their_children() {
+        let children: StringArray = (0..ROWS * 2).map(text).collect();
+        let offsets = OffsetBuffer::<i32>::from_lengths((0..ROWS).map(|row| row % 4));
+        let starts: Vec<i32> = offsets.to_vec();
+        let field = Arc::new(Field::new("item", DataType::Utf8, true));
+        let list = ListArray::new(field, offsets, Arc::new(children), None);
+        check(&list, false, |row| {
+            let places = starts[row] as usize..starts[row + 1] as usize;
+            format!("{:?}", places.map(|place| format!("{:?}", text(place))).collect::<Vec<_>>())
+        });
+    }
+
+    fn any_value(row: usize, text: &str) -> AnyValue<'_> {
+        match row % 8 {
+            0 => AnyValue::Absent,
+            1 => AnyValue::Empty,
+            2 | 5 => AnyValue::Text(text),
+            3 => AnyValue::Int(row as i64),
+            4 => AnyValue::Double(row as f64 / 2.0),
+            6 => AnyValue::List(text.as_bytes()),
+            _ => AnyValue::Boolean(row % 16 == 7),
+        }
+    }
+
+    /// Dynamically typed values and maps of them, made by the reader of guests' blocks: what crosses is what came.
+    #[test]
+    fn typed_by_row_and_maps_cross_both_ways() {
+        let texts: Vec<String> = (0..ROWS).map(|row| format!("text {row}")).collect();
+        let mut any = wasmill_columns::AnyBuilder::new();
+        let mut maps = wasmill_columns::AttributesBuilder::new();
+        for (row, text) in texts.iter().enumerate() {
+            any.push(any_value(row, text));
+            (0..row % 4).for_each(|entry| maps.entry(&format!("key {entry}"), any_value(row + entry, text)));
+            maps.end_row();
+        }
+        let mut block = BlockBuilder::new();
+        any.append(&mut block);
+        let array = values::one_column("body", &block.finish().unwrap()).unwrap();
+        check(&array, false, |row| format!("{:?}", any_value(row, &texts[row])));
+
+        let mut block = BlockBuilder::new();
+        maps.append(&mut block);
+        let array = values::one_column("attributes", &block.finish().unwrap()).unwrap();
+        for plain in [false, true] {
+            check(&array, plain, |row| {
+                let entry = |entry: usize| (format!("key {entry}"), any_value(row + entry, &texts[row]));
+                format!("{:?}", (0..row % 4).map(entry).collect::<Vec<_>>())
+            });
+        }
+    }
+
+    /// Resource attributes: one map for many rows, laid out in the rows that have it.
+    #[test]
+    fn maps_of_parents_are_laid_out() {
+        let mut maps = wasmill_columns::AttributesBuilder::new();
+        for name in ["a", "b"] {
+            maps.entry("service.name", AnyValue::Text(name));
+            maps.end_row();
+        }
+        let mut block = BlockBuilder::new();
+        maps.append(&mut block);
+        let parents = values::one_column("resource.attributes", &block.finish().unwrap()).unwrap();
+        let keys: UInt32Array = (0..ROWS as u32).map(|row| (row % 3 != 2).then_some(row % 3)).collect();
+        let array = DictionaryArray::new(keys, parents);
+        check(&array, false, |row| match row % 3 {
+            2 => "[]".to_owned(),
+            parent => format!("{:?}", [("service.name", AnyValue::Text(["a", "b"][parent]))]),
+        });
+    }
+}

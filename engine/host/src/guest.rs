@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
 use crate::bindings::wasmill::plugin::host::{Host as HostFunctions, Label, Level};
@@ -28,8 +27,8 @@ pub(crate) struct Guest {
     table_elements: usize,
     deadline: Instant,
     deadline_ms: u64,
-    /// For guests whose runtime imports WASI.
-    pub resources: ResourceTable,
+    /// Where the instance's monotonic clock starts.
+    pub born: Instant,
 }
 
 impl Guest {
@@ -43,7 +42,7 @@ impl Guest {
             table_elements: 0,
             deadline: Instant::now(),
             deadline_ms: 0,
-            resources: ResourceTable::new(),
+            born: Instant::now(),
         }
     }
 

@@ -108,7 +108,7 @@ impl Host {
         load::load(&self.inner, name, bytes).await.map(Arc::new)
     }
 
-    /// What a plugin is and wants, or why it is refused. `config` is the stage's; without one, `init` is tried with `{}`.
+    /// What a plugin is and wants, or why it is refused. `config` is the stage's; without one, `init` is tried with none (`null`).
     pub async fn inspect(&self, bytes: &[u8], config: Option<&serde_json::Value>) -> Inspection {
         inspect::inspect(self, bytes, config).await
     }

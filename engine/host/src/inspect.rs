@@ -77,7 +77,7 @@ async fn wants(host: &Host, bytes: &[u8], config: Option<&serde_json::Value>) ->
     let plugin = host.load("inspected", bytes).await.map_err(|error| chain(&error))?;
     let spec = StageSpec {
         name: "inspected".to_owned(),
-        config: config.cloned().unwrap_or_else(|| serde_json::Value::Object(serde_json::Map::new())),
+        config: config.cloned().unwrap_or(serde_json::Value::Null),
         limits: Limits::default(),
         on_fault: OnFault::Reject,
         routes: None,

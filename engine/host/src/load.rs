@@ -12,6 +12,7 @@ use crate::check::{self, Form, Outline};
 use crate::compile::CompileError;
 use crate::guest::Guest;
 use crate::host::HostInner;
+use crate::wasi;
 
 /// The version of the contract that this host serves: `wasmill:plugin@0.1.0`.
 pub const CONTRACT_VERSION: &str = "0.1.0";
@@ -25,7 +26,9 @@ pub enum LoadError {
     TooLarge { bytes: usize, max: usize },
     #[error("the file is not WebAssembly: it starts with {found}, not with `\\0asm`")]
     NotWasm { found: String },
-    #[error("the file ends in the middle: it is half-written or was cut off, at byte {offset}")]
+    #[error(
+        "the file is half-written or was cut off, and so not WebAssembly: it ends within something, at byte {offset}"
+    )]
     Truncated { offset: usize },
     #[error("the file is not valid WebAssembly: {reason} (at byte {offset})")]
     Invalid { reason: String, offset: usize },
@@ -75,7 +78,9 @@ pub(crate) async fn load(host: &Arc<HostInner>, name: &str, bytes: &[u8]) -> Res
         }
     };
     let wrong_type = |error: wasmtime::Error| LoadError::WrongType { reason: format!("{error:#}") };
-    let pre = host.linker.instantiate_pre(&component).map_err(wrong_type)?;
+    let mut linker = host.linker.clone();
+    wasi::define(&mut linker, &host.engine, &component).map_err(wrong_type)?;
+    let pre = linker.instantiate_pre(&component).map_err(wrong_type)?;
     let pre = PluginPre::new(pre).map_err(wrong_type)?;
     Ok(Plugin { name: name.to_owned(), hash, size: bytes.len(), compiled_in, pre })
 }

@@ -194,3 +194,55 @@ fn range(offsets: &[i32], start: usize, end: usize) -> usize {
 fn mean(values: &ArrayRef) -> usize {
     values.get_buffer_memory_size() / values.len().max(1) + 1
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{DictionaryArray, StringArray, UInt32Array};
+    use wasmill_wire::{ColumnType, Path, Signal, TextForm};
+
+    use super::*;
+
+    fn cut(array: ArrayRef, form: TextForm, rows: Runs, rows_max: usize, bytes_max: usize) -> Vec<usize> {
+        let path = Path::parse(Signal::Traces, "name").unwrap();
+        let columns = [ColumnRequest { path, column: ColumnType::Text(form) }];
+        let slices = slices(rows.clone(), &[array], &columns, rows_max, bytes_max);
+        let joined: Vec<u32> = slices.iter().flat_map(|slice| slice.rows().collect::<Vec<_>>()).collect();
+        assert_eq!(joined, rows.rows().collect::<Vec<_>>(), "every row is in one slice, in order");
+        slices.iter().map(Runs::count).collect()
+    }
+
+    fn all(rows: u32) -> Runs {
+        Runs::from_iter([(0, rows)].into_iter())
+    }
+
+    /// Rows and bytes are bounded; a row that is larger alone crosses alone.
+    #[test]
+    fn slices_are_bounded_in_rows_and_bytes() {
+        let array: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(96); 100]));
+        assert_eq!(cut(Arc::clone(&array), TextForm::Plain, all(100), 40, 1 << 20), [40, 40, 20]);
+        let sizes = cut(Arc::clone(&array), TextForm::Plain, all(100), 40, 1000);
+        assert!(sizes.iter().all(|&rows| (1..=10).contains(&rows)), "{sizes:?}");
+        assert_eq!(cut(array, TextForm::Plain, all(3), 40, 10), [1, 1, 1]);
+    }
+
+    /// A long text of a parent, asked for as plain: it is repeated for each row, and the slices take that into account.
+    #[test]
+    fn a_dictionary_laid_out_counts_as_often_as_it_is_repeated() {
+        let values = Arc::new(StringArray::from(vec!["x".repeat(1000)]));
+        let array: ArrayRef = Arc::new(DictionaryArray::new(UInt32Array::from(vec![0; 100]), values));
+        assert_eq!(cut(Arc::clone(&array), TextForm::Dictionary, all(100), 8192, 10_000), [100]);
+        let sizes = cut(array, TextForm::Plain, all(100), 8192, 10_000);
+        assert!(sizes.iter().all(|&rows| rows <= 9), "{sizes:?}");
+    }
+
+    /// Selected rows that are not neighbours.
+    #[test]
+    fn runs_are_cut_between_slices() {
+        let runs = Runs::from_iter([(0, 3), (5, 9), (9, 10), (20, 21)].into_iter());
+        assert_eq!((runs.count(), runs.as_slice().len()), (9, 3));
+        let array: ArrayRef = Arc::new(StringArray::from(vec!["x"; 30]));
+        assert_eq!(cut(array, TextForm::Plain, runs, 4, 1 << 20), [4, 4, 1]);
+    }
+}

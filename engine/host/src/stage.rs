@@ -76,11 +76,10 @@ enum Undecided {
     Refused(Refusal),
 }
 
-/// How applying edits ended, where the batch goes on.
-enum Edited {
-    Done,
-    /// Some could not be made: the instance that answered so is not called again.
-    Faulted,
+/// The instance of a batch, from slice to slice; it goes back to the pool however this ends.
+struct Held<'a> {
+    pool: &'a Pool,
+    lease: Option<Lease>,
 }
 
 /// Bytes of a fault's message that a client is shown; the rest is in the log.
@@ -155,7 +154,7 @@ impl Stage {
         let slices =
             slices(rows, &arrays, &input.columns, limits.rows_max.get() as usize, limits.column_bytes_max.get());
         let context = Arc::clone(batch.context());
-        let mut lease = None;
+        let mut held = Held { pool: &self.pool, lease: None };
         let mut decisions = Vec::with_capacity(slices.len());
         for rows in &slices {
             self.stats.rows_in.fetch_add(rows.count() as u64, Relaxed);
@@ -164,18 +163,14 @@ impl Stage {
                 .map_err(|error| Refusal::new(RefusalKind::TooLarge, error.to_string()))?;
             self.block_bytes.store(block.len(), Relaxed);
             let subject = Subject::new(&self.requirements, input, &arrays, rows, slices.len() == 1);
-            let decision = match self.decide(&mut lease, &subject, block).await {
+            let decision = match self.decide(&mut held.lease, &subject, block).await {
                 Ok(decision) => decision,
                 Err(Undecided::Refused(refusal)) => return Err(refusal),
                 Err(Undecided::Fault(fault)) => self.after(&fault)?,
             };
             decisions.push(decision);
         }
-        let edited = self.edit(batch, &mut decisions);
-        if let (Ok(Edited::Done), Some(lease)) = (&edited, lease) {
-            self.pool.put(lease.instance);
-        }
-        edited?;
+        self.edit(batch, &mut decisions, &mut held)?;
         self.select(batch, &slices, &decisions);
         set_routes(batch, &slices, &decisions, route_base);
         Ok(())
@@ -240,12 +235,14 @@ impl Stage {
     }
 
     /// Applies the edits of all slices, in their order. A slice whose edits cannot be made is one that faulted.
-    fn edit(&self, batch: &mut TelemetryBatch, decisions: &mut [Decision]) -> Result<Edited, Refusal> {
+    fn edit(&self, batch: &mut TelemetryBatch, decisions: &mut [Decision], held: &mut Held<'_>) -> Result<(), Refusal> {
         let all: Vec<Edit> = match decisions {
             [only] => std::mem::take(&mut only.edits),
             _ => decisions.iter().flat_map(|decision| decision.edits.iter().cloned()).collect(),
         };
-        let Err(error) = batch.edit(&all) else { return Ok(Edited::Done) };
+        let Err(error) = batch.edit(&all) else { return Ok(()) };
+        // The instance that answered so is not called again.
+        held.lease = None;
         match decisions {
             [only] => *only = self.after(&Fault::bad_output(error.to_string()))?,
             // Which slices are to blame only shows when each is tried alone.
@@ -257,7 +254,7 @@ impl Stage {
                 }
             }
         }
-        Ok(Edited::Faulted)
+        Ok(())
     }
 
     /// Narrows the batch to the rows that stay.
@@ -301,6 +298,14 @@ fn set_routes(batch: &mut TelemetryBatch, slices: &[Runs], decisions: &[Decision
                 }
             }
             batch.routes = Routes::Rows(routes.into());
+        }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            self.pool.put(lease.instance);
         }
     }
 }

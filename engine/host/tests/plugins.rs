@@ -1,0 +1,10 @@
+//! Real plugins, good and hostile, through the whole host: load, build, process.
+
+#[path = "plugins/faults.rs"]
+mod faults;
+#[path = "plugins/files.rs"]
+mod files;
+#[path = "plugins/serving.rs"]
+mod serving;
+#[path = "plugins/support.rs"]
+mod support;

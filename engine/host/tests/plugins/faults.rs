@@ -1,0 +1,161 @@
+//! Everything a guest can do wrong is contained, counted by its kind, and decided by the policy; the next batch is served.
+
+use wasmill_batch::TelemetryBatch;
+use wasmill_fixtures::{ANSWERS, Fault, INIT_FAULTS, NEEDS, PROCESS_FAULTS};
+use wasmill_host::{BuildError, FaultKind, OnFault, Stage};
+
+use crate::support::{attribute, build, deadline, selected, spans, spans_with, spec, stage};
+
+fn kind(fault: Fault) -> Option<FaultKind> {
+    match fault {
+        Fault::Refused => Some(FaultKind::Refused),
+        Fault::Trapped => Some(FaultKind::Trapped),
+        Fault::DeadlineExceeded => Some(FaultKind::DeadlineExceeded),
+        Fault::MemoryExceeded => Some(FaultKind::MemoryExceeded),
+        Fault::BadOutput => Some(FaultKind::BadOutput),
+        Fault::None => None,
+    }
+}
+
+/// The one kind that was counted, and how often.
+fn counted(stage: &Stage) -> Vec<(FaultKind, u64)> {
+    let stats = stage.stats().snapshot();
+    FaultKind::ALL.into_iter().map(|kind| (kind, stats.faults_of(kind))).filter(|(_, count)| *count > 0).collect()
+}
+
+/// What goes in is what comes out.
+fn unchanged(batch: &TelemetryBatch, rows: usize) -> bool {
+    selected(batch) == (0..rows).collect::<Vec<_>>() && batch.encode() == spans(rows).encode()
+}
+
+/// Each way to fail in `process`: it ends as the fixture says, twice, with an instance that is new where it has to be.
+#[tokio::test]
+async fn a_call_that_fails_is_contained_and_counted_by_kind() {
+    for (config, fault) in PROCESS_FAULTS {
+        let mut spec = spec(config);
+        // Loops end soon; what is to reach the limit of memory has the time to.
+        spec.limits.memory_bytes_max = (24 << 20).try_into().unwrap();
+        if fault == Fault::DeadlineExceeded {
+            spec.limits.call_deadline_ms = deadline();
+        }
+        let stage = build(spec).await.unwrap();
+        for round in 1..=2 {
+            let mut batch = spans(20);
+            let result = stage.process(&mut batch, 0).await;
+            assert!(unchanged(&batch, 20), "{config}");
+            let Some(kind) = kind(fault) else {
+                assert_eq!((result, counted(&stage)), (Ok(()), Vec::new()), "{config}");
+                continue;
+            };
+            let refusal = result.expect_err(config);
+            assert!(refusal.is_retryable() && refusal.reason.contains(kind.label()), "{config}: {refusal}");
+            assert_eq!(counted(&stage), [(kind, round)], "{config}");
+            let stats = stage.stats().snapshot();
+            let survivors = u64::from(kind == FaultKind::Refused);
+            assert_eq!(stats.instances, survivors, "{config}: a failed instance is thrown away");
+        }
+    }
+}
+
+/// Each answer that is none: bad output, whatever is wrong with it, and nothing of it is used.
+#[tokio::test]
+async fn an_answer_that_is_none_is_bad_output() {
+    for what in ANSWERS {
+        let stage = stage(&format!(r#"{{"do": "answer", "what": "{what}"}}"#)).await;
+        let mut batch = spans(20);
+        let refusal = stage.process(&mut batch, 0).await.expect_err(what);
+        assert_eq!(counted(&stage), [(FaultKind::BadOutput, 1)], "{what}: {refusal}");
+        assert!(unchanged(&batch, 20), "{what}");
+        assert_eq!(stage.stats().snapshot().instances, 0, "{what}");
+    }
+}
+
+/// Each way to fail in `init`, and each need that is not served or is wrong: the stage is not built, and says why.
+#[tokio::test]
+async fn a_plugin_that_cannot_start_is_refused_with_its_reason() {
+    for config in INIT_FAULTS {
+        let mut spec = spec(config);
+        if config.contains("loop") {
+            spec.limits.init_deadline_ms = deadline();
+        }
+        let error = build(spec).await.map(drop).expect_err(config);
+        let expected = match config {
+            r#"{"do": "init-trap"}"# => FaultKind::Trapped,
+            r#"{"do": "init-loop"}"# => FaultKind::DeadlineExceeded,
+            r#"{"do": "init-grow"}"# => FaultKind::MemoryExceeded,
+            _ => {
+                assert!(matches!(error, BuildError::Config { .. }), "{config}: {error}");
+                continue;
+            }
+        };
+        assert!(matches!(&error, BuildError::Start(fault) if fault.kind == expected), "{config}: {error}");
+    }
+    for what in NEEDS {
+        let error = build(spec(&format!(r#"{{"do": "needs", "what": "{what}"}}"#))).await.map(drop).expect_err(what);
+        assert!(matches!(error, BuildError::Requirements(_)), "{what}: {error}");
+    }
+}
+
+/// A plugin fails on one slice of three. Pass and drop decide about the rows of that slice alone; reject about the batch.
+#[tokio::test]
+async fn the_policy_decides_about_the_rows_of_the_failed_slice() {
+    let poisoned = || spans_with(30, |row| if row == 15 { attribute("poison", "x") } else { Vec::new() });
+    for (on_fault, expected) in [
+        (OnFault::Reject, None),
+        (OnFault::Pass, Some((0..30).collect::<Vec<_>>())),
+        (OnFault::Drop, Some((0..10).chain(20..30).collect())),
+    ] {
+        let mut spec = spec(r#"{"do": "trap-on-poison"}"#);
+        spec.limits.rows_max = 10.try_into().unwrap();
+        spec.on_fault = on_fault;
+        let stage = build(spec).await.unwrap();
+        let mut batch = poisoned();
+        let result = stage.process(&mut batch, 0).await;
+        let stats = stage.stats().snapshot();
+        match expected {
+            Some(rows) => {
+                assert_eq!((result, selected(&batch)), (Ok(()), rows));
+                assert_eq!((stats.calls, stats.rows_in), (3, 30));
+                assert_eq!(stats.rows_kept + stats.rows_dropped, 30);
+            }
+            None => {
+                assert!(result.is_err_and(|refusal| refusal.is_retryable()));
+                assert_eq!(selected(&batch).len(), 30);
+            }
+        }
+        assert_eq!(counted(&stage), [(FaultKind::Trapped, 1)]);
+    }
+}
+
+/// A plugin leaks a MiB a call: its instance is replaced between calls, before the limit, and no call fails.
+#[tokio::test]
+async fn a_leaking_instance_is_retired_between_calls() {
+    let mut spec = spec(r#"{"do": "leak"}"#);
+    spec.limits.memory_bytes_max = (16 << 20).try_into().unwrap();
+    spec.limits.memory_bytes_retire = (8 << 20).try_into().unwrap();
+    let stage = build(spec).await.unwrap();
+    for _ in 0..40 {
+        stage.process(&mut spans(1), 0).await.unwrap();
+        assert!(stage.stats().snapshot().memory_bytes <= 16 << 20);
+    }
+    let stats = stage.stats().snapshot();
+    assert!(stats.instances_created > 2, "{stats:?}");
+    assert_eq!(counted(&stage), []);
+}
+
+/// An instance that answers `init` differently is not used: columns would be taken for others.
+#[tokio::test]
+async fn instances_that_answer_differently_are_refused() {
+    let stage = stage(r#"{"do": "init-alternate"}"#).await;
+    // Two calls at once need a second instance, which sooner or later answers with the other column.
+    let mut differed = false;
+    for _ in 0..200 {
+        let (mut a, mut b) = (spans(5), spans(5));
+        let (a, b) = tokio::join!(stage.process(&mut a, 0), stage.process(&mut b, 0));
+        differed |= a.is_err() || b.is_err();
+        if differed {
+            break;
+        }
+    }
+    assert!(differed || stage.stats().snapshot().instances_created == 1);
+}
