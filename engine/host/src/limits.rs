@@ -5,8 +5,9 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 /// Limits of one stage. The defaults suit guests in all five languages.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Limits {
-    /// How long one `process` may take, on the clock. The default is some 20 times what the slowest measured guest
-    /// (whole attribute maps in Python, 10 ms for 8,192 rows) needs.
+    /// How long one `process` may take, on the clock. The default is some 100 times what the slowest measured guest
+    /// (whole attribute maps in Python, 10 ms for 8,192 rows) needs: a machine that is short of processors must not look
+    /// like a plugin that loops.
     pub call_deadline_ms: NonZeroU64,
     /// How long instantiating and `init` may take together: interpreters import their libraries then.
     pub init_deadline_ms: NonZeroU64,
@@ -44,7 +45,7 @@ macro_rules! non_zero {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            call_deadline_ms: non_zero!(NonZeroU64, 250),
+            call_deadline_ms: non_zero!(NonZeroU64, 1_000),
             init_deadline_ms: non_zero!(NonZeroU64, 5_000),
             memory_bytes_max: non_zero!(NonZeroUsize, 64 << 20),
             memory_bytes_retire: non_zero!(NonZeroUsize, 48 << 20),

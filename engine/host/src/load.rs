@@ -4,11 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use wasmtime::Engine;
 use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
 
 use crate::bindings::PluginPre;
+use crate::bindings::wasmill::plugin::types;
 use crate::cache;
-use crate::check::{self, Form, Outline};
+use crate::check::{self, Form, Outline, STAGE};
 use crate::compile::CompileError;
 use crate::guest::Guest;
 use crate::host::HostInner;
@@ -78,11 +81,36 @@ pub(crate) async fn load(host: &Arc<HostInner>, name: &str, bytes: &[u8]) -> Res
         }
     };
     let wrong_type = |error: wasmtime::Error| LoadError::WrongType { reason: format!("{error:#}") };
+    check_stage(&host.engine, &component)?;
     let mut linker = host.linker.clone();
     wasi::define(&mut linker, &host.engine, &component).map_err(wrong_type)?;
     let pre = linker.instantiate_pre(&component).map_err(wrong_type)?;
     let pre = PluginPre::new(pre).map_err(wrong_type)?;
     Ok(Plugin { name: name.to_owned(), hash, size: bytes.len(), compiled_in, pre })
+}
+
+/// The functions of the stage have the contract's types: what instantiating would find, found now.
+fn check_stage(engine: &Engine, component: &Component) -> Result<(), LoadError> {
+    let component = component.component_type();
+    let cx = component.instance_type();
+    let missing = |function: &str| LoadError::MissingExport { export: format!("{STAGE}#{function}") };
+    let Some(ComponentItem::ComponentInstance(stage)) = component.get_export(engine, STAGE).map(|stage| stage.ty)
+    else {
+        return Err(LoadError::MissingExport { export: STAGE.to_owned() });
+    };
+    let function = |name: &str| match stage.get_export(engine, name).map(|function| function.ty) {
+        Some(ComponentItem::ComponentFunc(function)) => Ok(function),
+        _ => Err(missing(name)),
+    };
+    let fits = |name: &str, checked: wasmtime::Result<()>| {
+        checked.map_err(|error| LoadError::WrongType { reason: format!("`{STAGE}#{name}`: {error:#}") })
+    };
+    fits("init", function("init")?.typecheck::<(&str,), (Result<types::Requirements, String>,)>(&cx))?;
+    fits("process", function("process")?.typecheck::<(types::Slice<'_>,), (Result<types::Verdict, String>,)>(&cx))?;
+    fits("tick", function("tick")?.typecheck::<(u64,), (Result<Vec<types::Emission>, String>,)>(&cx))?;
+    fits("flush", function("flush")?.typecheck::<(), (Result<Vec<types::Emission>, String>,)>(&cx))?;
+    fits("snapshot", function("snapshot")?.typecheck::<(), (Result<Vec<u8>, String>,)>(&cx))?;
+    fits("restore", function("restore")?.typecheck::<(&[u8],), (Result<(), String>,)>(&cx))
 }
 
 async fn cached(host: &Arc<HostInner>, hash: &str) -> Option<Component> {

@@ -103,6 +103,7 @@ async fn calls_wait_for_an_instance_within_a_limit() {
     assert_eq!((a, b, c), (Ok(()), Ok(()), Ok(())));
     assert_eq!(stage.stats().snapshot().instances_created, 1);
 
+    spec.config = serde_json::json!({"do": "slow", "ms": 150});
     spec.limits.instance_wait_ms = 1.try_into().unwrap();
     let stage = build(spec).await.unwrap();
     let (mut a, mut b) = (spans(1), spans(1));
