@@ -242,14 +242,18 @@ mod tests {
         let mut slices = [IoSlice::new(&[]); 4];
         let whole = message();
         let filled = whole.chunks_vectored(&mut slices);
-        assert_eq!(slices[..filled].concat(), expected);
+        assert_eq!(joined(&slices[..filled]), expected);
         for cut in 0..=expected.len() {
             let mut message = message();
             let head = message.copy_to_bytes(cut);
             let mut slices = [IoSlice::new(&[]); 4];
             let filled = message.chunks_vectored(&mut slices);
-            assert_eq!([&head, &*slices[..filled].concat()].concat(), expected);
+            assert_eq!([head.to_vec(), joined(&slices[..filled])].concat(), expected);
         }
+    }
+
+    fn joined(slices: &[IoSlice<'_>]) -> Vec<u8> {
+        slices.iter().flat_map(|slice| slice.iter().copied()).collect()
     }
 
     /// Deadlines as clients write them; what they may not write is none.

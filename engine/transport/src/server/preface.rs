@@ -104,7 +104,7 @@ mod tests {
         ];
         for (expected, bytes) in cases {
             for piece in [1, 7, bytes.len()] {
-                let mut script = tokio_script(bytes, piece);
+                let mut script = Script { left: bytes, piece };
                 let (version, mut rewound) = read(&mut script).await.unwrap().unwrap();
                 let mut all = Vec::new();
                 rewound.read_to_end(&mut all).await.unwrap();
@@ -121,17 +121,16 @@ mod tests {
     }
 
     /// Bytes in pieces.
-    struct Script<'a>(std::slice::Chunks<'a, u8>);
-
-    fn tokio_script(bytes: &[u8], piece: usize) -> Script<'_> {
-        Script(bytes.chunks(piece))
+    struct Script<'a> {
+        left: &'a [u8],
+        piece: usize,
     }
 
     impl AsyncRead for Script<'_> {
         fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-            if let Some(piece) = self.0.next() {
-                to.put_slice(piece);
-            }
+            let (piece, left) = self.left.split_at(self.piece.min(self.left.len()).min(to.remaining()));
+            to.put_slice(piece);
+            self.left = left;
             Poll::Ready(Ok(()))
         }
     }

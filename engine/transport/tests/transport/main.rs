@@ -1,0 +1,20 @@
+//! Server and clients over loopback sockets, against official, hostile and hand-written peers.
+//!
+//! | module        | proves                                                            | with                               |
+//! |---------------|-------------------------------------------------------------------|------------------------------------|
+//! | `grpc_server` | the codes of OTLP/gRPC, limits, budget, deadlines, cancellation    | tonic's official client, raw HTTP/2 |
+//! | `http_server` | the statuses of OTLP/HTTP, content types, encodings, limits        | raw HTTP/1, hyper over HTTP/2      |
+//! | `connections` | ports, hostile bytes, silence, slowness, shutdown                  | raw sockets, a paused clock        |
+//! | `grpc_client` | classification of what backends answer, or do not                  | hyper servers, raw sockets         |
+//! | `http_client` | the same for OTLP/HTTP                                             | raw sockets                        |
+//! | `tls`         | roots, names, client certificates                                  | a rustls server                    |
+//!
+//! Not proven here: what lies in a request (the wire engine's tests), and behaviour under load (benches/gateway).
+
+mod connections;
+mod grpc_client;
+mod grpc_server;
+mod http_client;
+mod http_server;
+mod peers;
+mod tls;
