@@ -223,8 +223,7 @@ const SPARE_MAX: usize = 16;
 
 impl Pool {
     pub(crate) fn take<'a>(&mut self) -> Vec<Cell<'a>> {
-        // Collecting nothing from an owned vector keeps its memory: only the lifetime changes.
-        self.spare.pop().unwrap_or_default().into_iter().map(|cell| -> Cell<'a> { cell }).collect()
+        self.spare.pop().unwrap_or_default()
     }
 
     pub(crate) fn give(&mut self, vector: Vector<'_>) {
@@ -236,6 +235,7 @@ impl Pool {
     pub(crate) fn give_cells(&mut self, mut cells: Vec<Cell<'_>>) {
         if self.spare.len() < SPARE_MAX {
             cells.clear();
+            // Collecting nothing from an owned vector keeps its memory: only the lifetime changes.
             self.spare.push(cells.into_iter().map(|_| Cell::Absent).collect());
         }
     }

@@ -112,6 +112,7 @@ pub(crate) fn compare(column: Column<'_>, missing: Cell<'_>, holds: impl Fn(Valu
 
 /// The distinct values of a column, in one row: for each row of the column there is a place in it.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::large_enum_variant, reason = "made once for each test, and on the stack")]
 pub(crate) enum Domain<'a> {
     /// The dictionary, and what is missing behind it.
     Text(wasmill_columns::Dictionary<'a>),

@@ -48,14 +48,9 @@ pub(crate) fn text_of(value: Value<'_>, out: &mut String) -> Result<(), Reason> 
             hex(bytes, out);
             Ok(())
         }
-        Value::SpanId(id) => {
-            hex_quoted(&id, out);
-            Ok(())
-        }
-        Value::TraceId(id) => {
-            hex_quoted(&id, out);
-            Ok(())
-        }
+        // The Collector writes an id as the list of its bytes; `….string` is what one wants.
+        Value::SpanId(id) => bytes_list(&id, out),
+        Value::TraceId(id) => bytes_list(&id, out),
         Value::Bool(_) | Value::Int(_) | Value::Double(_) | Value::List(_) | Value::Map(_) => {
             json(value, Style::Strict, out, 0)
         }
@@ -96,11 +91,13 @@ pub(crate) fn hex(bytes: &[u8], out: &mut String) {
     }
 }
 
-/// An id as JSON has it: in quotes.
-fn hex_quoted(id: &[u8], out: &mut String) {
-    out.push('"');
-    hex(id, out);
-    out.push('"');
+fn bytes_list(bytes: &[u8], out: &mut String) -> Result<(), Reason> {
+    for (place, byte) in bytes.iter().enumerate() {
+        let before = if place == 0 { '[' } else { ',' };
+        write!(out, "{before}{byte}").map_err(|_| Reason::Unconvertible)?;
+    }
+    out.push(']');
+    Ok(())
 }
 
 /// Bytes of hexadecimal digits in either case.
@@ -126,6 +123,8 @@ fn json(value: Value<'_>, style: Style, out: &mut String, depth: usize) -> Resul
         Value::Int(value) => write!(out, "{value}").map_err(|_| Reason::Unconvertible)?,
         Value::Double(value) => double(value, style, out)?,
         Value::Text(text) => json_text(text, style, out),
+        // In Go, no bytes are no value.
+        Value::Bytes([]) => out.push_str("null"),
         Value::Bytes(bytes) => {
             out.push('"');
             base64(bytes, out);
@@ -145,7 +144,7 @@ fn json(value: Value<'_>, style: Style, out: &mut String, depth: usize) -> Resul
             let mut sorted: Vec<(&str, Value<'_>)> = entries(map).collect();
             // The Collector makes a Go map of it first, where the last of equal keys is left.
             sorted.reverse();
-            sorted.sort_by(|(left, _), (right, _)| left.cmp(right));
+            sorted.sort_by_key(|(key, _)| *key);
             sorted.dedup_by(|(later, _), (earlier, _)| later == earlier);
             out.push('{');
             for (place, (key, value)) in sorted.into_iter().enumerate() {

@@ -21,6 +21,8 @@ pub(crate) struct Field {
     pub editable: bool,
     /// What a row without a value has.
     pub missing: Missing,
+    /// Whether a number that does not fit is a failure. Other fields take its lowest bits, as the Collector does.
+    pub checked: bool,
 }
 
 /// What a row has whose column has no value.
@@ -34,12 +36,17 @@ pub(crate) enum Missing {
 }
 
 const fn field(name: &'static str, kind: Kind, value: Type) -> Field {
-    Field { name, kind, value, editable: true, missing: Missing::Zero }
+    Field { name, kind, value, editable: true, missing: Missing::Zero, checked: false }
 }
 
 impl Field {
     const fn fixed(mut self) -> Field {
         self.editable = false;
+        self
+    }
+
+    const fn checked(mut self) -> Field {
+        self.checked = true;
         self
     }
 
@@ -66,7 +73,7 @@ static TRACES: &[Field] = &[
     field("span_id", Kind::Id8, Type::SpanId),
     field("trace_state", Kind::Text, Type::Text),
     field("parent_span_id", Kind::Id8, Type::SpanId),
-    field("flags", Kind::UInt32, Type::Int),
+    field("flags", Kind::UInt32, Type::Int).checked(),
     field("name", Kind::Text, Type::Text),
     field("kind", Kind::Int32, Type::Int),
     field("start_time_unix_nano", Kind::UInt64, Type::Int),

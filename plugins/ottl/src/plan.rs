@@ -15,7 +15,7 @@ pub(crate) use function::Function;
 use crate::ast::{self, Arithmetic, At, Comparison, Expr, Key};
 use crate::fields::{self, Derived, Field, METRIC_TYPE, Missing, nearest};
 use crate::parse::error_at;
-use crate::value::{Value, push_entry, push_item};
+use crate::value::{Value, compare, push_entry, push_item};
 use crate::{Condition, ParseError, Signal, Statement, TextForm, Wanted};
 
 /// What is known of a value before any row is seen.
@@ -269,12 +269,20 @@ impl<'t> Planner<'t> {
     fn test(&mut self, expr: &Expr) -> Planned<Test> {
         Ok(match &expr.kind {
             ast::Kind::Bool(value) => Test::Constant(*value),
-            ast::Kind::Not(inner) => Test::Not(Box::new(self.test(inner)?)),
-            ast::Kind::And(parts) => Test::And(parts.iter().map(|part| self.test(part)).collect::<Planned<_>>()?),
-            ast::Kind::Or(parts) => Test::Or(parts.iter().map(|part| self.test(part)).collect::<Planned<_>>()?),
+            ast::Kind::Not(inner) => match self.test(inner)? {
+                Test::Constant(value) => Test::Constant(!value),
+                inner => Test::Not(Box::new(inner)),
+            },
+            ast::Kind::And(parts) => self.joined_tests(parts, true)?,
+            ast::Kind::Or(parts) => self.joined_tests(parts, false)?,
             ast::Kind::Compare(comparison, left, right) => {
-                let kind = LeafKind::Compare(*comparison, self.value(left)?, self.value(right)?);
-                Test::Leaf(Leaf::new(kind))
+                let (left, right) = (self.value(left)?, self.value(right)?);
+                match (&left.kind, &right.kind) {
+                    (NodeKind::Literal(left), NodeKind::Literal(right)) => {
+                        Test::Constant(compare(*comparison, left.value(), right.value()))
+                    }
+                    _ => Test::Leaf(Leaf::new(LeafKind::Compare(*comparison, left, right))),
+                }
             }
             ast::Kind::Call(_) => {
                 let node = self.value(expr)?;
@@ -288,6 +296,22 @@ impl<'t> Planner<'t> {
                 let reason = "expected a comparison such as `… == \"…\"`, or a converter that is true or false";
                 return Err(self.error(expr.at, reason));
             }
+        })
+    }
+
+    /// The parts of an `and` (true) or `or` (false). One that is constant decides all, whatever fails beside it, or is left
+    /// out: the Collector does so when it reads the text.
+    fn joined_tests(&mut self, parts: &[Expr], and: bool) -> Planned<Test> {
+        let mut tests = parts.iter().map(|part| self.test(part)).collect::<Planned<Vec<_>>>()?;
+        if tests.iter().any(|test| matches!(test, Test::Constant(value) if *value != and)) {
+            return Ok(Test::Constant(!and));
+        }
+        tests.retain(|test| !matches!(test, Test::Constant(_)));
+        Ok(match tests.len() {
+            0 => Test::Constant(and),
+            1 => tests.remove(0),
+            _ if and => Test::And(tests),
+            _ => Test::Or(tests),
         })
     }
 

@@ -7,6 +7,7 @@ use crate::Reason;
 use crate::ast::Key;
 use crate::call::text;
 use crate::cell::{Cell, Made, Vector};
+use crate::fields::Field;
 use crate::machine::{Frame, Machine, Scratch, within};
 use crate::map::{Entry, decode, encode};
 use crate::pattern::{Cache, replace_all};
@@ -101,18 +102,15 @@ impl<'a> Machine<'a, '_> {
 
     /// Writes a value where a statement says, if the row has the field and the field takes the type.
     fn assign(&mut self, place: &'a Place, row: usize, cell: Cell<'a>) -> Result<(), Reason> {
-        match place.guard {
-            None => {}
-            Some(Guard::Present(slot)) => {
-                if self.read(slot, row) == Cell::Absent {
-                    return Err(Reason::WrongType);
-                }
-            }
+        let has_field = match place.guard {
+            None => true,
+            Some(Guard::Present(slot)) => self.read(slot, row) != Cell::Absent,
             Some(Guard::OneOf(slot, types)) => {
-                if !matches!(self.read(slot, row), Cell::Int(found) if types.contains(&found)) {
-                    return Err(Reason::WrongType);
-                }
+                matches!(self.read(slot, row), Cell::Int(found) if types.contains(&found))
             }
+        };
+        if !has_field {
+            return Err(Reason::WrongType);
         }
         let slot = self.slot(place.slot);
         if !place.keys.is_empty() {
@@ -128,7 +126,7 @@ impl<'a> Machine<'a, '_> {
                 cell => cell,
             },
             (false, Type::Map) => return self.assign_map(place.slot, row, cell),
-            (false, value) => typed(value, slot.field.kind, slot.field.name, cell, &self.scratch.made)?,
+            (false, _) => typed(slot.field, cell, &self.scratch.made)?,
         };
         self.write(place.slot, row, cell);
         Ok(())
@@ -227,11 +225,10 @@ fn regex<'p>(
 }
 
 /// A value as a field of fixed type takes it. Numbers are narrowed as the Collector narrows them.
-fn typed<'a>(value: Type, kind: Kind, name: &str, cell: Cell<'a>, made: &Made) -> Result<Cell<'a>, Reason> {
-    Ok(match (value, cell, cell.value(made)) {
-        // Of all counts and flags, the Collector checks the range of a span's flags alone.
-        (Type::Int, Cell::Int(number), _) => match kind {
-            Kind::UInt32 if name == "flags" && u32::try_from(number).is_err() => return Err(Reason::OutOfRange),
+fn typed<'a>(field: &Field, cell: Cell<'a>, made: &Made) -> Result<Cell<'a>, Reason> {
+    Ok(match (field.value, cell, cell.value(made)) {
+        (Type::Int, Cell::Int(number), _) => match field.kind {
+            Kind::UInt32 if field.checked && u32::try_from(number).is_err() => return Err(Reason::OutOfRange),
             Kind::UInt32 => Cell::Int((number as u32).into()),
             Kind::Int32 => Cell::Int((number as i32).into()),
             _ => cell,

@@ -113,7 +113,7 @@ impl V {
         })
     }
 
-    fn of_proto(value: Proto) -> V {
+    pub(super) fn of_proto(value: Proto) -> V {
         let any = |any: ProtoAny| any.value.map_or(V::Empty, V::of_proto);
         match value {
             Proto::StringValue(text) => V::Text(text),
