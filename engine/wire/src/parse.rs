@@ -247,13 +247,26 @@ impl Parser<'_> {
             Signal::Logs => (9, 10),
             Signal::Metrics => return,
         };
-        let (trace, span) = (self.seen.slice(self.bytes, trace), self.seen.slice(self.bytes, span));
-        let row = self.index.records.len() as u32;
-        let optional = self.signal == Signal::Logs;
+        let trace = self.seen.slice(self.bytes, trace);
+        let span = self.seen.slice(self.bytes, span);
+        if let (Ok(trace), Ok(span)) = (<[u8; 16]>::try_from(trace), <[u8; 8]>::try_from(span))
+            && trace != [0; 16]
+            && span != [0; 8]
+        {
+            return;
+        }
+        self.note_odd_ids(trace, span);
+    }
+
+    /// Ids that are not both there and of the right length.
+    #[cold]
+    fn note_odd_ids(&mut self, trace: &[u8], span: &[u8]) {
         let wrong = |id: &[u8], len: usize| id.len() != len && !id.is_empty();
+        let missing = |id: &[u8]| id.iter().all(|&byte| byte == 0);
+        let row = self.index.records.len() as u32;
         if wrong(trace, 16) || wrong(span, 8) {
             self.id_faults.wrong_length.push(row);
-        } else if !optional && (is_zero(trace) || is_zero(span)) {
+        } else if self.signal == Signal::Traces && (missing(trace) || missing(span)) {
             self.id_faults.missing.push(row);
         }
     }
@@ -281,10 +294,4 @@ struct Of {
     parent: u32,
     kind: MetricKind,
     shape: &'static Shape,
-}
-
-/// An id that is empty or zero, which is to say that there is none.
-#[inline]
-fn is_zero(id: &[u8]) -> bool {
-    id.iter().fold(0, |all, &byte| all | byte) == 0
 }

@@ -201,6 +201,15 @@ fn parent_of_records(signal: Signal, index: &Index, level: Level) -> Vec<u32> {
         Signal::Metrics => index.metrics.get(parent as usize).map_or(0, |metric| metric.parent),
         _ => parent,
     };
+    // Most requests have one resource and one scope.
+    let single = match level {
+        Level::Resource => index.resources.len() == 1,
+        Level::Scope => index.scopes.len() == 1,
+        _ => index.metrics.len() == 1,
+    };
+    if single {
+        return vec![0; index.records.len()];
+    }
     let resource = |scope: u32| index.scopes.get(scope as usize).map_or(0, |scope| scope.parent);
     let parents = index.records.iter().map(|record| record.parent);
     match level {

@@ -155,11 +155,12 @@ fn short_len(bytes: &[u8]) -> Option<(usize, &[u8])> {
     }
 }
 
-/// The contents of a plain `AnyValue` that holds text, without its tag and length; see [`Sink::attribute`].
+/// The text of an `AnyValue` that is one field in its shortest form and holds text. A length that exceeds the value is
+/// none: a message that was validated may still have its text in two fields.
 #[inline(always)]
 pub(crate) fn plain_text(value: &[u8]) -> Option<&[u8]> {
     match value {
-        [0x0a, rest @ ..] => short_len(rest).map(|(_, text)| text),
+        [0x0a, rest @ ..] => short_len(rest).filter(|(len, text)| text.len() == *len).map(|(_, text)| text),
         _ => None,
     }
 }

@@ -192,7 +192,7 @@ impl Anys {
         }
     }
 
-    fn push(&mut self, value: &Value<'_>) {
+    pub(crate) fn push(&mut self, value: &Value<'_>) {
         let opaque = |slices: &mut Slices, parts: &Parts<'_>| {
             parts.iter().for_each(|part| slices.extend(part));
             slices.end();

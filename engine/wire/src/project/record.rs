@@ -166,6 +166,16 @@ impl<'p> Columns<'p> {
                 (Source::Field(number, Code::Int32), Column::Int32(column)) => {
                     column.push(Some(record.number(number) as i32));
                 }
+                (Source::Field(number, Code::Any), Column::Any(column))
+                    if planned.request.path.keys.is_empty() && !record.has_again(number) =>
+                {
+                    let any = record.slice(request, number);
+                    match plain_text(any) {
+                        Some(text) => column.push_text(text),
+                        None if !record.has(number) => column.push(&Value::Absent),
+                        None => column.push(&value::any_value(&Parts::One(any))),
+                    }
+                }
                 (Source::Attribute(place), column) => attribute(record, request, place, planned, column),
                 (Source::Inner(outer, inner, code), column) if !record.has_again(outer) => {
                     let part = record.slice(request, outer);

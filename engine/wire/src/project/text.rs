@@ -46,6 +46,9 @@ impl Validity {
     }
 }
 
+/// Room is made for values of this length.
+const VALUE_LEN_USUAL: usize = 16;
+
 /// Values one behind the other, cut by offsets.
 #[derive(Debug)]
 pub(super) struct Slices {
@@ -57,7 +60,7 @@ impl Slices {
     pub(super) fn with_capacity(len: usize) -> Slices {
         let mut ends = Vec::with_capacity(len + 1);
         ends.push(0);
-        Slices { ends, values: Vec::new() }
+        Slices { ends, values: Vec::with_capacity(VALUE_LEN_USUAL * len) }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -121,7 +124,7 @@ pub(super) struct Text {
 
 /// With [`TextForm::Either`], a dictionary is given up when it has at least so many values, and one for every two rows:
 /// its look-ups then cost more than it saves whoever evaluates once for each distinct value.
-const EITHER_DISTINCT_MIN: usize = 128;
+const EITHER_DISTINCT_MIN: usize = 64;
 
 impl Text {
     pub(super) fn new(form: TextForm, capacity: usize) -> Text {
@@ -205,7 +208,10 @@ impl Text {
     /// A key for each row of a column that has a value for each parent.
     pub(super) fn spread(self, parents: &[u32]) -> ArrayRef {
         let key = |&parent: &u32| self.keys.get(parent as usize).copied().unwrap_or_default();
-        let keys = parents.iter().map(key).collect();
+        let keys = match self.keys.len() {
+            1 => vec![0; parents.len()],
+            _ => parents.iter().map(key).collect(),
+        };
         let nulls = self.validity.finish().map(|nulls| gather_nulls(&nulls, parents));
         dictionary(keys, nulls, self.slices.text(None))
     }
