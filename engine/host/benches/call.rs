@@ -1,0 +1,85 @@
+//! What does one call of a plugin cost: three columns in (one a text of 30 bytes), a bitmap out?
+//!
+//! `process` is gathering, crossing, deciding and applying; the columns are projected before. `no-columns` is the same with a
+//! guest that asks for nothing and keeps everything: what is left is the call itself.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use serde_json::json;
+use tokio::runtime::Runtime;
+use wasmill_batch::{Ack, RequestContext, TelemetryBatch};
+use wasmill_host::{Compile, Host, HostConfig, Limits, OnFault, Stage, StageSpec};
+use wasmill_wire::{Projection, Signal, WireBatch};
+
+const ROWS: [usize; 5] = [1, 10, 100, 1_000, 8_000];
+
+fn call(criterion: &mut Criterion) {
+    let runtime = Runtime::new().expect("a runtime");
+    let host = Host::new(HostConfig { compile: Compile::InProcess, ..HostConfig::default() }).expect("an engine");
+    let guests = [
+        ("no-columns", wasmill_fixtures::hostile(), json!({"do": "keep"})),
+        ("three-columns", wasmill_fixtures::three_columns(), json!(null)),
+    ];
+    let mut group = criterion.benchmark_group("call");
+    for (name, module, config) in guests {
+        let spec = StageSpec {
+            name: name.to_owned(),
+            config,
+            limits: Limits::default(),
+            on_fault: OnFault::Reject,
+            routes: None,
+        };
+        let stage = runtime.block_on(async {
+            let plugin = host.load(name, module).await.expect("a plugin");
+            Stage::build(&host, plugin, spec).await.expect("a stage")
+        });
+        for rows in ROWS {
+            let base = spans(rows, &stage);
+            group.throughput(Throughput::Elements(rows as u64));
+            group.bench_function(BenchmarkId::new(name, rows), |bencher| {
+                bencher.iter_batched_ref(
+                    || TelemetryBatch::new(Arc::clone(&base), Arc::new(RequestContext::default()), Ack::unobserved()),
+                    |batch| runtime.block_on(stage.process(batch, 0)).expect("a verdict"),
+                    BatchSize::SmallInput,
+                );
+            });
+        }
+    }
+    group.finish();
+}
+
+/// Spans with names of 30 bytes, their columns projected.
+fn spans(rows: usize, stage: &Stage) -> Arc<WireBatch> {
+    let mut scope = Vec::new();
+    for row in 0..rows {
+        let mut span = field(5, format!("GET /api/v1/orders/{row:011}").as_bytes());
+        span.push(7 << 3 | 1);
+        span.extend_from_slice(&(row as u64).to_le_bytes());
+        // Status: code 1 or 2.
+        span.extend(field(15, &[3 << 3, 1 + u8::from(row % 10 == 0)]));
+        scope.extend(field(2, &span));
+    }
+    let request = Bytes::from(field(1, &field(2, &scope)));
+    let columns = stage.columns(Signal::Traces).expect("traces").to_vec();
+    let base = WireBatch::parse(Signal::Traces, request, &Projection::new(Signal::Traces, columns.clone()));
+    let base = base.expect("a request");
+    base.columns(&columns);
+    Arc::new(base)
+}
+
+fn field(number: u32, contents: &[u8]) -> Vec<u8> {
+    let mut out = vec![(number << 3 | 2) as u8];
+    let mut len = contents.len();
+    while len >= 0x80 {
+        out.push(len as u8 | 0x80);
+        len >>= 7;
+    }
+    out.push(len as u8);
+    out.extend_from_slice(contents);
+    out
+}
+
+criterion_group!(benches, call);
+criterion_main!(benches);
