@@ -19,6 +19,7 @@ mod maps;
 mod parents;
 mod patch;
 mod prepare;
+mod quick;
 mod records;
 mod targets;
 mod tree;

@@ -12,7 +12,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use proptest::prelude::*;
 use requests::model::{self, NewValue, set_key, set_nested};
 use requests::values::{Kind, array, maps};
-use requests::{Choices, corpus, meaning, messages, odd};
+use requests::{Choices, corpus, meaning, messages, odd, plain};
 use wasmill_wire::{
     Change, ColumnRequest, Edit, EditError, Level, Overlay, Path, Projection, Rows, Selection, Signal, WireBatch, encode,
     encoded_len,
@@ -122,15 +122,15 @@ fn targets(c: &mut Choices<'_>, selected: &[bool]) -> (Rows, Vec<(usize, usize)>
 const MAPS: [&str; 4] = ["attributes", "resource.attributes", "scope.attributes", "metric.metadata"];
 
 /// Draws an edit, and makes it in the model too.
-fn edit(c: &mut Choices<'_>, signal: Signal, selected: &[bool], rows: &mut [model::Row]) -> Edit {
+fn edit(c: &mut Choices<'_>, signal: Signal, selected: &[bool], rows: &mut [model::Row], usual: bool) -> Edit {
     let (targets, hits, count) = targets(c, selected);
     let all = c.once_in(3);
     let at = |place: usize| if all { 0 } else { place };
     let count = if all { 1 } else { count };
     let of = |path: &str, rows: Rows, change: Change| Edit { path: Path::parse(signal, path).unwrap(), rows, change };
     let set = |array: ArrayRef| if all { Change::SetAll(array) } else { Change::Set(array) };
-    let map = MAPS[c.below(if signal == Signal::Metrics { 4 } else { 3 })];
-    match c.below(6) {
+    let map = if usual { "attributes" } else { MAPS[c.below(if signal == Signal::Metrics { 4 } else { 3 })] };
+    match if usual { 1 } else { c.below(6) } {
         0 => {
             let (path, kind) = fields(signal)[c.below(fields(signal).len())];
             if c.once_in(6) {
@@ -142,7 +142,7 @@ fn edit(c: &mut Choices<'_>, signal: Signal, selected: &[bool], rows: &mut [mode
             of(path, targets, set(array(kind, &values, c.below(2))))
         }
         1 | 2 => {
-            let keys: Vec<&str> = (0..1 + c.below(3)).map(|_| messages::KEYS[c.below(4)]).collect();
+            let keys: Vec<&str> = (0..if usual { 1 } else { 1 + c.below(3) }).map(|_| messages::KEYS[c.below(6)]).collect();
             let path = keys.iter().fold(map.to_owned(), |path, key| format!("{path}[\"{key}\"]"));
             let remove = c.once_in(4);
             let values: Vec<NewValue> = (0..count).map(|_| if remove { None } else { value(c, Kind::Any) }).collect();
@@ -209,16 +209,29 @@ proptest! {
     fn edits_as_the_model(signal in prop::sample::select(&Signal::ALL[..]), bytes in prop::collection::vec(any::<u8>(), 0..3000)) {
         let mut c = Choices::new(&bytes);
         let request = odd(signal, &mut c);
-        check(signal, &request, &mut c)?;
+        check(signal, &request, &mut c, false)?;
+    }
+
+    /// The same of what nearly all edits are: attributes of records, by key, of requests in odd encodings and in plain
+    /// ones.
+    #[test]
+    fn usual_edits_as_the_model(
+        signal in prop::sample::select(&Signal::ALL[..]),
+        bytes in prop::collection::vec(any::<u8>(), 0..3000),
+        is_odd: bool,
+    ) {
+        let mut c = Choices::new(&bytes);
+        let request = if is_odd { odd(signal, &mut c) } else { plain(signal, &mut c) };
+        check(signal, &request, &mut c, true)?;
     }
 }
 
-fn check(signal: Signal, request: &[u8], c: &mut Choices<'_>) -> Result<(), TestCaseError> {
+fn check(signal: Signal, request: &[u8], c: &mut Choices<'_>, usual: bool) -> Result<(), TestCaseError> {
     let batch = parse(signal, request);
     let selected: Vec<bool> = (0..batch.rows()).map(|_| !c.once_in(4)).collect();
     let selection = Selection::from_bits(BooleanBuffer::from(selected.clone()));
     let mut expected = model::decode(signal, request).unwrap().rows();
-    let edits: Vec<Edit> = (0..1 + c.below(4)).map(|_| edit(c, signal, &selected, &mut expected)).collect();
+    let edits: Vec<Edit> = (0..1 + c.below(4)).map(|_| edit(c, signal, &selected, &mut expected, usual)).collect();
     let (first, second) = edits.split_at(c.below(edits.len()));
     let overlay = if first.is_empty() {
         Overlay::apply(&batch, None, &selection, second)
@@ -364,7 +377,10 @@ fn edits_of_the_corpus() {
         let mut c = Choices::new(&bytes);
         let request = odd(signal, &mut c);
         let more = corpus(seed + 1000);
-        check(signal, &request, &mut Choices::new(&more)).unwrap_or_else(|error| panic!("{signal} {seed}: {error}"));
+        for usual in [false, true] {
+            let checked = check(signal, &request, &mut Choices::new(&more), usual);
+            checked.unwrap_or_else(|error| panic!("{signal} {seed}: {error}"));
+        }
     }
 }
 

@@ -232,17 +232,19 @@ impl Prepared<'_> {
         Ok(())
     }
 
+    /// The value at a place of the edit's array; none where it removes.
+    #[inline]
+    pub fn value(&self, at: usize) -> Value<'_> {
+        self.values.as_ref().map_or(Value::Null, |values| values.get(at))
+    }
+
     /// What the edit does to one of its targets.
     pub fn action(&self, hit: &Hit) -> Action<'_> {
         let at = hit.value as usize;
         let entries = |values: &'_ Values<'_>| values.range(at);
         match (self.wanted, &self.values) {
-            (Wanted::Entry, values) => {
-                let value = values.as_ref().map_or(Value::Null, |values| values.get(at));
-                Action::Op(Op::Entry(hit.place, value))
-            }
-            (Wanted::Scalar | Wanted::Number, None) => Action::Scalar(Value::Null),
-            (Wanted::Scalar | Wanted::Number, Some(values)) => Action::Scalar(values.get(at)),
+            (Wanted::Entry, _) => Action::Op(Op::Entry(hit.place, self.value(at))),
+            (Wanted::Scalar | Wanted::Number, _) => Action::Scalar(self.value(at)),
             (Wanted::Numbers, values) => {
                 let values = values.as_ref();
                 let range = values.and_then(entries);

@@ -2,6 +2,7 @@
 
 use super::patch::Patch;
 use super::prepare::Prepared;
+use super::quick::Quick;
 use super::targets::Hit;
 use super::tree::Tree;
 use super::{EditError, change};
@@ -21,6 +22,7 @@ pub(super) fn apply(
     patch: &mut Patch,
 ) -> Result<(), EditError> {
     let Index { buffers, records, metric_data, .. } = index;
+    let quick = Quick::new(edits);
     let mut tree = Tree::new();
     let mut hits: Vec<Hit> = Vec::with_capacity(edits.len());
     // Field numbers of edited paths, by kind of metric.
@@ -39,9 +41,16 @@ pub(super) fn apply(
             Signal::Metrics => metric_data[record.parent as usize].kind,
             Signal::Traces | Signal::Logs => MetricKind::None,
         };
-        let interest = *interests[kind as usize].get_or_insert_with(|| interest(edits, kind));
         let buffer = &buffers[record.buffer as usize];
-        tree.load(&buffer[(record.offset + record.head) as usize..(record.offset + record.len) as usize], interest);
+        let message = &buffer[(record.offset + record.head) as usize..(record.offset + record.len) as usize];
+        if let Some(quick) = &quick
+            && let Some(changed) = rewrite(signal, quick, edits, &hits, kind, message, record.parent, patch)?
+        {
+            *record = changed.unwrap_or(*record);
+            continue;
+        }
+        let interest = *interests[kind as usize].get_or_insert_with(|| interest(edits, kind));
+        tree.load(message, interest);
         for hit in &hits {
             let edit = &edits[hit.edit as usize];
             let Some(steps) = edit.entry.steps(kind) else {
@@ -66,8 +75,41 @@ fn interest(edits: &[Prepared<'_>], kind: MetricKind) -> u64 {
     of_records.map(|edit| edit.interest(kind)).fold(0, |all, one| all | one)
 }
 
+/// The number of the field that a record is.
+fn number_of(signal: Signal) -> u32 {
+    if signal == Signal::Metrics { 1 } else { 2 }
+}
+
+/// Makes the usual edits of a record in the usual form. `None`: it is not; `Some(None)`: nothing changes.
+#[expect(clippy::too_many_arguments, reason = "one step of `apply`, with all that it has at hand")]
+fn rewrite(
+    signal: Signal,
+    quick: &Quick<'_>,
+    edits: &[Prepared<'_>],
+    hits: &[Hit],
+    kind: MetricKind,
+    message: &[u8],
+    parent: u32,
+    patch: &mut Patch,
+) -> Result<Option<Option<Record>>, EditError> {
+    // All hits are of attributes, which every kind of record has in one field.
+    let steps = hits.first().and_then(|hit| edits[hit.edit as usize].entry.steps(kind));
+    let Some(&[attributes]) = steps else {
+        return Ok(None);
+    };
+    let buffer = patch.number();
+    let out = patch.reserve(message.len())?;
+    let offset = out.len();
+    let Some(head) = quick.rewrite(message, (number_of(signal), attributes), edits, hits, out) else {
+        return Ok(None);
+    };
+    Patch::check(out.len())?;
+    let (offset, len, head) = (offset as u32, (out.len() - offset) as u32, head as u32);
+    Ok(Some((head > 0).then_some(Record { buffer, offset, len, head, parent })))
+}
+
 fn write(signal: Signal, tree: &mut Tree<'_>, parent: u32, patch: &mut Patch) -> Result<Record, EditError> {
-    let number = if signal == Signal::Metrics { 1 } else { 2 };
+    let number = number_of(signal);
     let len = tree.measure();
     let out = patch.reserve(field::len_of(number, len))?;
     let offset = out.len();
