@@ -128,12 +128,6 @@ impl<'a> RawField<'a> {
         &self.message[self.value..self.end]
     }
 
-    /// Tag, length and contents.
-    #[inline]
-    pub(crate) fn whole(&self) -> &'a [u8] {
-        &self.message[self.start..self.end]
-    }
-
     /// The number of a [`WireType::Varint`]; 0 for any other.
     #[inline]
     pub(crate) fn varint(&self) -> u64 {
@@ -233,7 +227,7 @@ mod tests {
         assert_eq!(all[0].varint(), 300);
         assert_eq!(all[1].fixed64(), 7);
         assert_eq!(all[2].payload(), b"abc");
-        assert_eq!(all[2].whole().len(), len_of(3, 3));
+        assert_eq!(all[2].end - all[2].start, len_of(3, 3));
         assert_eq!(all[4].fixed32(), 9);
         assert_eq!(all[4].end, message.len());
     }

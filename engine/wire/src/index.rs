@@ -140,13 +140,4 @@ impl Index {
     pub(crate) fn header(&self, header: (u32, u32)) -> &[Extent] {
         self.extents.get(header.0 as usize..header.1 as usize).unwrap_or_default()
     }
-
-    /// The message of a record, without its tag and length prefix.
-    pub(crate) fn message(&self, record: &Record) -> &[u8] {
-        let start = (record.offset + record.head) as usize;
-        match self.buffers.get(record.buffer as usize) {
-            Some(buffer) => buffer.get(start..record.offset as usize + record.len as usize).unwrap_or_default(),
-            None => &[],
-        }
-    }
 }

@@ -84,7 +84,7 @@ fn compare_rows(batch: &WireBatch, columns: &[ColumnRequest], rows: &[expected::
         assert_eq!(array.len(), rows.len(), "{}", request.path);
         for (number, row) in rows.iter().enumerate() {
             let found = Cell::of_array(&array, number);
-            let expected = row.cell(&request.path).as_type(&request.column);
+            let expected = row.cell(&request.path).in_type(&request.column);
             assert_eq!(found, expected, "row {number}, `{}` as {:?}", request.path, request.column);
         }
     }
@@ -170,7 +170,7 @@ proptest! {
         for (field, array) in found.schema().fields().iter().zip(found.columns()) {
             let path = Path::parse(signal, field.name()).expect("a path");
             for (place, row) in selection.rows().enumerate() {
-                let expected = rows[row].cell(&path).as_type(&path.column_type());
+                let expected = rows[row].cell(&path).in_type(&path.column_type());
                 prop_assert_eq!(Cell::of_array(array, place), expected, "row {}, `{}`", row, path);
             }
         }

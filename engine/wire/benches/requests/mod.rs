@@ -106,7 +106,8 @@ fn logs(rows: usize) -> ExportLogsServiceRequest {
         span_id: id(row, 8),
         ..Default::default()
     };
-    let scope_logs = vec![ScopeLogs { scope: scope(), log_records: (0..rows).map(log).collect(), ..Default::default() }];
+    let scope_logs =
+        vec![ScopeLogs { scope: scope(), log_records: (0..rows).map(log).collect(), ..Default::default() }];
     let resource_logs = vec![ResourceLogs { resource: resource(), scope_logs, ..Default::default() }];
     ExportLogsServiceRequest { resource_logs }
 }

@@ -25,10 +25,23 @@ pub(super) enum Cell {
     Sequence(Vec<Cell>),
 }
 
-/// As `==`, but a NaN is itself.
+/// Numbers are compared by their bits, so that a NaN is itself, in lists and maps too.
 impl PartialEq for Cell {
     fn eq(&self, other: &Cell) -> bool {
-        format!("{self:?}") == format!("{other:?}")
+        match (self, other) {
+            (Cell::Null, Cell::Null) | (Cell::Empty, Cell::Empty) => true,
+            (Cell::Bool(a), Cell::Bool(b)) => a == b,
+            (Cell::Int(a), Cell::Int(b)) => a == b,
+            (Cell::UInt(a), Cell::UInt(b)) => a == b,
+            (Cell::Double(a), Cell::Double(b)) => a.to_bits() == b.to_bits(),
+            (Cell::Text(a), Cell::Text(b)) => a == b,
+            (Cell::Bytes(a), Cell::Bytes(b)) => a == b,
+            (Cell::List(a), Cell::List(b)) => a.encode_to_vec() == b.encode_to_vec(),
+            (Cell::Map(a), Cell::Map(b)) => a.encode_to_vec() == b.encode_to_vec(),
+            (Cell::Attributes(a), Cell::Attributes(b)) => a == b,
+            (Cell::Sequence(a), Cell::Sequence(b)) => a == b,
+            _ => false,
+        }
     }
 }
 
@@ -79,10 +92,10 @@ impl Cell {
     }
 
     /// What is left of it in a column of this type.
-    pub(super) fn as_type(self, column: &ColumnType) -> Cell {
+    pub(super) fn in_type(self, column: &ColumnType) -> Cell {
         match (self, column) {
             (Cell::Sequence(cells), ColumnType::Sequence(element)) => {
-                Cell::Sequence(cells.into_iter().map(|cell| cell.as_type(element)).collect())
+                Cell::Sequence(cells.into_iter().map(|cell| cell.in_type(element)).collect())
             }
             (Cell::UInt(int), ColumnType::Int64) => Cell::Int(int as i64),
             (Cell::Map(map), ColumnType::Attributes(_)) => Cell::attributes(&map.values, &[]),
@@ -133,7 +146,9 @@ impl Cell {
             DataType::Map(..) => {
                 let entries = array.as_map().value(row);
                 let cells = |column: usize| {
-                    (0..entries.len()).map(move |place| (column, place)).map(|(c, p)| Cell::of_array(entries.column(c), p))
+                    (0..entries.len())
+                        .map(move |place| (column, place))
+                        .map(|(c, p)| Cell::of_array(entries.column(c), p))
                 };
                 let key = |cell| match cell {
                     Cell::Text(key) => key,

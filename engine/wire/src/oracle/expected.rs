@@ -218,8 +218,20 @@ fn of_number(point: &NumberDataPoint, name: &str, keys: &[Key]) -> Cell {
         "attributes" => Cell::attributes(&point.attributes, keys),
         "flags" => uint(point.flags),
         "value" => value,
-        "value_int" => if let Cell::Int(_) = value { value } else { Cell::Null },
-        "value_double" => if let Cell::Double(_) = value { value } else { Cell::Null },
+        "value_int" => {
+            if let Cell::Int(_) = value {
+                value
+            } else {
+                Cell::Null
+            }
+        }
+        "value_double" => {
+            if let Cell::Double(_) = value {
+                value
+            } else {
+                Cell::Null
+            }
+        }
         name => of_exemplars(&point.exemplars, name, keys),
     }
 }

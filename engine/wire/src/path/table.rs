@@ -276,8 +276,8 @@ fn steps_of_point(field: Field, kind: MetricKind) -> Option<&'static [u32]> {
 }
 
 use Code::{
-    Any, Attributes, Bool, Double, Doubles, Fixed32, Fixed64, Fixed64s, Id8, Id16, Int32, Number, OptionalDouble, SInt32,
-    Text, UInt32, Varints,
+    Any, Attributes, Bool, Double, Doubles, Fixed32, Fixed64, Fixed64s, Id8, Id16, Int32, Number, OptionalDouble,
+    SInt32, Text, UInt32, Varints,
 };
 use Inner::{Event, Exemplar, Link, Quantile};
 
@@ -307,7 +307,8 @@ static TRACES: &[Entry] = &[
     Entry::new(Field::SpanLinkSpanId, "spanlink.span_id", Id8, &[13, 2]).within(Link),
     Entry::new(Field::SpanLinkTraceState, "spanlink.trace_state", Text, &[13, 3]).within(Link),
     Entry::new(Field::SpanLinkAttributes, "spanlink.attributes", Attributes, &[13, 4]).within(Link),
-    Entry::new(Field::SpanLinkDroppedAttributesCount, "spanlink.dropped_attributes_count", UInt32, &[13, 5]).within(Link),
+    Entry::new(Field::SpanLinkDroppedAttributesCount, "spanlink.dropped_attributes_count", UInt32, &[13, 5])
+        .within(Link),
     Entry::new(Field::SpanLinkFlags, "spanlink.flags", Fixed32, &[13, 6]).within(Link),
 ];
 
@@ -408,8 +409,9 @@ pub(super) fn without_own_context(signal: Signal, name: &str) -> &str {
 /// The entry of a name, with or without context.
 pub(super) fn find(signal: Signal, name: &str) -> Option<&'static Entry> {
     match (name.strip_prefix(own_context(signal)), name.strip_prefix("instrumentation_scope")) {
-        (Some(own), _) => entries(signal)
-            .find(|entry| entry.level == Level::Record && entry.inner.is_none() && entry.name == own),
+        (Some(own), _) => {
+            entries(signal).find(|entry| entry.level == Level::Record && entry.inner.is_none() && entry.name == own)
+        }
         (_, Some(scope)) => {
             entries(signal).find(|entry| entry.level == Level::Scope && entry.name.strip_prefix("scope") == Some(scope))
         }

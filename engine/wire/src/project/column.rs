@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::types::{
-    ArrowPrimitiveType, Float64Type, Int32Type, Int64Type, UInt8Type, UInt32Type, UInt64Type,
-};
+use arrow_array::types::{ArrowPrimitiveType, Float64Type, Int32Type, Int64Type, UInt8Type, UInt32Type, UInt64Type};
 use arrow_array::{
     Array, ArrayRef, BooleanArray, FixedSizeBinaryArray, ListArray, MapArray, NullArray, PrimitiveArray, StructArray,
     UnionArray, new_null_array,
@@ -29,8 +27,8 @@ pub(crate) enum Column {
     Id(Ids),
     Text(Text),
     Binary(Binaries),
-    Any(Anys),
-    Attributes(Maps),
+    Any(Box<Anys>),
+    Attributes(Box<Maps>),
     Sequence(Sequences),
 }
 
@@ -277,12 +275,8 @@ impl Anys {
         let fields = any_fields(children[2].data_type().clone());
         let (kinds, places) = rows(self.kinds, self.places);
         let len = kinds.len();
-        let union = UnionArray::try_new(
-            fields.clone(),
-            ScalarBuffer::from(kinds),
-            Some(ScalarBuffer::from(places)),
-            children,
-        );
+        let union =
+            UnionArray::try_new(fields.clone(), ScalarBuffer::from(kinds), Some(ScalarBuffer::from(places)), children);
         or_without_values(union, &DataType::Union(fields, UnionMode::Dense), len)
     }
 }
@@ -380,8 +374,8 @@ impl Column {
             ColumnType::Id16 => Column::Id(Ids { width: 16, values: Vec::with_capacity(16 * rows), validity }),
             ColumnType::Text(form) => Column::Text(Text::new(*form, rows)),
             ColumnType::Binary => Column::Binary(Binaries { slices: Slices::with_capacity(rows), validity }),
-            ColumnType::Any(form) => Column::Any(Anys::new(*form, rows)),
-            ColumnType::Attributes(form) => Column::Attributes(Maps::new(*form, rows)),
+            ColumnType::Any(form) => Column::Any(Box::new(Anys::new(*form, rows))),
+            ColumnType::Attributes(form) => Column::Attributes(Box::new(Maps::new(*form, rows))),
             ColumnType::Sequence(element) => {
                 let mut ends = Vec::with_capacity(rows + 1);
                 ends.push(0);

@@ -176,10 +176,17 @@ impl<'p> Columns<'p> {
                         None => column.push(&value::any_value(&Parts::One(any))),
                     }
                 }
+                (Source::Field(number, Code::Number), Column::Any(column)) if record.has(number) != record.has(6) => {
+                    match record.has(6) {
+                        true => column.push_int(record.number(6) as i64),
+                        false => column.push_double(f64::from_bits(record.number(number))),
+                    }
+                }
                 (Source::Attribute(place), column) => attribute(record, request, place, planned, column),
                 (Source::Inner(outer, inner, code), column) if !record.has_again(outer) => {
                     let part = record.slice(request, outer);
                     match (part, code, column) {
+                        (&[], Code::Int32, Column::Int32(column)) => column.push(Some(0)),
                         // A status with nothing but a code, as nearly all are.
                         (&[tag, value @ 0..0x80], Code::Int32, Column::Int32(column))
                             if u32::from(tag) == inner << 3 =>

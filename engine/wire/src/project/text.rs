@@ -112,7 +112,7 @@ impl Slices {
 
 /// A text column that is being built.
 #[derive(Debug)]
-pub(super) struct Text {
+pub(crate) struct Text {
     form: TextForm,
     /// Each row's value while `table` is `None`, each distinct value otherwise.
     slices: Slices,
@@ -157,7 +157,7 @@ impl Text {
         }
     }
 
-    pub(super) fn push(&mut self, value: &[u8]) {
+    pub(crate) fn push(&mut self, value: &[u8]) {
         self.validity.valid();
         let Some(table) = &mut self.table else {
             return self.slices.push(value);

@@ -131,7 +131,9 @@ pub(super) fn of_field<'a>(message: &Parts<'a>, number: u32, code: Code, keys: &
         Code::Any => message.message(number).map_or(Value::Absent, |any| within(any_value(&any), keys)),
         Code::Attributes => match keys {
             [] => Value::Attributes(message.clone(), number),
-            [Key::Name(key), rest @ ..] => entry_of(message, number, key).map_or(Value::Absent, |any| within(any, rest)),
+            [Key::Name(key), rest @ ..] => {
+                entry_of(message, number, key).map_or(Value::Absent, |any| within(any, rest))
+            }
             [Key::Index(_), ..] => Value::Absent,
         },
         Code::Number => of_two(message, number),
@@ -191,9 +193,11 @@ pub(crate) fn any_value<'a>(any: &Parts<'a>) -> Value<'a> {
 
 /// The value of the first entry with this key, among the `KeyValue`s in the fields `number`.
 fn entry_of<'a>(message: &Parts<'a>, number: u32, key: &str) -> Option<Value<'a>> {
-    message.all(number).map(|field| Parts::One(field.payload())).find(|entry| key_of(entry) == key.as_bytes()).map(
-        |entry| value_of(&entry),
-    )
+    message
+        .all(number)
+        .map(|field| Parts::One(field.payload()))
+        .find(|entry| key_of(entry) == key.as_bytes())
+        .map(|entry| value_of(&entry))
 }
 
 /// The key of a `KeyValue`.
