@@ -1,6 +1,6 @@
 //! Columns that are typed by row: attributes, bodies.
 
-use crate::{AnyKind, Binary, Boolean, Text, Values};
+use crate::{AnyKind, Binary, Bitmap, Boolean, Text, Values};
 
 /// A value of its own type for each row.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +77,16 @@ impl<'a> Any<'a> {
     pub fn iter(&self) -> impl ExactSizeIterator<Item = AnyValue<'a>> + Clone + use<'a> {
         let column = *self;
         (0..self.len()).map(move |row| column.get(row))
+    }
+
+    /// The rows whose value is as `wanted` says, absent ones included. It is asked once for each text that the column holds,
+    /// which may be none's, and once for each row of another type.
+    pub fn matches(&self, mut wanted: impl FnMut(AnyValue<'a>) -> bool) -> Bitmap {
+        let texts = self.text.map(|texts| texts.matches(|text| wanted(AnyValue::Text(text)))).unwrap_or_default();
+        Bitmap::from_fn(self.len(), |row| match self.kind(row) {
+            AnyKind::Text => texts.get(self.places.raw(row) as usize),
+            _ => wanted(self.get(row)),
+        })
     }
 
     /// The row's value if it is text.

@@ -4,7 +4,7 @@ mod model;
 
 use model::{Model, model};
 use proptest::prelude::*;
-use wasmill_columns::{Bitmap, Block, BlockBuilder, BlockError, Column, Kind};
+use wasmill_columns::{AnyBuilder, AnyValue, Bitmap, Block, BlockBuilder, BlockError, Column, Kind};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
@@ -100,6 +100,28 @@ fn matches_asks_once_for_each_distinct_value() {
     });
     assert_eq!((kept.ones().collect::<Vec<_>>(), asked), (vec![0, 2], vec!["checkout", "cart"]));
     assert_eq!(plain.matches(str::is_empty).ones().collect::<Vec<_>>(), [1]);
+}
+
+/// A filter over a dynamically typed column: texts are asked for once each, other rows one by one, absent ones too.
+#[test]
+fn any_matches_by_run_time_type() {
+    let mut any = AnyBuilder::new();
+    let text = any.hold(AnyValue::Text("a"));
+    [text, text].into_iter().for_each(|place| any.push_place(place));
+    [AnyValue::Int(1), AnyValue::Absent, AnyValue::Text("b"), AnyValue::Empty]
+        .into_iter()
+        .for_each(|value| any.push(value));
+    let mut builder = BlockBuilder::new();
+    any.append(&mut builder);
+    let block = builder.finish().unwrap();
+    let block = Block::check(&block).unwrap();
+    let Some(Column::Any(column)) = block.column(0) else { panic!("any") };
+    let mut asked = 0;
+    let matched = column.matches(|value| {
+        asked += 1;
+        matches!(value, AnyValue::Text("a") | AnyValue::Absent)
+    });
+    assert_eq!((matched.ones().collect::<Vec<_>>(), asked), (vec![0, 1, 3], 5));
 }
 
 /// Parts written in place, nodes first: what the host does.

@@ -4,7 +4,7 @@
 //! use wasmill_sdk::prelude::*;
 //! use wasmill_sdk::testing::Harness;
 //!
-//! struct Slow(Column<u64>);
+//! struct Slow(Column<i64>);
 //!
 //! impl Plugin for Slow {
 //!     type Config = ();
@@ -19,7 +19,7 @@
 //! }
 //!
 //! let mut plugin = Harness::<Slow>::start("null").unwrap();
-//! let answer = plugin.slice(Signal::Traces, 3).with("duration", [5_u64, 5_000_000, 7]).process().unwrap();
+//! let answer = plugin.slice(Signal::Traces, 3).with("duration", [5_i64, 5_000_000, 7]).process().unwrap();
 //! assert_eq!(answer.kept(), [1]);
 //! ```
 //!

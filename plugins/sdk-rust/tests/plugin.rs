@@ -10,13 +10,13 @@ const USER: &str = r#"attributes["user"]"#;
 #[derive(serde::Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct Config {
-    keep_status: u8,
+    keep_status: i32,
 }
 
 struct Everything {
     config: Config,
     service: Column<str>,
-    status: Column<u8>,
+    status: Column<i32>,
     user: Column<Dynamic>,
     attributes: Column<Attributes>,
     events: Column<List<str>>,
@@ -59,7 +59,7 @@ impl Plugin for Everything {
             let View::Text(names) = events.values() else { return false };
             events.places(row).any(|place| names.get(place) == Some("exception"))
         });
-        verdict.set("status.code", &exceptions, 2_u8);
+        verdict.set("status.code", &exceptions, 2_i32);
         // Whoever is a number becomes text; the others stay.
         let users = slice.column(self.user);
         let numbers: Vec<u32> =
@@ -95,7 +95,7 @@ fn a_verdict_says_what_the_plugin_meant() {
     let answer = plugin
         .slice(Signal::Traces, 3)
         .with(SERVICE, ["cart", "checkout", "cart"])
-        .with("status.code", [1_u8, 1, 0])
+        .with("status.code", [1, 1, 0])
         .with(USER, [Cell::Int(7), "ada".into(), Cell::Absent])
         .with(
             "attributes",
@@ -111,7 +111,7 @@ fn a_verdict_says_what_the_plugin_meant() {
     assert_eq!(answer.kept(), [0]);
     let pager = Some(vec!["pager".to_owned(), "archive".to_owned()]);
     assert_eq!(answer.routes(), [None, pager, None]);
-    assert_eq!(answer.column("status.code"), [Some(Cell::UInt(2)), None, Some(Cell::UInt(2))]);
+    assert_eq!(answer.column("status.code"), [Some(Cell::Int(2)), None, Some(Cell::Int(2))]);
     assert_eq!(answer.column(USER), [Some("user-7".into()), None, None]);
     let [.., removed, merged] = answer.edits() else { panic!("edits") };
     assert_eq!((removed.entries, &removed.targets[..]), (true, &[0, 2][..]), "places of the keys");
@@ -145,7 +145,7 @@ fn refusals_say_why() {
 #[test]
 #[should_panic(expected = "`status.code` was not asked for of Logs")]
 fn a_column_of_another_signal_says_so() {
-    struct Wrong(Column<u8>);
+    struct Wrong(Column<i32>);
     impl Plugin for Wrong {
         type Config = ();
         fn init((): (), needs: &mut Requirements) -> Result<Self> {
