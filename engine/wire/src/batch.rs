@@ -44,7 +44,8 @@ const CACHED_BYTES_MIN: usize = 1 << 20;
 impl WireBatch {
     /// Validates and indexes a request, and projects the wanted columns in the same pass.
     ///
-    /// Accepts exactly what `prost` accepts for the signal's export request. A buffer of 2 GiB or more is refused.
+    /// Accepts exactly what `prost` accepts for the signal's export request, but for two limits: a buffer of 2 GiB or
+    /// more is refused, and so are more than 1,048,576 records (or resources, scopes, metrics) in one request.
     pub fn parse(signal: Signal, request: Bytes, wanted: &Projection) -> Result<WireBatch, WireError> {
         let nothing;
         let wanted = if wanted.signal() == signal {

@@ -298,6 +298,29 @@ fn nesting_is_bounded_as_by_prost() {
     }
 }
 
+/// Two million empty resources, scopes, metrics or spans in a few megabytes: refused before the index outgrows them.
+#[test]
+fn the_number_of_records_is_bounded() {
+    let repeated = |number: u32, contents: &[u8], times: usize| {
+        let mut one = Vec::new();
+        put_len(&mut one, number, contents);
+        one.repeat(times)
+    };
+    let wrap = |number: u32, contents: &[u8]| repeated(number, contents, 1);
+    let max = crate::parse::RECORDS_MAX;
+    for (signal, times, taken) in
+        [(Signal::Traces, max, true), (Signal::Traces, max + 1, false), (Signal::Metrics, max + 1, false)]
+    {
+        let scope = repeated(2, &[], times);
+        let parse = |request: Vec<u8>| {
+            WireBatch::parse(signal, Bytes::from(request), &Projection::new(signal, Vec::new())).map(|_| ())
+        };
+        for request in [wrap(1, &wrap(2, &scope)), wrap(1, &scope), repeated(1, &[], times)] {
+            assert_eq!(parse(request).is_ok(), taken, "{signal}, {times}");
+        }
+    }
+}
+
 /// An empty request is a request without rows.
 #[test]
 fn empty_requests_are_taken() {

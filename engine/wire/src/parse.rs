@@ -1,6 +1,7 @@
 //! One pass over a request: is it one, and where does each part of it lie.
 //!
-//! The pass accepts what `prost` accepts with the published messages, and means the same by it: fields in any order,
+//! The pass accepts what `prost` accepts with the published messages (up to [`RECORDS_MAX`] records and
+//! [`BUFFER_LEN_MAX`] bytes), and means the same by it: fields in any order,
 //! parents behind their children, singular messages that repeat (they merge), unknown fields and groups (they are kept in
 //! the header that they came in), over-long varints, nesting up to [`DEPTH_MAX`]. A metric whose `data` changes its type
 //! on the way loses the points that came before the change, as it does in `prost`; these are still validated.
@@ -20,6 +21,11 @@ use crate::{Extent, IdFaults, Index, MetricKind, Parent, Projection, Record, Sig
 
 /// Buffers are shorter than this, because Arrow's views and offsets hold 31 bits.
 pub(crate) const BUFFER_LEN_MAX: usize = (1 << 31) - 1;
+
+/// Records in one request, and parents of each level. A record can be as short as two bytes, and its place in the index
+/// takes twenty, those in columns more: without a limit, 64 MiB of empty records would cost gigabytes. Exporters send
+/// thousands at a time. This, with the limit on the length, is all that is refused of what `prost` accepts.
+pub(crate) const RECORDS_MAX: usize = 1 << 20;
 
 /// A request, taken apart.
 pub(crate) struct Parsed {
@@ -106,6 +112,7 @@ impl Parser<'_> {
     fn resource(&mut self, from: usize, end: usize) -> Result<(), Fault> {
         const DEPTH: u32 = DEPTH_MAX - 1;
         let (number_own, first) = (self.index.resources.len(), self.open.len());
+        room(self.index.resources.len(), from)?;
         self.index.resources.push(Parent { parent: 0, header: (0, 0), header_len: 0 });
         let bytes = &self.bytes[..end];
         let mut at = from;
@@ -129,6 +136,7 @@ impl Parser<'_> {
     fn scope(&mut self, from: usize, end: usize, parent: u32) -> Result<(), Fault> {
         const DEPTH: u32 = DEPTH_MAX - 2;
         let (number_own, first) = (self.index.scopes.len(), self.open.len());
+        room(self.index.scopes.len(), from)?;
         self.index.scopes.push(Parent { parent, header: (0, 0), header_len: 0 });
         let bytes = &self.bytes[..end];
         let record = match self.signal {
@@ -164,6 +172,7 @@ impl Parser<'_> {
         const DEPTH: u32 = DEPTH_MAX - 3;
         let (number_own, first) = (self.index.metrics.len(), self.open.len());
         let first_record = self.index.records.len();
+        room(self.index.metrics.len(), from)?;
         self.index.metrics.push(Parent { parent, header: (0, 0), header_len: 0 });
         self.data.clear();
         let mut kind = MetricKind::None;
@@ -219,6 +228,7 @@ impl Parser<'_> {
 
     /// A record whose field starts at `start` and whose message is `from..end`; `depth` is its parent's.
     fn record(&mut self, start: usize, from: usize, end: usize, of: Of, depth: u32) -> Result<(), Fault> {
+        room(self.index.records.len(), start)?;
         self.seen.clear();
         scan(self.bytes, from, end, of.shape, depth - 1, &mut self.seen)?;
         let record = Record {
@@ -278,6 +288,12 @@ impl Parser<'_> {
         self.index.extents.extend(self.open.drain(first..));
         ((from, self.index.extents.len() as u32), len)
     }
+}
+
+/// Whether there may be one more of what there are `len`.
+#[inline]
+fn room(len: usize, at: usize) -> Result<(), Fault> {
+    if len < RECORDS_MAX { Ok(()) } else { Err(Fault::new(at, "more than 1,048,576 records or parents")) }
 }
 
 /// Where the message of a child lies. Never nested too deep: the levels of a request are five, and the limit is 100.
