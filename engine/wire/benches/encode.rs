@@ -106,7 +106,10 @@ fn steps(signal: Signal) -> (usize, Vec<Step>) {
         ("prost decode + encode", Box::new(move || drop(black_box(prost_round_trip(signal, black_box(&request)))))),
         ("encode all", with(encode_step, &all)),
         ("encode one in ten", with(encode_step, &tenth)),
-        ("compact one in ten", with(|signal, batch, some| drop(black_box(compact(signal, batch.index(), some))), &tenth)),
+        (
+            "compact one in ten",
+            with(|signal, batch, some| drop(black_box(compact(signal, batch.index(), some))), &tenth),
+        ),
         (
             "merge four, all rows",
             with(|signal, batch, all| drop(black_box(merge(signal, &[(batch.index(), all); 4]))), &all),

@@ -6,13 +6,13 @@
 mod requests;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use arrow_buffer::BooleanBuffer;
-use bytes::Bytes;
 use proptest::prelude::*;
+use requests::check::{parse, some_rows};
 use requests::meaning::{self, Row};
-use requests::{Choices, corpus, model, odd};
-use wasmill_wire::{Projection, Selection, Signal, WireBatch, compact, encode, encode_limited, encoded_len, merge};
+use requests::{Choices, check, corpus, model, odd};
+use wasmill_wire::{Index, Selection, Signal, WireBatch, encode, encode_limited, merge};
 
 fn signal() -> impl Strategy<Value = Signal> {
     prop::sample::select(&Signal::ALL[..])
@@ -20,17 +20,6 @@ fn signal() -> impl Strategy<Value = Signal> {
 
 fn choices() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(any::<u8>(), 0..3000)
-}
-
-fn parse(signal: Signal, request: &[u8]) -> WireBatch {
-    let nothing = Projection::new(signal, Vec::new());
-    WireBatch::parse(signal, Bytes::copy_from_slice(request), &nothing).expect("a request that prost takes")
-}
-
-fn some_rows(c: &mut Choices<'_>, rows: usize) -> (Vec<bool>, Selection) {
-    let keep: Vec<bool> = (0..rows).map(|_| c.once_in(2)).collect();
-    let selection = Selection::from_bits(BooleanBuffer::from(keep.clone()));
-    (keep, selection)
 }
 
 /// Rows as they are, without the parents that have none.
@@ -42,48 +31,18 @@ fn occupied(signal: Signal, rows: Vec<Row>) -> Vec<Row> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// All rows kept: the same rows in the same order, unknown fields and empty parents included.
+    /// All rows kept.
     #[test]
     fn identity(signal in signal(), bytes in choices()) {
-        let request = odd(signal, &mut Choices::new(&bytes));
-        let batch = parse(signal, &request);
-        let all = Selection::all(batch.rows());
-        let out = encode(signal, batch.index(), &all);
-        prop_assert_eq!(out.len(), encoded_len(signal, batch.index(), &all));
-        prop_assert_eq!(meaning::rows(signal, &out), meaning::rows(signal, &request));
-        let (before, after) = (model::decode(signal, &request).unwrap(), model::decode(signal, &out).unwrap());
-        prop_assert_eq!(format!("{after:?}"), format!("{before:?}"));
-        prop_assert_eq!(batch.rows(), before.rows().len());
+        check::identity(signal, &odd(signal, &mut Choices::new(&bytes)));
     }
 
-    /// Some rows kept: these, in their order; parents that lost all rows are gone, parents that never had any are not.
-    /// The same from a compact copy, which holds no more than what was kept.
+    /// Some rows kept, and copied to a buffer of their own.
     #[test]
     fn filter_and_compact(signal in signal(), bytes in choices()) {
         let mut c = Choices::new(&bytes);
         let request = odd(signal, &mut c);
-        let batch = parse(signal, &request);
-        let (keep, selection) = some_rows(&mut c, batch.rows());
-        let out = encode(signal, batch.index(), &selection);
-        prop_assert_eq!(out.len(), encoded_len(signal, batch.index(), &selection));
-        let mut expected = model::decode(signal, &request).unwrap();
-        expected.filter(&keep);
-        prop_assert_eq!(format!("{:?}", model::decode(signal, &out).unwrap()), format!("{expected:?}"));
-
-        let (all, _) = meaning::rows(signal, &request);
-        let mut row = keep.iter();
-        let depth = if signal == Signal::Metrics { 4 } else { 3 };
-        let kept = all.into_iter().filter(|parts| parts.len() < depth || *row.next().unwrap()).collect();
-        let (rows, unknown) = meaning::rows(signal, &out);
-        prop_assert_eq!(meaning::sorted(rows), meaning::sorted(kept));
-
-        let small = compact(signal, batch.index(), &selection);
-        prop_assert_eq!(small.index().buffers.len(), 1);
-        prop_assert!(small.index().buffers[0].len() <= out.len());
-        let again = encode(signal, small.index(), &Selection::all(small.rows()));
-        let (rows, unknown_again) = meaning::rows(signal, &again);
-        prop_assert_eq!(meaning::sorted(rows), meaning::sorted(meaning::rows(signal, &out).0));
-        prop_assert_eq!(unknown_again, unknown);
+        check::filter_and_compact(signal, &request, &mut c);
     }
 
     /// Several requests, some rows of each: all these rows with the parents that they had, and parents that are the same
@@ -92,7 +51,7 @@ proptest! {
     fn merged(signal in signal(), bytes in choices()) {
         let mut c = Choices::new(&bytes);
         let requests: Vec<Vec<u8>> = (0..1 + c.below(3)).map(|_| odd(signal, &mut c)).collect();
-        let batches: Vec<WireBatch> = requests.iter().map(|request| parse(signal, request)).collect();
+        let batches: Vec<Arc<WireBatch>> = requests.iter().map(|request| parse(signal, request)).collect();
         let selections: Vec<Selection> = batches.iter().map(|batch| some_rows(&mut c, batch.rows()).1).collect();
         // The first one twice, as two branches of one request would come.
         let twice = batches.iter().zip(&selections).chain([(&batches[0], &selections[0])]);
@@ -110,10 +69,15 @@ proptest! {
         let (merged_rows, merged_unknown) = meaning::rows(signal, &out);
         prop_assert_eq!(meaning::sorted(merged_rows), meaning::sorted(rows));
         prop_assert_eq!(merged_unknown, unknown);
-        let order = |rows: &[model::Row]| rows.iter().map(|row| format!("{:?}", row.record)).collect::<Vec<_>>();
-        let first = order(&model::decode(signal, &encode(signal, parts[0].0, parts[0].1)).unwrap().rows());
+        // Records in the order of the parts, whichever parents they come to share.
+        let records = |index: &Index, row: usize| {
+            let record = &index.records[row];
+            index.buffers[record.buffer as usize].slice(record.offset as usize..(record.offset + record.len) as usize)
+        };
+        let of_parts = parts.iter().flat_map(|&(index, selection)| selection.rows().map(move |row| records(index, row)));
+        let of_merged = (0..merged.rows()).map(|row| records(merged.index(), row));
+        prop_assert!(of_merged.eq(of_parts));
         prop_assert_eq!(merged.rows(), parts.iter().map(|(_, selection)| selection.count()).sum::<usize>());
-        prop_assert_eq!(first.len(), parts[0].1.count());
     }
 
     /// Cut to a length: every row once, in order, none longer than it may be unless it is a single row; what has no rows
@@ -158,6 +122,26 @@ fn merging_joins_equal_parents() {
         };
         assert_eq!(with_rows(&merged), with_rows(&alone));
     }
+}
+
+/// The requests of the parser's fuzz corpus, as far as they are such, go through everything that the fuzz target
+/// `roundtrip` does to them.
+#[test]
+fn the_fuzzers_corpus_goes_round() {
+    let corpus_dir = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/parse");
+    let mut valid = 0;
+    for file in std::fs::read_dir(corpus_dir).expect("the corpus") {
+        let input = std::fs::read(file.expect("an entry").path()).expect("a file");
+        let Some((&first, request)) = input.split_first() else { continue };
+        let signal = Signal::ALL[first as usize % 3];
+        if model::decode(signal, request).is_ok() {
+            valid += 1;
+            for seed in 0..8 {
+                check::all(signal, request, &corpus(seed));
+            }
+        }
+    }
+    assert!(valid >= 10, "{valid} valid requests in the corpus");
 }
 
 /// The generator makes what it is for: rows of each kind, unknown fields at each level, parents without rows.

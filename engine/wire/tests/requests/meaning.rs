@@ -63,7 +63,8 @@ fn merge(into: &mut Meaning, schema: &Schema, message: &[u8]) {
             (Type::PackedFixed64 | Type::PackedVarint | Type::Texts, payload) => values.push(one(&payload)),
             (kind, payload) => {
                 *values = vec![one(&payload)];
-                let default = matches!(&values[0], Val::Number(0)) || matches!(&values[0], Val::Bytes(bytes) if bytes.is_empty());
+                let default =
+                    matches!(&values[0], Val::Number(0)) || matches!(&values[0], Val::Bytes(bytes) if bytes.is_empty());
                 if default && !kind.is_case() && !matches!(kind, Type::Optional64) {
                     into.fields.remove(&number);
                 }

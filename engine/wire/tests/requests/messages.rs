@@ -24,7 +24,8 @@ use super::Choices;
 /// Few, so that they repeat.
 pub const KEYS: [&str; 6] = ["a", "b", "http.route", "", "ключ", "k.of.some.length.beyond.the.inline.ones.of.arrow"];
 
-const TEXTS: [&str; 6] = ["", "x", "checkout", "/api/orders/{id}", "žluťoučký kůň", "a text that is longer than most of them are"];
+const TEXTS: [&str; 6] =
+    ["", "x", "checkout", "/api/orders/{id}", "žluťoučký kůň", "a text that is longer than most of them are"];
 
 fn many<T>(c: &mut Choices<'_>, max: usize, mut one: impl FnMut(&mut Choices<'_>) -> T) -> Vec<T> {
     let n = c.below(max + 1);
@@ -153,7 +154,11 @@ pub fn logs(c: &mut Choices<'_>) -> ExportLogsServiceRequest {
     ExportLogsServiceRequest {
         resource_logs: many(c, 3, |c| ResourceLogs {
             resource: resource(c),
-            scope_logs: many(c, 3, |c| ScopeLogs { scope: scope(c), log_records: many(c, 5, log), schema_url: text(c) }),
+            scope_logs: many(c, 3, |c| ScopeLogs {
+                scope: scope(c),
+                log_records: many(c, 5, log),
+                schema_url: text(c),
+            }),
             schema_url: text(c),
         }),
     }
@@ -190,13 +195,7 @@ pub fn metrics(c: &mut Choices<'_>) -> ExportMetricsServiceRequest {
 }
 
 fn metric(c: &mut Choices<'_>) -> Metric {
-    Metric {
-        name: text(c),
-        description: text(c),
-        unit: text(c),
-        metadata: attributes(c, 1),
-        data: data(c),
-    }
+    Metric { name: text(c), description: text(c), unit: text(c), metadata: attributes(c, 1), data: data(c) }
 }
 
 fn data(c: &mut Choices<'_>) -> Option<Data> {
@@ -208,10 +207,7 @@ fn data(c: &mut Choices<'_>) -> Option<Data> {
             aggregation_temporality: int(c),
             is_monotonic: c.once_in(2),
         }),
-        3 => Data::Histogram(Histogram {
-            data_points: many(c, 3, histogram_point),
-            aggregation_temporality: int(c),
-        }),
+        3 => Data::Histogram(Histogram { data_points: many(c, 3, histogram_point), aggregation_temporality: int(c) }),
         4 => Data::ExponentialHistogram(ExponentialHistogram {
             data_points: many(c, 3, exponential_point),
             aggregation_temporality: int(c),

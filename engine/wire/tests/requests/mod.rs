@@ -5,9 +5,10 @@
 
 #![allow(dead_code, reason = "each test crate, and the fuzz target, uses a part of it")]
 
+pub mod check;
+pub mod meaning;
 pub mod messages;
 pub mod model;
-pub mod meaning;
 pub mod odd;
 pub mod schema;
 pub mod values;

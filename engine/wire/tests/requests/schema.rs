@@ -28,8 +28,8 @@ pub enum Type {
 }
 
 use Type::{
-    Bytes, Case64, CaseBytes, CaseOne, CaseVarint, Fixed32, Fixed64, Many, One, Optional64, PackedFixed64, PackedVarint, Texts,
-    Varint,
+    Bytes, Case64, CaseBytes, CaseOne, CaseVarint, Fixed32, Fixed64, Many, One, Optional64, PackedFixed64,
+    PackedVarint, Texts, Varint,
 };
 
 impl Type {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow_array::builder::{BinaryBuilder, BooleanBuilder, FixedSizeBinaryBuilder, StringBuilder};
 use arrow_array::types::UInt32Type;
 use arrow_array::{
-    Array, ArrayRef, DictionaryArray, Float64Array, Int32Array, Int64Array, MapArray, NullArray, StringArray, StructArray,
-    UInt32Array, UInt64Array, UnionArray,
+    Array, ArrayRef, DictionaryArray, Float64Array, Int32Array, Int64Array, MapArray, NullArray, StringArray,
+    StructArray, UInt32Array, UInt64Array, UnionArray,
 };
 use arrow_buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, Fields, UnionFields};
