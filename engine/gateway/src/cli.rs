@@ -8,6 +8,7 @@ mod run;
 mod validate;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -162,7 +163,18 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 /// Says on standard error why a command failed.
 fn failed(code: u8, lines: impl IntoIterator<Item = String>) -> ExitCode {
     for line in lines {
-        eprintln!("wasmill: {line}");
+        complain(&format!("wasmill: {line}\n"));
     }
     ExitCode::from(code)
+}
+
+/// Writes to standard output. Unlike `print!`, it does not panic when nobody reads.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Writes to standard error, as [`say`].
+fn complain(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }

@@ -10,6 +10,7 @@
 //! With a queue the sender is answered on acceptance; without one, when the backend has answered. What is given up after that
 //! answer is logged and counted (`otelcol_exporter_send_failed_…`): nobody else would hear of it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -166,13 +167,22 @@ impl Drop for Outlet {
 /// Leases, delivers and acks until the queue is closed and empty.
 async fn consume(delivery: Arc<Delivery>, queue: MemoryQueue) {
     while let Some(lease) = queue.lease().await {
-        let request = delivery.exporter.prepare(lease.batch());
-        delivery.deliver(&request, None).await;
+        // A batch that an exporter cannot even write must not end its consumer, and must not come back to the next one.
+        let prepared = catch_unwind(AssertUnwindSafe(|| delivery.exporter.prepare(lease.batch())));
+        match prepared {
+            Ok(request) => drop(delivery.deliver(&request, None).await),
+            Err(_) => delivery.given_up(lease.batch().selection().count() as u64),
+        }
         lease.ack();
     }
 }
 
 impl Delivery {
+    fn given_up(&self, rows: u64) {
+        self.metrics.send_failed(rows);
+        tracing::error!(exporter = %self.name, signal = %self.signal, rows, "the exporter failed on a batch, which is lost");
+    }
+
     /// Attempts until the backend has it, refuses it for good, or there is no more time.
     async fn deliver(&self, request: &Request, deadline: Option<Instant>) -> Outcome {
         let mut backoff = self.retry.as_ref().map(Backoff::start);

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use wasmill_host::Inspection;
 
-use super::{EXIT_FAILED, EXIT_WRONG, HostArgs, Output, failed, runtime};
+use super::{EXIT_FAILED, EXIT_WRONG, HostArgs, Output, failed, runtime, say};
 use crate::engine::chain;
 
 pub fn inspect(file: &Path, config: Option<&str>, output: Output, host: &HostArgs) -> ExitCode {
@@ -28,9 +28,9 @@ pub fn inspect(file: &Path, config: Option<&str>, output: Output, host: &HostArg
     };
     let inspection = runtime.block_on(host.inspect(&bytes, config.as_ref()));
     match output {
-        Output::Text => print!("{}", text(file, &inspection)),
+        Output::Text => say(&text(file, &inspection)),
         Output::Json => match serde_json::to_string_pretty(&inspection) {
-            Ok(json) => println!("{json}"),
+            Ok(json) => say(&format!("{json}\n")),
             Err(error) => return failed(EXIT_FAILED, [chain(&error)]),
         },
     }

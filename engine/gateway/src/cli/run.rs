@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use wasmill_transport::Budget;
 
-use super::{ConfigArgs, EXIT_FAILED, EXIT_WRONG, HostArgs, failed, runtime};
+use super::{ConfigArgs, EXIT_FAILED, EXIT_WRONG, HostArgs, complain, failed, runtime, say};
 use crate::admission::default_budget_bytes;
 use crate::engine::{Engine, EngineError, Left, Options, chain};
 use crate::telemetry::{LogHandle, init_logs};
@@ -20,11 +20,11 @@ pub fn run(config: &ConfigArgs, host: &HostArgs) -> ExitCode {
     let (settings, warnings) = match config.load() {
         Ok(loaded) => loaded,
         Err(errors) => {
-            eprint!("{errors}");
+            complain(&errors);
             return ExitCode::from(EXIT_WRONG);
         }
     };
-    eprint!("{warnings}");
+    complain(&warnings);
     let logs = init_logs(&settings.telemetry.logs);
     let host = match host.host() {
         Ok(host) => host,
@@ -54,7 +54,7 @@ async fn serve(engine: Engine, config: &ConfigArgs, logs: Option<LogHandle>) -> 
     let mut hangup = signal(SignalKind::hangup())?;
     let mut files = Files::new(config);
     files.watch(&engine).await;
-    println!("wasmill: ready: {}", engine.listening().await.join(", "));
+    say(&format!("wasmill: ready: {}\n", engine.listening().await.join(", ")));
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
@@ -144,10 +144,10 @@ fn report(left: Left) -> ExitCode {
             in_flight,
             "ended before everything was delivered"
         );
-        eprintln!(
-            "wasmill: left undelivered: {} requests with {} rows in sending queues, {in_flight} requests under way",
+        complain(&format!(
+            "wasmill: left undelivered: {} requests with {} rows in sending queues, {in_flight} requests under way\n",
             queued.requests, queued.rows
-        );
+        ));
     }
     ExitCode::SUCCESS
 }

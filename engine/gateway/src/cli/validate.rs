@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use wasmill_config::Processor;
 
-use super::{ConfigArgs, EXIT_FAILED, EXIT_WRONG, HostArgs, failed, runtime};
+use super::{ConfigArgs, EXIT_FAILED, EXIT_WRONG, HostArgs, complain, failed, runtime, say};
 use crate::build::{Built, Plugins, Workshop, build};
 use crate::engine::{EngineError, chain};
 use crate::telemetry::Metrics;
@@ -14,11 +14,11 @@ pub fn validate(config: &ConfigArgs, host: &HostArgs) -> ExitCode {
     let (settings, warnings) = match config.load() {
         Ok(loaded) => loaded,
         Err(errors) => {
-            eprint!("{errors}");
+            complain(&errors);
             return ExitCode::from(EXIT_WRONG);
         }
     };
-    eprint!("{warnings}");
+    complain(&warnings);
     let host = match host.host() {
         Ok(host) => host,
         Err(error) => return failed(EXIT_FAILED, [chain(&error)]),
@@ -33,7 +33,7 @@ pub fn validate(config: &ConfigArgs, host: &HostArgs) -> ExitCode {
         let plugins = Plugins::load(&workshop.host, sources, None).await;
         match build(&workshop, settings, plugins, None).await {
             Ok(built) => {
-                print!("{}", summary(&built));
+                say(&summary(&built));
                 ExitCode::SUCCESS
             }
             Err(errors) => failed(EXIT_WRONG, EngineError::from(errors).lines()),
