@@ -118,8 +118,14 @@ impl TelemetryBatch {
         }
     }
 
-    /// The selected rows as a request.
+    /// The selected rows as a request: as it came where all of it is selected and nothing was changed, which copies nothing.
     pub fn encode(&self) -> Bytes {
+        if self.selection.is_all()
+            && self.overlay.is_none()
+            && let Some(request) = self.base.request()
+        {
+            return request.clone();
+        }
         encode(self.signal(), self.index(), &self.selection)
     }
 

@@ -223,3 +223,117 @@ impl Drop for MemoryLease {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+    use prost::Message;
+    use wasmill_batch::{Acked, RequestContext};
+    use wasmill_wire::{Projection, Signal, WireBatch};
+
+    use super::*;
+
+    /// A batch of so many spans, and who waits for it.
+    fn batch(spans: usize) -> (TelemetryBatch, Acked) {
+        let scope = ScopeSpans { spans: vec![Span::default(); spans], ..ScopeSpans::default() };
+        let resource = ResourceSpans { scope_spans: vec![scope], ..ResourceSpans::default() };
+        let request = ExportTraceServiceRequest { resource_spans: vec![resource] }.encode_to_vec();
+        let nothing = Projection::new(Signal::Traces, Vec::new());
+        let base = WireBatch::parse(Signal::Traces, request.into(), &nothing).unwrap();
+        let (ack, acked) = Ack::new();
+        (TelemetryBatch::new(Arc::new(base), Arc::new(RequestContext::default()), ack), acked)
+    }
+
+    fn is_ready<F: Future>(future: F) -> bool {
+        matches!(pin!(future).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(_))
+    }
+
+    /// A batch is appended: its sender is told what a queue in memory promises, and it counts until its lease is acked.
+    #[tokio::test]
+    async fn what_is_appended_counts_until_it_is_acked() {
+        let queue = MemoryQueue::new(10);
+        let (first, acked) = batch(3);
+        assert!(queue.append(first).await.is_ok());
+        assert_eq!(acked.await, Outcome::HeldInMemory);
+        assert_eq!((queue.held().requests, queue.held().rows), (1, 3));
+        assert!(queue.held().retained_bytes > 0);
+        let lease = queue.lease().await.unwrap();
+        assert_eq!(lease.batch().selection().count(), 3);
+        assert_eq!(queue.held().requests, 1, "it is lent, not gone");
+        lease.ack();
+        assert_eq!(queue.held(), Held::default());
+    }
+
+    /// A consumer ends with a batch in its hands: the batch is the next one again, before those that came later.
+    #[tokio::test]
+    async fn a_lease_that_is_dropped_goes_back_to_the_head() {
+        let queue = MemoryQueue::new(10);
+        for spans in [1, 2] {
+            assert!(queue.append(batch(spans).0).await.is_ok());
+        }
+        drop(queue.lease().await.unwrap());
+        let order = [queue.lease().await.unwrap(), queue.lease().await.unwrap()];
+        assert_eq!(order.map(|lease| lease.batch().selection().count()), [1, 2]);
+    }
+
+    /// No room: the batch comes back with its sender still waiting, and room is told of when something is acked.
+    #[tokio::test]
+    async fn a_full_queue_takes_nothing_until_there_is_room() {
+        let queue = MemoryQueue::new(1);
+        assert!(queue.append(batch(1).0).await.is_ok());
+        let (second, mut acked) = batch(1);
+        let Err(Rejected { batch: second, reason }) = queue.append(second).await else { panic!("it was full") };
+        assert_eq!(reason, RejectedReason::Full);
+        assert!(!is_ready(&mut acked), "its ack is not resolved");
+        let mut room = pin!(queue.room());
+        assert!(!is_ready(&mut room));
+        queue.lease().await.unwrap().ack();
+        room.await;
+        assert!(queue.append(second).await.is_ok());
+        assert_eq!(acked.await, Outcome::HeldInMemory);
+    }
+
+    /// A queue is closed: it takes nothing more, what is there is still lent out, and consumers end when it is empty.
+    #[tokio::test]
+    async fn a_closed_queue_empties_and_ends() {
+        let queue = MemoryQueue::new(10);
+        assert!(queue.append(batch(1).0).await.is_ok());
+        queue.close();
+        let Err(rejected) = queue.append(batch(1).0).await else { panic!("it was closed") };
+        assert_eq!(rejected.reason, RejectedReason::Closed);
+        let lease = queue.lease().await.unwrap();
+        let mut end = pin!(queue.lease());
+        assert!(!is_ready(&mut end), "what is lent may still come back");
+        lease.ack();
+        assert!(end.await.is_none());
+    }
+
+    /// Many consumers and many batches: each batch is lent to one consumer, none is forgotten.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_batch_is_leased_once() {
+        let queue = MemoryQueue::new(1_000);
+        let mut consumers = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let queue = queue.clone();
+            consumers.spawn(async move {
+                let mut rows = 0;
+                while let Some(lease) = queue.lease().await {
+                    rows += lease.batch().selection().count();
+                    lease.ack();
+                }
+                rows
+            });
+        }
+        for spans in 1..=200 {
+            assert!(queue.append(batch(spans).0).await.is_ok());
+        }
+        queue.close();
+        let rows: usize = consumers.join_all().await.into_iter().sum();
+        assert_eq!(rows, 200 * 201 / 2);
+    }
+}

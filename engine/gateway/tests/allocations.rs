@@ -85,7 +85,8 @@ service:
 fn attributes(record: usize) -> Vec<KeyValue> {
     let value = |i: usize| match i {
         3 if record.is_multiple_of(3) => "drop".to_owned(),
-        _ => format!("value {} of record {record}", i % 4),
+        // Twenty values for each key: what repeats, as attributes do, is what dictionaries are for.
+        _ => format!("value {} of key {i}", record % 20),
     };
     let attribute = |i: usize| KeyValue {
         key: format!("key-{i}"),

@@ -14,6 +14,8 @@ pub struct WireBatch {
     signal: Signal,
     index: Index,
     id_faults: IdFaults,
+    /// Whether the index's one buffer is the request as it came.
+    is_request: bool,
     cache: Mutex<Cache>,
 }
 
@@ -56,7 +58,11 @@ impl WireBatch {
         };
         match parse::parse(signal, &request, wanted) {
             Ok(parsed) => {
-                let batch = WireBatch { id_faults: parsed.id_faults, ..WireBatch::from_index(signal, parsed.index) };
+                let batch = WireBatch {
+                    id_faults: parsed.id_faults,
+                    is_request: true,
+                    ..WireBatch::from_index(signal, parsed.index)
+                };
                 batch.keep(wanted.columns().iter().zip(parsed.columns));
                 Ok(batch)
             }
@@ -66,7 +72,7 @@ impl WireBatch {
 
     /// A batch over an index that was made of valid parts.
     pub(crate) fn from_index(signal: Signal, index: Index) -> WireBatch {
-        WireBatch { signal, index, id_faults: IdFaults::default(), cache: Mutex::default() }
+        WireBatch { signal, index, id_faults: IdFaults::default(), is_request: false, cache: Mutex::default() }
     }
 
     pub fn signal(&self) -> Signal {
@@ -75,6 +81,12 @@ impl WireBatch {
 
     pub fn index(&self) -> &Index {
         &self.index
+    }
+
+    /// The request that this was parsed from, for who passes on all of it: no byte is copied. `None`: it was merged, compacted
+    /// or edited, and has to be [encoded](crate::encode).
+    pub fn request(&self) -> Option<&Bytes> {
+        self.index.buffers.first().filter(|_| self.is_request)
     }
 
     /// Rows: spans, log records, data points.

@@ -185,11 +185,8 @@ mod tests {
 
     fn logs() -> Vec<u8> {
         let map = KeyValueList { values: vec![text("currency", "EUR")] };
-        let nested = KeyValue {
-            key: "conversion".to_owned(),
-            value: value(Value::KvlistValue(map)),
-            ..KeyValue::default()
-        };
+        let nested =
+            KeyValue { key: "conversion".to_owned(), value: value(Value::KvlistValue(map)), ..KeyValue::default() };
         let record = LogRecord {
             time_unix_nano: 1_581_452_773_000_000_789,
             severity_number: 9,
@@ -297,11 +294,8 @@ SpanEvent #0
     /// A flood: the first batches of a second are written, then each so manieth.
     #[test]
     fn a_flood_is_sampled() {
-        let settings = wasmill_config::DebugExporter {
-            verbosity: Verbosity::Basic,
-            sampling_initial: 2,
-            sampling_thereafter: 3,
-        };
+        let settings =
+            wasmill_config::DebugExporter { verbosity: Verbosity::Basic, sampling_initial: 2, sampling_thereafter: 3 };
         let exporter = DebugExporter::new("debug".into(), settings);
         // Within one second, or a few: the clock is real, and a new second starts anew.
         let sampled: Vec<bool> = (0..8).map(|_| exporter.is_sampled()).collect();

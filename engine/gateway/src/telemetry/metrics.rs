@@ -224,7 +224,7 @@ impl Collector for ProcessMetrics {
             cpu.metric_type(),
         )?;
         cpu.encode(metric)?;
-        let rss = ConstGauge::new(process::memory_rss_bytes() as f64);
+        let rss = ConstGauge::new(process::memory_rss_bytes());
         let metric = encoder.encode_descriptor(
             "otelcol_process_memory_rss_bytes",
             "Total physical memory (resident set size)",

@@ -5,7 +5,9 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use prost::Message;
 use wasmill_wire::Signal;
 
-use crate::language::{Backend, Gateway, logs, metrics, names, spans, spans_of, text_of};
+use crate::language::{
+    Backend, Gateway, logs, logs_with_ids, metrics, names, spans, spans_of, spans_with_ids, text_of,
+};
 
 /// A filter and an enricher before one exporter, for all signals.
 const FILTER_AND_ENRICH: &str = r#"
@@ -185,4 +187,41 @@ service:
         client.spans(spans(&["fine"])).await.unwrap();
     }
     assert_eq!(names(&backend.spans(2).await), ["fine", "fine"]);
+}
+
+/// Ids of a wrong length: such spans are refused by partial success, such log records lose their ids, and both are counted.
+#[tokio::test(flavor = "multi_thread")]
+async fn ids_of_a_wrong_length_are_settled() {
+    let backend = Backend::start().await;
+    let gateway = Gateway::start(&format!(
+        r#"
+exporters:
+  otlp: {{endpoint: '{}', tls: {{insecure: true}}}}
+service:
+  pipelines:
+    traces: {{receivers: [otlp], exporters: [otlp]}}
+    logs: {{receivers: [otlp], exporters: [otlp]}}
+"#,
+        backend.grpc()
+    ))
+    .await;
+    for client in [gateway.grpc().await, gateway.http().await] {
+        let accepted = client.spans(spans_with_ids(&[(16, 8), (15, 8), (16, 9), (16, 8)])).await.unwrap();
+        assert_eq!(accepted.rejected, 2);
+        assert!(accepted.message.contains("2 spans"), "{}", accepted.message);
+        let accepted = client.send(Signal::Logs, logs_with_ids(&[(16, 8), (3, 8), (0, 0)])).await.unwrap();
+        assert_eq!((accepted.rejected, accepted.message.as_str()), (0, ""));
+    }
+    assert_eq!(names(&backend.spans(4).await), ["16/8", "16/8", "16/8", "16/8"]);
+    for request in backend.requests(Signal::Logs, 2).await {
+        let request = ExportLogsServiceRequest::decode(&*request).unwrap();
+        let records = request.resource_logs[0].scope_logs[0].log_records.iter();
+        let lengths: Vec<(usize, usize)> =
+            records.map(|record| (record.trace_id.len(), record.span_id.len())).collect();
+        assert_eq!(lengths, [(16, 8), (0, 0), (0, 0)]);
+    }
+    let grpc = |name: &str| gateway.metric(&format!(r#"{name}{{receiver="otlp",transport="grpc"}}"#));
+    assert_eq!(grpc("otelcol_receiver_accepted_spans_total"), Some(2.0));
+    assert_eq!(grpc("otelcol_receiver_refused_spans_total"), Some(2.0));
+    assert_eq!(grpc("wasmill_receiver_cleared_ids_total"), Some(1.0));
 }

@@ -3,13 +3,15 @@
 use crate::language::{Backend, Gateway, names, spans};
 
 fn hostile(backend: &Backend, on_fault: &str, what: &str) -> (tempfile::TempDir, String) {
+    // What ends by itself has as long as it takes on a busy machine.
+    let deadline = if what.contains("loop") { "100ms" } else { "50s" };
     let plugins = tempfile::tempdir().unwrap();
     let plugin = plugins.path().join("hostile.wasm");
     std::fs::write(&plugin, wasmill_fixtures::hostile()).unwrap();
     let yaml = format!(
         r#"
 processors:
-  wasm/hostile: {{plugin: '{}', on_fault: {on_fault}, config: {what}}}
+  wasm/hostile: {{plugin: '{}', on_fault: {on_fault}, config: {what}, limits: {{call_deadline: {deadline}}}}}
 exporters:
   otlp: {{endpoint: '{}', tls: {{insecure: true}}}}
 service:

@@ -13,7 +13,7 @@ use std::time::Duration;
 pub use backend::Backend;
 pub use client::Client;
 pub use engine::Gateway;
-pub use telemetry::{logs, metrics, names, poisoned, spans, spans_of, stamps, text_of};
+pub use telemetry::{logs, logs_with_ids, metrics, names, poisoned, spans, spans_of, spans_with_ids, stamps, text_of};
 
 /// Longer than anything takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);

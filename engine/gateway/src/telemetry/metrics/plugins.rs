@@ -157,7 +157,7 @@ fn encode_counts(encoder: &mut DescriptorEncoder<'_>, totals: &[Total<'_>]) -> f
     for (name, help, value) in gauges {
         let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
         for total in totals {
-            ConstGauge::new(value(total) as f64).encode(metric.encode_family(&[("plugin", total.0)])?)?;
+            ConstGauge::new(value(total)).encode(metric.encode_family(&[("plugin", total.0)])?)?;
         }
     }
     let help = "Attempts to put another plugin into the stage";

@@ -92,7 +92,7 @@ impl Collector for QueueMetrics {
                 encoder.encode_descriptor(name, help, None, prometheus_client::metrics::MetricType::Gauge)?;
             for ((exporter, signal), sum) in &sums {
                 let labels = [("exporter", exporter.as_str()), ("data_type", signal.name())];
-                ConstGauge::new(value(sum) as f64).encode(metric.encode_family(&labels)?)?;
+                ConstGauge::new(value(sum) as u64).encode(metric.encode_family(&labels)?)?;
             }
         }
         Ok(())

@@ -24,6 +24,31 @@ pub fn spans<N: AsRef<str>>(names: &[N]) -> Bytes {
     spans_with(names, &[])
 }
 
+/// A span for each pair of lengths: of its trace id and of its span id.
+pub fn spans_with_ids(lengths: &[(usize, usize)]) -> Bytes {
+    let spans = lengths.iter().map(|&(trace, span)| Span {
+        trace_id: vec![1; trace],
+        span_id: vec![1; span],
+        name: format!("{trace}/{span}"),
+        ..Span::default()
+    });
+    let scope = ScopeSpans { spans: spans.collect(), ..ScopeSpans::default() };
+    let resource = ResourceSpans { scope_spans: vec![scope], ..ResourceSpans::default() };
+    ExportTraceServiceRequest { resource_spans: vec![resource] }.encode_to_vec().into()
+}
+
+/// A log record for each pair of lengths: of its trace id and of its span id.
+pub fn logs_with_ids(lengths: &[(usize, usize)]) -> Bytes {
+    let records = lengths.iter().map(|&(trace, span)| LogRecord {
+        trace_id: vec![1; trace],
+        span_id: vec![1; span],
+        ..LogRecord::default()
+    });
+    let scope = ScopeLogs { log_records: records.collect(), ..ScopeLogs::default() };
+    let resource = ResourceLogs { scope_logs: vec![scope], ..ResourceLogs::default() };
+    ExportLogsServiceRequest { resource_logs: vec![resource] }.encode_to_vec().into()
+}
+
 /// [`spans`] with `attributes["poison"]`.
 pub fn poisoned<N: AsRef<str>>(names: &[N]) -> Bytes {
     spans_with(names, &[attribute("poison", "yes")])
@@ -96,9 +121,10 @@ pub fn names(requests: &[Bytes]) -> Vec<String> {
     requests.iter().flat_map(|request| spans_of(request)).map(|span| span.name).collect()
 }
 
-/// The values of `attributes["generation"]` of a span.
-pub fn stamps(span: &Span) -> Vec<String> {
-    text_of(&span.attributes, "generation")
+/// The builds that have stamped a span.
+pub fn stamps(span: &Span) -> Vec<u32> {
+    let stamps = text_of(&span.attributes, "generation");
+    stamps.iter().map(|stamp| stamp.parse().expect("a stamp is a number")).collect()
 }
 
 /// The text values of a key, as often as it occurs.
