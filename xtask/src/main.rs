@@ -1,1 +1,39 @@
-fn main() {}
+//! `cargo xtask COMMAND`: the two commands that a newcomer needs are `demo` and `test`; each does its own set-up.
+
+mod demo;
+mod setup;
+mod test;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Usage: cargo xtask COMMAND
+
+  demo             sets up, builds, and shows the gateway at work on a small instrumented application
+  test [ARG ...]   sets up, builds plugins and fixtures, runs every test; ARGs go to `cargo test`
+  setup            the set-up alone: WebAssembly target, Python packages, the OpenTelemetry Collector
+
+Set-up is kept in WASMILL_CACHE (default: $XDG_CACHE_HOME/wasmill, or ~/.cache/wasmill).";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let command = args.next().unwrap_or_default();
+    let rest: Vec<String> = args.collect();
+    let done = match command.as_str() {
+        "demo" => demo::run(),
+        "test" => test::run(&rest),
+        "setup" => setup::all(),
+        "" | "help" | "-h" | "--help" => {
+            println!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        other => Err(anyhow::anyhow!("unknown command `{other}`\n\n{HELP}")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! The gateway as its users run it, between peers that we did not write: the official Python SDK, servers made of the
+//! official Python packages, the OpenTelemetry Collector. Everything listens on loopback, on ports that were free.
+//!
+//! `cargo xtask test` sets up what this needs; without it the tests here fail and say so.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+use xtask::places;
+use xtask::process::{Running, page};
+
+/// How long anything may take that a test waits for. Long: it bounds a hang, it measures nothing.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A folder for one test: configurations, logs, what arrived. It goes with the test.
+pub struct Folder(TempDir);
+
+impl Folder {
+    pub fn new() -> Result<Folder> {
+        Ok(Folder(tempfile::tempdir()?))
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> Result<PathBuf> {
+        let path = self.path(name);
+        fs::write(&path, content)?;
+        Ok(path)
+    }
+
+    fn log(&self, name: &str) -> Result<File> {
+        Ok(File::create(self.path(&format!("{name}.log")))?)
+    }
+}
+
+/// A port of loopback that nobody has at the moment.
+pub fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// The binary under test, as the workspace's tests build it.
+pub fn wasmill() -> Result<Command> {
+    let folder = std::env::current_exe()?;
+    let binary = folder.ancestors().map(|folder| folder.join("wasmill")).find(|path| path.is_file());
+    Ok(Command::new(binary.context("the binary `wasmill` is built beside the tests: run `cargo xtask test`")?))
+}
+
+/// A script of ours in Python, run where the set-up put the official packages.
+pub fn python(script: &str) -> Result<Command> {
+    let interpreter = places::python()?;
+    ensure!(interpreter.exists(), "the Python packages are missing: run `cargo xtask setup`");
+    let mut command = Command::new(interpreter);
+    command.arg(places::checkout().join(script));
+    Ok(command)
+}
+
+/// A gateway in a process of its own.
+pub struct Gateway {
+    running: Running,
+    log: PathBuf,
+}
+
+impl Gateway {
+    /// Starts it, and waits until every port listens.
+    pub fn start(folder: &Folder, configuration: &str) -> Result<Gateway> {
+        let file = folder.write("gateway.yaml", configuration)?;
+        let log = folder.path("gateway.log");
+        let mut command = wasmill()?;
+        command.arg("run").arg("--config").arg(file).stderr(folder.log("gateway")?);
+        let mut running = Running::start("the gateway", &mut command)?;
+        running
+            .line(PATIENCE, |line| line.contains("ready"))
+            .with_context(|| fs::read_to_string(&log).unwrap_or_default())?;
+        Ok(Gateway { running, log })
+    }
+
+    pub fn id(&self) -> u32 {
+        self.running.id()
+    }
+
+    pub fn signal(&self, signal: i32) -> Result<()> {
+        self.running.signal(signal)
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// SIGTERM: drains, and ends well.
+    pub fn stop(self) -> Result<()> {
+        let log = self.log.clone();
+        ended_well("the gateway", self.running.stop()?).with_context(|| fs::read_to_string(log).unwrap_or_default())
+    }
+}
+
+/// The OpenTelemetry Collector in a process of its own.
+pub struct Collector(Running);
+
+impl Collector {
+    /// Starts it, and waits until something listens on `port`.
+    pub fn start(folder: &Folder, name: &str, configuration: &str, port: u16) -> Result<Collector> {
+        let binary = places::collector()?;
+        ensure!(binary.exists(), "the Collector is missing: run `cargo xtask setup`");
+        let file = folder.write(&format!("{name}.yaml"), configuration)?;
+        let mut command = Command::new(binary);
+        command.arg("--config").arg(file).stderr(folder.log(name)?);
+        let mut running = Running::start("the Collector", &mut command)?;
+        let log = folder.path(&format!("{name}.log"));
+        wait_until(|| {
+            if let Some(status) = running.ended()? {
+                bail!("the Collector ended with {status}:\n{}", fs::read_to_string(&log).unwrap_or_default());
+            }
+            Ok(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok())
+        })?;
+        Ok(Collector(running))
+    }
+
+    pub fn stop(self) -> Result<()> {
+        ended_well("the Collector", self.0.stop()?)
+    }
+}
+
+/// A server made of the official Python packages, which keeps what it gets.
+pub struct Backend {
+    running: Running,
+    arrived: PathBuf,
+    pub port: u16,
+}
+
+/// A record as the backend read it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arrived {
+    /// `traces`, `metrics` or `logs`.
+    pub signal: String,
+    pub service: String,
+    /// The span's name, the log record's body, the metric's name.
+    pub name: String,
+    /// The span's id in hex; empty for metrics.
+    pub id: String,
+    /// The request's header `x-case`, if it had one.
+    pub case: String,
+    pub attributes: serde_json::Map<String, Value>,
+}
+
+impl Backend {
+    pub fn start(folder: &Folder) -> Result<Backend> {
+        let arrived = folder.write("arrived.jsonl", "")?;
+        let mut command = python("examples/quickstart/app/backend.py")?;
+        let mut running = Running::start("the backend", command.arg(&arrived).stderr(folder.log("backend")?))?;
+        let port = running.line(PATIENCE, |line| line.parse::<u16>().is_ok())?.parse()?;
+        Ok(Backend { running, arrived, port })
+    }
+
+    /// What arrived so far.
+    pub fn arrived(&self) -> Result<Vec<Arrived>> {
+        let text = fs::read_to_string(&self.arrived)?;
+        // The last line may be half written.
+        let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
+        whole.lines().map(read_arrived).collect()
+    }
+
+    /// Waits until at least `count` records arrived.
+    pub fn wait_for(&self, count: usize) -> Result<Vec<Arrived>> {
+        wait_until(|| Ok(self.arrived()?.len() >= count)).with_context(|| format!("waiting for {count} records"))?;
+        self.arrived()
+    }
+
+    pub fn stop(self) -> Result<Vec<Arrived>> {
+        ended_well("the backend", self.running.stop()?)?;
+        let text = fs::read_to_string(&self.arrived)?;
+        text.lines().map(read_arrived).collect()
+    }
+}
+
+fn read_arrived(line: &str) -> Result<Arrived> {
+    let value: Value = serde_json::from_str(line)?;
+    let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
+    Ok(Arrived {
+        signal: text("signal"),
+        service: text("service"),
+        name: text("name"),
+        id: text("id"),
+        case: text("case"),
+        attributes: value["attributes"].as_object().cloned().unwrap_or_default(),
+    })
+}
+
+/// How often each id of a signal arrived.
+pub fn counts(arrived: &[Arrived], signal: &str) -> HashMap<String, usize> {
+    let mut counts = HashMap::new();
+    for record in arrived.iter().filter(|record| record.signal == signal) {
+        *counts.entry(record.id.clone()).or_default() += 1;
+    }
+    counts
+}
+
+/// The value of a metric of the gateway's: of the first sample whose line starts with `name` and holds `label`; 0 without one.
+pub fn metric(port: u16, name: &str, label: &str) -> Result<f64> {
+    let text = page(port, "/metrics")?;
+    let sample = text.lines().find(|line| line.starts_with(name) && line.contains(label));
+    let value = sample.and_then(|line| line.rsplit(' ').next());
+    Ok(value.map_or(Ok(0.0), str::parse)?)
+}
+
+/// Runs a client to its end and gives what it printed.
+pub fn output(command: &mut Command) -> Result<String> {
+    let output = command.output()?;
+    ensure!(output.status.success(), "{command:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Waits for what a peer's process does; there is no event to wait for, so this looks, and looks again.
+pub fn wait_until(mut done: impl FnMut() -> Result<bool>) -> Result<()> {
+    let end = Instant::now() + PATIENCE;
+    while !done()? {
+        ensure!(Instant::now() < end, "nothing happened within {PATIENCE:?}");
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+fn ended_well(who: &str, status: ExitStatus) -> Result<()> {
+    ensure!(status.success(), "{who} ended with {status}");
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! Where things are: the checkout, the target directory, and what the set-up keeps between checkouts.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+
+/// The top of the checkout.
+pub fn checkout() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
+}
+
+/// Where cargo builds.
+pub fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| checkout().join("target"), PathBuf::from)
+}
+
+/// What the set-up keeps between checkouts.
+pub fn cache() -> PathBuf {
+    if let Some(cache) = env::var_os("WASMILL_CACHE") {
+        return cache.into();
+    }
+    let base = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| {
+        let home = env::var_os("HOME")?;
+        Some(Path::new(&home).join(".cache"))
+    });
+    base.unwrap_or_else(env::temp_dir).join("wasmill")
+}
+
+/// A folder of the cache that belongs to the content of `source`: another content, another folder.
+fn keyed(name: &str, source: &Path) -> Result<PathBuf> {
+    let content = fs::read(source).with_context(|| format!("reading {}", source.display()))?;
+    let hash = Sha256::digest(&content);
+    let key: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    Ok(cache().join(format!("{name}-{key}")))
+}
+
+/// What the Python application and the Python peers need.
+pub fn requirements() -> PathBuf {
+    checkout().join("examples/quickstart/app/requirements.txt")
+}
+
+/// The folder of the Python environment that has [`requirements`].
+pub fn python_environment() -> Result<PathBuf> {
+    keyed("python", &requirements())
+}
+
+/// Its interpreter.
+pub fn python() -> Result<PathBuf> {
+    Ok(python_environment()?.join("bin/python"))
+}
+
+/// What the Collector is built from.
+pub fn collector_manifest() -> PathBuf {
+    checkout().join("benches/peers/collector/manifest.yaml")
+}
+
+/// The folder that the Collector is built in.
+pub fn collector_folder() -> Result<PathBuf> {
+    keyed("otelcol", &collector_manifest())
+}
+
+/// The Collector's binary.
+pub fn collector() -> Result<PathBuf> {
+    Ok(collector_folder()?.join("otelcol"))
+}
