@@ -219,7 +219,7 @@ mod tests {
     }
 
     fn sample(len: usize) -> Vec<u8> {
-        (0..len).map(|i| (i * i >> 7) as u8 ^ (i % 13) as u8).collect()
+        (0..len).map(|i| ((i * i) >> 7) as u8 ^ (i % 13) as u8).collect()
     }
 
     /// Whatever the size and however it is cut, what was compressed comes out.

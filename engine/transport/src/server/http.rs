@@ -64,9 +64,9 @@ impl<S: Sink> Service for HttpService<S> {
         let checked = check(&head.method, &head.headers, self.signal(head.uri.path()));
         let (signal, encoding) = match checked {
             Ok(known) => known,
-            Err(response) => {
+            Err(Misdirected { status, content, message }) => {
                 discard(body, head.version);
-                return response;
+                return reply::http_misdirected(status, content, message);
             }
         };
         let taken = match self.take(&mut body, encoding).await {
@@ -92,15 +92,19 @@ impl<S: Sink> Service for HttpService<S> {
     }
 }
 
+/// Why a request cannot be for us.
+struct Misdirected {
+    status: StatusCode,
+    /// What the answer is written in.
+    content: ContentType,
+    message: &'static str,
+}
+
 /// What a head says, or why its request cannot be for us.
-fn check(
-    method: &Method,
-    headers: &HeaderMap,
-    signal: Option<Signal>,
-) -> Result<(Signal, Encoding), Response<HttpBody>> {
+fn check(method: &Method, headers: &HeaderMap, signal: Option<Signal>) -> Result<(Signal, Encoding), Misdirected> {
     let content = content_type(headers);
-    let answer_in = content.unwrap_or(ContentType::Protobuf);
-    let refuse = |status, message: &str| Err(reply::http_misdirected(status, answer_in, message));
+    let refuse =
+        |status, message| Err(Misdirected { status, content: content.unwrap_or(ContentType::Protobuf), message });
     let Some(signal) = signal else {
         return refuse(StatusCode::NOT_FOUND, "there is nothing at this path");
     };

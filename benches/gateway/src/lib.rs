@@ -1,0 +1,15 @@
+//! Parts of the load generator: what it sends, what arrives, and what the engine under test spends meanwhile.
+//!
+//! Two programs, each a process of its own, so that the system accounts for them apart:
+//!
+//! ```text
+//!  load: generator ──gRPC──► engine under test ──gRPC──► load: sink
+//!          ids out            │ /proc/PID/stat              ids in
+//! ```
+//!
+//! `relay` is a baseline for the engine: it takes requests and passes them on as bytes. `load` is both ends, so that it
+//! knows of every span whether it was sent, acknowledged, and delivered, how often.
+
+pub mod process;
+pub mod seen;
+pub mod template;
