@@ -18,7 +18,7 @@ pub enum Level {
 /// Why the host did not do it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Failure {
-    /// Not for this plugin, or not while it starts.
+    /// Not for this plugin.
     Denied,
     /// No such name.
     Unknown,

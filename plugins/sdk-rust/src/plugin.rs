@@ -6,7 +6,8 @@ use crate::{Error, Requirements, Result, Slice, Verdict};
 
 /// A plugin. [`plugin!`](crate::plugin) makes it a component's export.
 pub trait Plugin: Sized + 'static {
-    /// The stage's `config:` block. Deny unknown fields, so that a typing error is found when the gateway starts. `()` for none.
+    /// The stage's `config:` block. Deny unknown fields, so that a typing error is found when the gateway starts. `()` for none: then an empty block is taken, and no
+    /// other.
     type Config: DeserializeOwned;
 
     /// Called once for each instance, with a config that could be read. Says in `needs` on which signals the plugin can be used
@@ -18,9 +19,19 @@ pub trait Plugin: Sized + 'static {
     fn process(&mut self, slice: &Slice<'_>, verdict: &mut Verdict) -> Result<()>;
 }
 
-/// Starts a plugin: reads its config, which is `null` where the stage has none, and asks for its requirements.
+/// Starts a plugin: reads its config, and asks for its requirements.
+///
+/// A stage without a config block has an empty one, and it makes no difference to a plugin whether that is `{}` or `null`: a
+/// struct with defaults takes the one, `()` and `Option` the other.
 pub(crate) fn start<P: Plugin>(config: &str) -> Result<(P, Requirements)> {
-    let config = serde_json::from_str(config).map_err(|error| Error::new(format!("`config`: {error}")))?;
+    let other = match config.trim() {
+        "{}" => Some("null"),
+        "null" => Some("{}"),
+        _ => None,
+    };
+    let config = serde_json::from_str(config)
+        .or_else(|error| other.and_then(|other| serde_json::from_str(other).ok()).ok_or(error))
+        .map_err(|error| Error::new(format!("`config`: {error}")))?;
     let mut requirements = Requirements::default();
     let plugin = P::init(config, &mut requirements)?;
     Ok((plugin, requirements))

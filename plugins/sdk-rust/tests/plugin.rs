@@ -141,6 +141,32 @@ fn refusals_say_why() {
     assert_eq!(error.message(), "`keep_status` is missing, expected 0 to 2");
 }
 
+/// No config block, an empty one: both are none to a plugin without config, and all defaults to one that has them.
+#[test]
+fn an_empty_config_is_none() {
+    struct Configured<C>(std::marker::PhantomData<C>);
+    impl<C: serde::de::DeserializeOwned + 'static> Plugin for Configured<C> {
+        type Config = C;
+        fn init(_: C, _: &mut Requirements) -> Result<Self> {
+            Ok(Configured(std::marker::PhantomData))
+        }
+        fn process(&mut self, _: &Slice, _: &mut Verdict) -> Result<()> {
+            Ok(())
+        }
+    }
+    #[derive(serde::Deserialize)]
+    struct Defaults {
+        #[serde(default)]
+        _a: u8,
+    }
+    for empty in ["{}", "null"] {
+        assert!(Harness::<Configured<()>>::start(empty).is_ok(), "{empty}");
+        assert!(Harness::<Configured<Defaults>>::start(empty).is_ok(), "{empty}");
+        assert!(Harness::<Configured<Config>>::start(empty).is_err(), "{empty}");
+    }
+    assert!(Harness::<Configured<()>>::start(r#"{"a": 1}"#).is_err());
+}
+
 /// A column of another signal is a mistake in the plugin: it says which.
 #[test]
 #[should_panic(expected = "`status.code` was not asked for of Logs")]
