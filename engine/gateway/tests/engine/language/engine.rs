@@ -25,7 +25,9 @@ receivers:
 /// Plugins compiled once for all tests of this process.
 fn host() -> Host {
     static HOST: OnceLock<Host> = OnceLock::new();
-    let config = HostConfig { compile: Compile::InProcess, ..HostConfig::default() };
+    // Kept between runs: compiling the builtin plugins takes longer than all tests.
+    let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/plugins");
+    let config = HostConfig { compile: Compile::InProcess, cache_dir: Some(cache.into()), ..HostConfig::default() };
     HOST.get_or_init(|| Host::new(config).expect("the engine starts")).clone()
 }
 
