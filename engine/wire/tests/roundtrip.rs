@@ -45,6 +45,26 @@ proptest! {
         check::filter_and_compact(signal, &request, &mut c);
     }
 
+    /// Bytes changed at random, where prost still takes what that makes: fields in messages that they are not meant for,
+    /// lengths that end elsewhere. All of it, edits included.
+    #[test]
+    fn mutated(
+        signal in signal(),
+        bytes in choices(),
+        more in prop::collection::vec(any::<u8>(), 0..300),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let mut request = odd(signal, &mut Choices::new(&bytes));
+        for (at, byte) in changes.into_iter().filter(|_| !request.is_empty()).collect::<Vec<_>>() {
+            let at = at.index(request.len());
+            // A small number as often as any: tags and lengths mostly are.
+            request[at] = if byte & 1 == 0 { byte >> 3 } else { byte };
+        }
+        if model::decode(signal, &request).is_ok() {
+            check::all(signal, &request, &more);
+        }
+    }
+
     /// Several requests, some rows of each: all these rows with the parents that they had, and parents that are the same
     /// byte for byte only once. What never had rows is still there.
     #[test]
