@@ -27,7 +27,7 @@ pub(super) fn apply(
     let mut hits: Vec<Hit> = Vec::with_capacity(edits.len());
     // Field numbers of edited paths, by kind of metric.
     let mut interests = [None; KINDS];
-    for row in 0..records.len() {
+    for (row, record) in records.iter_mut().enumerate() {
         hits.clear();
         let selected = selection.contains(row);
         for (number, edit) in edits.iter_mut().enumerate().filter(|(_, edit)| edit.entry.level == Level::Record) {
@@ -36,7 +36,6 @@ pub(super) fn apply(
         if hits.is_empty() {
             continue;
         }
-        let record = &mut records[row];
         let kind = match signal {
             Signal::Metrics => metric_data[record.parent as usize].kind,
             Signal::Traces | Signal::Logs => MetricKind::None,

@@ -74,7 +74,7 @@ fn any(values: &[NewValue]) -> ArrayRef {
     let (mut bools, mut binary) = (BooleanBuilder::new(), BinaryBuilder::new());
     let (mut lists, mut maps) = (BinaryBuilder::new(), BinaryBuilder::new());
     let [mut text, mut bool, mut bytes, mut list, mut map] = [0i32; 5];
-    let mut next = |count: &mut i32| std::mem::replace(count, *count + 1);
+    let next = |count: &mut i32| std::mem::replace(count, *count + 1);
     for value in values {
         let (kind, place) = match value.as_ref().map(|any| &any.value) {
             None => (0, 0),
