@@ -162,6 +162,13 @@ fn escape<'a>(after: &'a str, in_class: bool, out: &mut String) -> &'a str {
             out.push_str(&regex::escape(quoted));
             rest
         }
+        'p' | 'P' | 'x' if rest.starts_with('{') => {
+            let end = rest.find('}').map_or(rest.len(), |end| end + 1);
+            out.push('\\');
+            out.push(c);
+            out.push_str(&rest[..end]);
+            &rest[end..]
+        }
         // An end without a start is nothing.
         'E' => rest,
         '0'..='7' => octal(after, out),

@@ -4,5 +4,9 @@
 mod cases;
 mod collector;
 mod conditions;
+mod errors;
 mod model;
+mod paths;
+mod statements;
 mod telemetry;
+mod text;

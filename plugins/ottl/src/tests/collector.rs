@@ -66,21 +66,10 @@ fn draw(random: &mut Random, number: usize) -> Case {
 
 /// Rows as text that says whether they are the same: maps in order, and nothing that is not sent.
 fn canonical(rows: &[Row]) -> String {
-    fn sorted(value: &mut V) {
-        match value {
-            V::Map(entries) => {
-                entries.sort_by(|(left, _), (right, _)| left.cmp(right));
-                entries.iter_mut().for_each(|(_, value)| sorted(value));
-            }
-            V::List(items) => items.iter_mut().for_each(sorted),
-            _ => {}
-        }
-    }
     let mut out = String::new();
     for row in rows {
         for (name, value) in row {
-            let mut value = value.clone();
-            sorted(&mut value);
+            let value = value.clone().sorted();
             let unsent = match &value {
                 V::Id(id) => id.iter().all(|byte| *byte == 0),
                 value => name == "body" && *value == V::Empty,

@@ -59,6 +59,19 @@ pub(super) fn row<const N: usize>(fields: [(&str, V); N]) -> Row {
 }
 
 impl V {
+    /// With the entries of maps in order.
+    pub(super) fn sorted(mut self) -> V {
+        match &mut self {
+            V::Map(entries) => {
+                entries.sort_by(|(left, _), (right, _)| left.cmp(right));
+                entries.iter_mut().for_each(|(_, value)| *value = value.clone().sorted());
+            }
+            V::List(items) => items.iter_mut().for_each(|value| *value = value.clone().sorted()),
+            _ => {}
+        }
+        self
+    }
+
     pub(super) fn proto(&self) -> ProtoAny {
         let value = match self {
             V::Empty | V::Id(_) => None,
