@@ -55,7 +55,6 @@ enum Sink {
 
 impl Ack {
     /// An ack and the future that resolves with it.
-    #[expect(clippy::new_ret_no_self, reason = "an ack is born with the one who waits for it")]
     pub fn new() -> (Ack, Acked) {
         let (sender, receiver) = oneshot::channel();
         (Ack::with(Sink::Sender(sender)), Acked(receiver))

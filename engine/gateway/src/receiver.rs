@@ -183,24 +183,27 @@ fn partial_message(rejected: u64) -> String {
 }
 
 fn grpc_server(id: &ComponentId, settings: &config::GrpcServer) -> GrpcServerSettings {
-    let mut server = GrpcServerSettings::default();
-    server.endpoint_key = format!("receivers::{id}::protocols::grpc::endpoint");
-    server.endpoint = settings.endpoint.to_string();
-    server.request_bytes_max = settings.message_bytes_max;
-    server.concurrent_streams_max = settings.concurrent_streams_max.get();
-    server.include_metadata = settings.include_metadata;
-    server.keepalive = KeepaliveServerSettings { time: settings.keepalive.time, timeout: settings.keepalive.timeout };
-    server
+    let keepalive = &settings.keepalive;
+    GrpcServerSettings {
+        endpoint_key: format!("receivers::{id}::protocols::grpc::endpoint"),
+        endpoint: settings.endpoint.to_string(),
+        request_bytes_max: settings.message_bytes_max,
+        concurrent_streams_max: settings.concurrent_streams_max.get(),
+        include_metadata: settings.include_metadata,
+        keepalive: KeepaliveServerSettings { time: keepalive.time, timeout: keepalive.timeout },
+        ..GrpcServerSettings::default()
+    }
 }
 
 fn http_server(id: &ComponentId, settings: &config::HttpServer) -> HttpServerSettings {
-    let mut server = HttpServerSettings::default();
-    server.endpoint_key = format!("receivers::{id}::protocols::http::endpoint");
-    server.endpoint = settings.endpoint.to_string();
-    server.request_bytes_max = settings.body_bytes_max;
-    server.traces_url_path = settings.traces_path.to_string();
-    server.metrics_url_path = settings.metrics_path.to_string();
-    server.logs_url_path = settings.logs_path.to_string();
-    server.include_metadata = settings.include_metadata;
-    server
+    HttpServerSettings {
+        endpoint_key: format!("receivers::{id}::protocols::http::endpoint"),
+        endpoint: settings.endpoint.to_string(),
+        request_bytes_max: settings.body_bytes_max,
+        traces_url_path: settings.traces_path.to_string(),
+        metrics_url_path: settings.metrics_path.to_string(),
+        logs_url_path: settings.logs_path.to_string(),
+        include_metadata: settings.include_metadata,
+        ..HttpServerSettings::default()
+    }
 }

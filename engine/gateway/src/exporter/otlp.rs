@@ -17,29 +17,31 @@ pub enum OtlpExporter {
 impl OtlpExporter {
     /// Reads the files that the settings name; connects when something is sent.
     pub fn grpc(settings: &config::OtlpGrpcExporter) -> Result<OtlpExporter, ClientError> {
-        let mut client = GrpcClientSettings::default();
-        client.endpoint = settings.endpoint.to_string();
-        client.tls = match &settings.tls {
-            Some(tls) => tls_client(tls),
-            None => TlsClientSettings { insecure: true, ..TlsClientSettings::default() },
+        let insecure = || TlsClientSettings { insecure: true, ..TlsClientSettings::default() };
+        let client = GrpcClientSettings {
+            endpoint: settings.endpoint.to_string(),
+            tls: settings.tls.as_ref().map_or_else(insecure, tls_client),
+            compression: compression(settings.compression),
+            headers: headers(&settings.headers),
+            timeout: settings.timeout,
+            ..GrpcClientSettings::default()
         };
-        client.compression = compression(settings.compression);
-        client.headers = headers(&settings.headers);
-        client.timeout = settings.timeout;
         Ok(OtlpExporter::Grpc(GrpcClient::new(client)?))
     }
 
     /// As [`grpc`](OtlpExporter::grpc).
     pub fn http(settings: &config::OtlpHttpExporter) -> Result<OtlpExporter, ClientError> {
-        let mut client = HttpClientSettings::default();
         let url = |url: &Option<config::HttpUrl>| url.as_ref().map(ToString::to_string);
-        client.traces_endpoint = url(&settings.urls.traces);
-        client.metrics_endpoint = url(&settings.urls.metrics);
-        client.logs_endpoint = url(&settings.urls.logs);
-        client.tls = tls_client(&settings.tls);
-        client.compression = compression(settings.compression);
-        client.headers = headers(&settings.headers);
-        client.timeout = settings.timeout;
+        let client = HttpClientSettings {
+            traces_endpoint: url(&settings.urls.traces),
+            metrics_endpoint: url(&settings.urls.metrics),
+            logs_endpoint: url(&settings.urls.logs),
+            tls: tls_client(&settings.tls),
+            compression: compression(settings.compression),
+            headers: headers(&settings.headers),
+            timeout: settings.timeout,
+            ..HttpClientSettings::default()
+        };
         Ok(OtlpExporter::Http(HttpClient::new(client)?))
     }
 }

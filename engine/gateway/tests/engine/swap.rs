@@ -150,5 +150,5 @@ async fn a_bad_build_leaves_the_old_one_serving() {
     assert!(gateway.engine.refresh().await.iter().all(|(_, result)| result.is_ok()), "a good build is taken");
     client.spans(spans(&["good"])).await.unwrap();
     let last = backend.requests(Signal::Traces, refused as usize + 1).await.pop().unwrap();
-    assert_eq!((names(&[last.clone()]), stamps(&spans_of(&last)[0])), (vec!["good".to_owned()], vec![2]));
+    assert_eq!((names(std::slice::from_ref(&last)), stamps(&spans_of(&last)[0])), (vec!["good".to_owned()], vec![2]));
 }

@@ -131,10 +131,13 @@ impl Collector for PluginMetrics {
     }
 }
 
+/// A metric's name, its help, and where its value is.
+type Shown<T> = (&'static str, &'static str, fn(&T) -> u64);
+
 type Total<'a> = (&'a str, &'a Counts, StageStatsSnapshot);
 
 fn encode_counts(encoder: &mut DescriptorEncoder<'_>, totals: &[Total<'_>]) -> fmt::Result {
-    let counters: [(&str, &str, fn(&StageStatsSnapshot) -> u64); 5] = [
+    let counters: [Shown<StageStatsSnapshot>; 5] = [
         ("wasmill_plugin_calls", "Calls of process, one for each slice of rows", |stats| stats.calls),
         ("wasmill_plugin_rows_in", "Rows that the plugin was asked about", |stats| stats.rows_in),
         ("wasmill_plugin_rows_kept", "Rows that the plugin kept", |stats| stats.rows_kept),
@@ -147,7 +150,7 @@ fn encode_counts(encoder: &mut DescriptorEncoder<'_>, totals: &[Total<'_>]) -> f
             ConstCounter::new(value(stats)).encode(metric.encode_family(&[("plugin", *plugin)])?)?;
         }
     }
-    let gauges: [(&str, &str, fn(&Total<'_>) -> u64); 3] = [
+    let gauges: [Shown<Total<'_>>; 3] = [
         ("wasmill_plugin_memory_bytes", "Linear memory of all instances", |(_, _, stats)| stats.memory_bytes),
         ("wasmill_plugin_instances", "Living instances", |(_, _, stats)| stats.instances),
         ("wasmill_plugin_generation", "The generation that brought the plugin that serves", |(_, counts, _)| {

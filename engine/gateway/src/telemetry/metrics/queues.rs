@@ -32,6 +32,9 @@ struct Watched {
     queue: MemoryQueue,
 }
 
+/// A metric's name, its help, and where its value is.
+type Shown = (&'static str, &'static str, fn(&Sum) -> usize);
+
 #[derive(Default)]
 struct Sum {
     requests: usize,
@@ -78,7 +81,7 @@ impl Collector for QueueMetrics {
         if sums.is_empty() {
             return Ok(());
         }
-        let gauges: [(&str, &str, fn(&Sum) -> usize); 3] = [
+        let gauges: [Shown; 3] = [
             ("otelcol_exporter_queue_size", "Current size of the sending queue, in requests", |sum| sum.requests),
             ("otelcol_exporter_queue_capacity", "Fixed capacity of the sending queue, in requests", |sum| {
                 sum.requests_max
