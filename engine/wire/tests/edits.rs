@@ -5,11 +5,15 @@ mod requests;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, StringArray, new_null_array};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};
+use opentelemetry_proto::tonic::trace::v1::span::Event;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use proptest::prelude::*;
+use prost::Message;
 use requests::check::parse;
-use requests::values::maps;
+use requests::values::{Kind, array, maps};
 use requests::{Choices, check, corpus, model, odd, plain};
 use wasmill_wire::{Change, ColumnRequest, Edit, EditError, Overlay, Path, Rows, Selection, Signal, WireBatch, encode};
 
@@ -206,5 +210,119 @@ fn parents_split_only_where_rows_differ() {
         }
         assert_eq!(first.retained_bytes() > 0, first.columns(&[]).is_empty());
         assert!(values.len() == 1);
+    }
+}
+
+fn text(value: &str) -> ArrayRef {
+    Arc::new(StringArray::from(vec![value]))
+}
+
+fn span_with(span: Span) -> Arc<WireBatch> {
+    let scope_spans = vec![ScopeSpans { spans: vec![span], ..ScopeSpans::default() }];
+    let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }];
+    parse(Signal::Traces, &ExportTraceServiceRequest { resource_spans }.encode_to_vec())
+}
+
+fn edited_span(batch: &Arc<WireBatch>, edits: &[Edit]) -> Span {
+    let overlay = apply(batch, edits).unwrap();
+    let out = encode(Signal::Traces, overlay.index(), &Selection::all(1));
+    match &model::decode(Signal::Traces, &out).unwrap().rows()[0].record {
+        model::Record::Span(span) => span.clone(),
+        other => panic!("{other:?} is no span"),
+    }
+}
+
+fn edit_of(path: &str, rows: Rows, change: Change) -> Edit {
+    Edit { path: Path::parse(Signal::Traces, path).unwrap(), rows, change }
+}
+
+/// Events are addressed by their place; without one, all of a row's events are meant.
+#[test]
+fn events_are_edited_one_or_all() {
+    let event = |name: &str| Event { name: name.into(), time_unix_nano: 5, ..Event::default() };
+    let batch = span_with(Span { events: vec![event("a"), event("b"), event("c")], ..Span::default() });
+    let second = || Rows::Entries { rows: vec![0], places: vec![1] };
+    let span = edited_span(
+        &batch,
+        &[
+            edit_of("spanevent.name", second(), Change::Set(text("set"))),
+            edit_of("spanevent.attributes[\"k\"]", second(), Change::Set(text("v"))),
+            edit_of("spanevent.time_unix_nano", Rows::All, Change::Remove),
+        ],
+    );
+    let names: Vec<&str> = span.events.iter().map(|event| event.name.as_str()).collect();
+    assert_eq!(names, ["a", "set", "c"]);
+    assert_eq!(span.events.iter().map(|event| event.attributes.len()).collect::<Vec<_>>(), [0, 1, 0]);
+    assert!(span.events.iter().all(|event| event.time_unix_nano == 0));
+}
+
+/// Elements of lists are set and removed where they are; what is not there, or no list, is left alone.
+#[test]
+fn list_elements_are_edited_in_place() {
+    let any = |value| AnyValue { value: Some(value) };
+    let list = |texts: &[&str]| {
+        let values = texts.iter().map(|text| any(Value::StringValue((*text).into()))).collect();
+        any(Value::ArrayValue(ArrayValue { values }))
+    };
+    let entry = |key: &str, value| KeyValue { key: key.into(), value: Some(value), ..KeyValue::default() };
+    let attributes = vec![entry("l", list(&["a", "b", "c"])), entry("t", any(Value::StringValue("text".into())))];
+    let batch = span_with(Span { attributes: attributes.clone(), ..Span::default() });
+    let span = edited_span(
+        &batch,
+        &[
+            edit_of("attributes[\"l\"][1]", Rows::All, Change::SetAll(text("set"))),
+            edit_of("attributes[\"l\"][0]", Rows::All, Change::Remove),
+        ],
+    );
+    assert_eq!(span.attributes[0], entry("l", list(&["set", "c"])));
+    let untouched = edited_span(
+        &batch,
+        &[
+            edit_of("attributes[\"l\"][3]", Rows::All, Change::SetAll(text("set"))),
+            edit_of("attributes[\"t\"][0]", Rows::All, Change::SetAll(text("set"))),
+            edit_of("attributes[\"t\"][\"k\"]", Rows::All, Change::SetAll(text("set"))),
+            edit_of("attributes[\"l\"][\"k\"]", Rows::All, Change::SetAll(text("set"))),
+        ],
+    );
+    assert_eq!(untouched.attributes, attributes);
+}
+
+/// However deep an edit goes, what comes out is a request that can be read; what would not be is refused.
+#[test]
+fn edits_stay_within_the_depth_of_requests() {
+    let keys = "[\"k\"]".repeat(32);
+    let deepest = |depth: usize| {
+        let innermost = AnyValue { value: Some(Value::BoolValue(true)) };
+        let wrap = |any, _| AnyValue { value: Some(Value::ArrayValue(ArrayValue { values: vec![any] })) };
+        Some((0..depth).fold(innermost, wrap))
+    };
+    for signal in Signal::ALL {
+        let batch = batch_with_rows(signal);
+        for map in ["attributes", "resource.attributes", "scope.attributes"] {
+            let set = |keys: &str, value: ArrayRef| {
+                let path = Path::parse(signal, &format!("{map}{keys}")).unwrap();
+                apply(&batch, &[Edit { path, rows: Rows::All, change: Change::SetAll(value) }])
+            };
+            let reads = |overlay: &Overlay| {
+                model::decode(signal, &encode(signal, overlay.index(), &Selection::all(batch.rows()))).is_ok()
+            };
+            // At 32 keys there may be no place left; if there is, it must be one that prost reads.
+            assert!(
+                set(&keys, text("deep")).is_ok_and(|overlay| reads(&overlay)) || signal == Signal::Metrics,
+                "{map}"
+            );
+            let accepted = (30..60).filter(|&depth| match set("[\"k\"]", array(Kind::Any, &[deepest(depth)], 0)) {
+                Ok(overlay) => {
+                    assert!(reads(&overlay), "{signal} {map} at {depth}");
+                    true
+                }
+                Err(error) => {
+                    assert!(matches!(error, EditError::Value { .. }), "{error}");
+                    false
+                }
+            });
+            // Two levels each: the list and the value in it.
+            assert!((45..50).contains(&(accepted.max().unwrap())), "{signal} {map}");
+        }
     }
 }
