@@ -99,7 +99,9 @@ impl Fault {
             // invalid UTF-8 or discriminants, more bytes than the call's fuel.
             FaultKind::BadOutput
         };
-        Fault::new(kind, format!("{error:?}"))
+        // The cause first: the first line is what a client sees, and the backtrace may be cut.
+        let cause = error.chain().last().map(ToString::to_string).unwrap_or_default();
+        Fault::new(kind, format!("{cause}\n{error:?}"))
     }
 
     /// As [`from_call`](Fault::from_call), for instantiating: a memory that is refused at the start is no trap.

@@ -26,8 +26,8 @@ const POOL_INSTANCES: u32 = 256;
 const POOL_CORE_INSTANCES_PER_COMPONENT: u32 = 80;
 /// Core instances are only counted, so every component may have its most.
 const POOL_CORE_INSTANCES: u32 = POOL_INSTANCES * POOL_CORE_INSTANCES_PER_COMPONENT;
-/// Most components have one memory, those linked from libraries and those with adapters a few.
-const POOL_MEMORIES: u32 = POOL_INSTANCES * 2;
+/// Components have one memory, those of all five languages included. Each slot reserves 4 GiB of addresses, and no memory.
+const POOL_MEMORIES: u32 = POOL_INSTANCES;
 const POOL_TABLES: u32 = POOL_INSTANCES * 4;
 /// A component's context and that of its core instances: JavaScript's, the largest, has 203 KB, CPython's 413 KB.
 const POOL_INSTANCE_BYTES: usize = 1 << 20;

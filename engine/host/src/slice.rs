@@ -84,6 +84,9 @@ pub(crate) fn slices(
 ) -> Vec<Runs> {
     let columns = || arrays.iter().zip(columns).map(|(array, column)| (array, is_plain(&column.column)));
     let any_rows_fit = columns().map(|(array, plain)| bytes_bound(array, plain)).sum::<usize>() <= bytes_max;
+    if any_rows_fit && rows.count() <= rows_max {
+        return vec![rows];
+    }
     let mut slices = Vec::new();
     let mut rest = rows;
     while rest.count() > 0 {

@@ -169,6 +169,10 @@ impl Stage {
                 Err(Undecided::Fault(fault)) => self.after(&fault)?,
             };
             decisions.push(decision);
+            if decisions.len() < slices.len() {
+                // A large request of many slices gives way to others between them.
+                tokio::task::yield_now().await;
+            }
         }
         self.edit(batch, &mut decisions, &mut held)?;
         self.select(batch, &slices, &decisions);
@@ -245,6 +249,10 @@ impl Stage {
         held.lease = None;
         match decisions {
             [only] => *only = self.after(&Fault::bad_output(error.to_string()))?,
+            // Nothing may be applied of a batch that is refused.
+            [first, ..] if self.on_fault == OnFault::Reject => {
+                *first = self.after(&Fault::bad_output(error.to_string()))?
+            }
             // Which slices are to blame only shows when each is tried alone.
             _ => {
                 for decision in decisions {
