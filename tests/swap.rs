@@ -51,7 +51,7 @@ service:
     command.args([grpc.to_string(), RATE.to_string()]).stderr(fs::File::create(&errors)?);
     let mut client = Running::start("the client", &mut command)?;
 
-    let swapped = || metric(metrics, r#"wasmill_plugin_swap_total{"#, r#"result="success""#);
+    let swapped = || metric(metrics, r#"wasmill_plugin_swap_total{"#, r#"result="published""#);
     let begun = Instant::now();
     for build in 1..=SWAPS {
         thread::sleep((begun + Duration::from_secs(build.into())).saturating_duration_since(Instant::now()));
