@@ -60,6 +60,8 @@ service:
         wait_until(|| Ok(swapped()? >= f64::from(build)))
             .with_context(|| format!("build {build}: {}", gateway.log()))?;
     }
+    // The last build has its second, too.
+    thread::sleep(Duration::from_secs(1));
     let swaps = swapped()?;
     client.signal(libc::SIGTERM)?;
     let acknowledged: u64 = client
