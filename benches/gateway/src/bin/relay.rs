@@ -17,7 +17,7 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Response, Status};
 use wasmill_transport::settings::{Compression, GrpcClientSettings, GrpcServerSettings, ServerSettings};
-use wasmill_transport::{Accepted, Answer, Budget, GrpcClient, Server, Sink};
+use wasmill_transport::{Answer, Budget, GrpcClient, Server, Sink};
 use wasmill_wire::Signal;
 
 /// A relay of raw OTLP/gRPC bytes.
@@ -61,7 +61,8 @@ async fn wasmill_relay(listen: SocketAddr, target: SocketAddr) -> Result<()> {
             match passed.await {
                 Ok(Ok(accepted)) => Ok(accepted),
                 Ok(Err(error)) => Err(error.refusal()),
-                Err(_) => Ok(Accepted::default()),
+                // A panic must end the call, or it would count as delivered.
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
             }
         }
     }
