@@ -81,6 +81,17 @@ pub enum BuildError {
 }
 
 impl BuildError {
+    /// The full path of the configuration's key that it is about.
+    pub fn key(&self) -> String {
+        match self {
+            BuildError::Plugin { id, .. } => format!("processors::{id}::plugin"),
+            BuildError::Stage { id, .. } => format!("processors::{id}"),
+            BuildError::Config { id, .. } => format!("processors::{id}::config"),
+            BuildError::Exporter { id, .. } => format!("exporters::{id}"),
+            BuildError::Routes { id, .. } => format!("service::pipelines::{id}"),
+        }
+    }
+
     /// The processor whose plugin is at fault, if one is.
     pub fn processor(&self) -> Option<&ComponentId> {
         match self {

@@ -13,8 +13,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use wasmill_config::{Config, Loaded};
+use wasmill_config::{ConfigErrors, Loaded};
 use wasmill_host::{Compile, Host, HostConfig};
+
+use crate::engine::EngineError;
 
 pub const EXIT_FAILED: u8 = 1;
 pub const EXIT_WRONG: u8 = 2;
@@ -129,11 +131,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 impl ConfigArgs {
-    /// Reads the files; the errors are ready to print.
-    fn load(&self) -> Result<(Config, String), String> {
-        let loaded = wasmill_config::load(&self.config, &|name| std::env::var(name).ok());
-        let Loaded { config, warnings, .. } = loaded.map_err(|errors| errors.render())?;
-        Ok((config, warnings.iter().map(|warning| warning.render()).collect()))
+    /// Reads the files. What is loaded keeps its configuration's places, for what is found wrong later.
+    fn load(&self) -> Result<Loaded, ConfigErrors> {
+        wasmill_config::load(&self.config, &|name| std::env::var(name).ok())
     }
 }
 
@@ -158,6 +158,14 @@ fn default_cache_dir() -> Option<PathBuf> {
 /// A runtime for a command; its threads are named for whoever looks at the process.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().thread_name("wasmill").enable_all().build()
+}
+
+/// Says on standard error what is wrong with a configuration that was read, each mistake at its key.
+fn explained(code: u8, loaded: &Loaded, error: &EngineError) -> ExitCode {
+    for (key, line) in error.mistakes() {
+        complain(&loaded.explain(&key, line).render());
+    }
+    ExitCode::from(code)
 }
 
 /// Says on standard error why a command failed.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use wasmill_transport::Budget;
 
-use super::{ConfigArgs, EXIT_FAILED, EXIT_WRONG, HostArgs, complain, failed, runtime, say};
+use super::{ConfigArgs, EXIT_FAILED, EXIT_WRONG, HostArgs, complain, explained, failed, runtime, say};
 use crate::admission::default_budget_bytes;
 use crate::engine::{Engine, EngineError, Left, Options, chain};
 use crate::telemetry::{LogHandle, init_logs};
@@ -17,14 +17,15 @@ use crate::watch::FileWatcher;
 const SHUTDOWN_MAX: Duration = Duration::from_secs(25);
 
 pub fn run(config: &ConfigArgs, host: &HostArgs) -> ExitCode {
-    let (settings, warnings) = match config.load() {
+    let mut loaded = match config.load() {
         Ok(loaded) => loaded,
         Err(errors) => {
-            complain(&errors);
+            complain(&errors.render());
             return ExitCode::from(EXIT_WRONG);
         }
     };
-    complain(&warnings);
+    loaded.warnings.iter().for_each(|warning| complain(&warning.render()));
+    let settings = std::mem::take(&mut loaded.config);
     let logs = init_logs(&settings.telemetry.logs);
     let host = match host.host() {
         Ok(host) => host,
@@ -38,8 +39,8 @@ pub fn run(config: &ConfigArgs, host: &HostArgs) -> ExitCode {
         let options = Options { host, budget: Budget::new(default_budget_bytes()) };
         let engine = match Engine::start(settings, options).await {
             Ok(engine) => engine,
-            Err(error @ EngineError::Build(_)) => return failed(EXIT_WRONG, error.lines()),
-            Err(error) => return failed(EXIT_FAILED, error.lines()),
+            Err(error @ EngineError::Build(_)) => return explained(EXIT_WRONG, &loaded, &error),
+            Err(error) => return explained(EXIT_FAILED, &loaded, &error),
         };
         match serve(engine, config, logs).await {
             Ok(left) => report(left),
@@ -89,16 +90,17 @@ async fn either(a: &mut Signal, b: &mut Signal) {
 
 /// Puts the files' configuration into service, or says why the old one serves on.
 async fn reload(engine: &Engine, config: &ConfigArgs, logs: Option<&LogHandle>) {
-    let settings = match config.load() {
-        Ok((settings, warnings)) => {
-            warnings.lines().for_each(|line| tracing::warn!("{line}"));
-            settings
-        }
+    let mut loaded = match config.load() {
+        Ok(loaded) => loaded,
         Err(errors) => {
-            tracing::error!("the configuration was not reloaded, the old one serves on\n{}", errors.trim_end());
+            for reason in &errors.errors {
+                tracing::error!(%reason, "the configuration was not reloaded, the old one serves on");
+            }
             return;
         }
     };
+    loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let settings = std::mem::take(&mut loaded.config);
     let level = settings.telemetry.logs.level;
     match engine.reload(settings).await {
         Ok(reloaded) => {
@@ -108,8 +110,9 @@ async fn reload(engine: &Engine, config: &ConfigArgs, logs: Option<&LogHandle>) 
             tracing::info!(generation = reloaded.generation, "configuration reloaded");
         }
         Err(error) => {
-            for line in error.lines() {
-                tracing::error!(reason = %line, "the configuration was not reloaded, the old one serves on");
+            for (key, line) in error.mistakes() {
+                let reason = loaded.explain(&key, line);
+                tracing::error!(%reason, "the configuration was not reloaded, the old one serves on");
             }
         }
     }

@@ -5,20 +5,21 @@ use std::process::ExitCode;
 
 use wasmill_config::Processor;
 
-use super::{ConfigArgs, EXIT_FAILED, EXIT_WRONG, HostArgs, complain, failed, runtime, say};
+use super::{ConfigArgs, EXIT_FAILED, EXIT_WRONG, HostArgs, complain, explained, failed, runtime, say};
 use crate::build::{Built, Plugins, Workshop, build};
 use crate::engine::{EngineError, chain};
 use crate::telemetry::Metrics;
 
 pub fn validate(config: &ConfigArgs, host: &HostArgs) -> ExitCode {
-    let (settings, warnings) = match config.load() {
+    let mut loaded = match config.load() {
         Ok(loaded) => loaded,
         Err(errors) => {
-            complain(&errors);
+            complain(&errors.render());
             return ExitCode::from(EXIT_WRONG);
         }
     };
-    complain(&warnings);
+    loaded.warnings.iter().for_each(|warning| complain(&warning.render()));
+    let settings = std::mem::take(&mut loaded.config);
     let host = match host.host() {
         Ok(host) => host,
         Err(error) => return failed(EXIT_FAILED, [chain(&error)]),
@@ -36,7 +37,7 @@ pub fn validate(config: &ConfigArgs, host: &HostArgs) -> ExitCode {
                 say(&summary(&built));
                 ExitCode::SUCCESS
             }
-            Err(errors) => failed(EXIT_WRONG, EngineError::from(errors).lines()),
+            Err(errors) => explained(EXIT_WRONG, &loaded, &EngineError::from(errors)),
         }
     })
 }

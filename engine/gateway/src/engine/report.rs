@@ -39,9 +39,18 @@ pub struct Left {
 impl EngineError {
     /// A line for each mistake, causes included.
     pub fn lines(&self) -> Vec<String> {
+        self.mistakes().into_iter().map(|(_, line)| line).collect()
+    }
+
+    /// As [`lines`](Self::lines), each with the full path of the configuration's key that it is about; empty for none.
+    pub fn mistakes(&self) -> Vec<(String, String)> {
         match self {
-            EngineError::Build(errors) => errors.iter().map(|error| chain(error)).collect(),
-            other => vec![chain(other)],
+            EngineError::Build(errors) => errors.iter().map(|error| (error.key(), chain(error))).collect(),
+            EngineError::Bind(
+                BindError::Endpoint { key, .. } | BindError::Resolve { key, .. } | BindError::Listen { key, .. },
+            )
+            | EngineError::Listen(ListenError::Listen { key, .. }) => vec![(key.clone(), chain(self))],
+            EngineError::Listen(ListenError::Serve(_)) => vec![(String::new(), chain(self))],
         }
     }
 }
