@@ -4,7 +4,7 @@ use wasmill_batch::TelemetryBatch;
 use wasmill_fixtures::{ANSWERS, Fault, INIT_FAULTS, NEEDS, PROCESS_FAULTS};
 use wasmill_host::{BuildError, FaultKind, OnFault, Stage};
 
-use crate::support::{attribute, build, deadline, selected, spans, spans_with, spec, stage};
+use crate::support::{attribute, build, deadline, selected, spans, spans_with, spec};
 
 fn kind(fault: Fault) -> Option<FaultKind> {
     match fault {
