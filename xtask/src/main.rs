@@ -1,5 +1,6 @@
 //! `cargo xtask COMMAND`: the two commands that a newcomer needs are `demo` and `test`; each does its own set-up.
 
+mod bench;
 mod demo;
 mod setup;
 mod test;
@@ -11,6 +12,7 @@ Usage: cargo xtask COMMAND
 
   demo             sets up, builds, and shows the gateway at work on a small instrumented application
   test [ARG ...]   sets up, builds plugins and fixtures, runs every test; ARGs go to `cargo test`
+  bench [ARG ...]  builds with optimisation and measures the gateway beside a relay of raw bytes: --quick, --spans N
   setup            the set-up alone: WebAssembly target, Python packages, the OpenTelemetry Collector
 
 Set-up is kept in WASMILL_CACHE (default: $XDG_CACHE_HOME/wasmill, or ~/.cache/wasmill).";
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
     let done = match command.as_str() {
         "demo" => demo::run(),
         "test" => test::run(&rest),
+        "bench" => bench::run(&rest),
         "setup" => setup::all(),
         "" | "help" | "-h" | "--help" => {
             println!("{HELP}");
