@@ -4,21 +4,29 @@ import pathlib
 import sys
 
 import grpc
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metrics
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as traces
 
-METHODS = {
-    "traces": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-    "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-    "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+SIGNALS = {
+    "traces": ("trace.v1.TraceService", traces.ExportTraceServiceResponse),
+    "metrics": ("metrics.v1.MetricsService", metrics.ExportMetricsServiceResponse),
+    "logs": ("logs.v1.LogsService", logs.ExportLogsServiceResponse),
 }
 
 
 def main(port, signal, files):
+    service, response_type = SIGNALS[signal]
+    method = f"/opentelemetry.proto.collector.{service}/Export"
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        call = channel.unary_unary(METHODS[signal], request_serializer=bytes, response_deserializer=bytes)
+        call = channel.unary_unary(
+            method, request_serializer=bytes, response_deserializer=response_type.FromString
+        )
         for file in files:
             response = call(pathlib.Path(file).read_bytes(), timeout=30)
-            if response:
-                sys.exit(f"{file}: not a full success: {response!r}")
+            # The Collector sets an empty `partial_success` on success, too.
+            if any(value for _, value in response.partial_success.ListFields()):
+                sys.exit(f"{file}: not a full success: {response}")
 
 
 if __name__ == "__main__":
