@@ -91,14 +91,6 @@ impl BuildError {
             BuildError::Routes { id, .. } => format!("service::pipelines::{id}"),
         }
     }
-
-    /// The processor whose plugin is at fault, if one is.
-    pub fn processor(&self) -> Option<&ComponentId> {
-        match self {
-            BuildError::Plugin { id, .. } | BuildError::Stage { id, .. } | BuildError::Config { id, .. } => Some(id),
-            BuildError::Exporter { .. } | BuildError::Routes { .. } => None,
-        }
-    }
 }
 
 /// Builds a configuration on these plugins, taking over from `previous` what is the same.

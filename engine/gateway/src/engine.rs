@@ -165,16 +165,12 @@ impl Engine {
     pub async fn reload(&self, config: Config) -> Result<Reloaded, EngineError> {
         let mut state = self.state.lock().await;
         let plugins = Plugins::load(&self.workshop.host, sources(&config), Some(&state.built.plugins)).await;
-        let built = match build(&self.workshop, config, plugins, Some(&state.built)).await {
-            Ok(built) => built,
-            Err(errors) => {
-                for id in errors.iter().filter_map(|error| error.processor()) {
-                    self.intake.metrics.plugins.swapped(&id.to_string(), SwapResult::Refused);
-                }
-                return Err(errors.into());
-            }
+        let reloaded = match build(&self.workshop, config, plugins, Some(&state.built)).await {
+            Ok(built) => self.publish(&mut state, built).await,
+            Err(errors) => Err(errors.into()),
         };
-        self.publish(&mut state, built).await
+        self.intake.metrics.config_reloaded(reloaded.is_ok());
+        reloaded
     }
 
     /// Puts plugins into service whose files have changed, each by itself: one that is refused does not keep another back.

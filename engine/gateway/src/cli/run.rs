@@ -96,6 +96,7 @@ async fn reload(engine: &Engine, config: &ConfigArgs, logs: Option<&LogHandle>) 
             for reason in &errors.errors {
                 tracing::error!(%reason, "the configuration was not reloaded, the old one serves on");
             }
+            engine.metrics().config_reloaded(false);
             return;
         }
     };

@@ -36,6 +36,7 @@ pub struct Metrics {
     refused_requests: Family<ReceiverLabels, Counter>,
     cleared_ids: Family<ReceiverLabels, Counter>,
     exporters: Families<ExporterLabels, 3>,
+    reloads: Family<[(&'static str, &'static str); 1], Counter>,
     queues: Arc<QueueMetrics>,
     pub plugins: Arc<PluginMetrics>,
 }
@@ -97,12 +98,24 @@ impl Metrics {
         register(&mut registry, "otelcol_exporter_sent", "delivered to the destination", &exporters[0]);
         register(&mut registry, "otelcol_exporter_send_failed", "not delivered, and given up", &exporters[1]);
         register(&mut registry, "otelcol_exporter_enqueue_failed", "that found the sending queue full", &exporters[2]);
+        let reloads = Family::<[(&'static str, &'static str); 1], Counter>::default();
+        let help = "Number of times that the configuration was to be reloaded";
+        registry.register("wasmill_config_reloads", help, reloads.clone());
         let queues = Arc::new(QueueMetrics::default());
         registry.register_collector(Box::new(Arc::clone(&queues)));
         let plugins = Arc::new(PluginMetrics::default());
         registry.register_collector(Box::new(Arc::clone(&plugins)));
         registry.register_collector(Box::new(ProcessMetrics { started: Instant::now() }));
-        Metrics { registry: Arc::new(registry), receivers, refused_requests, cleared_ids, exporters, queues, plugins }
+        Metrics {
+            registry: Arc::new(registry),
+            receivers,
+            refused_requests,
+            cleared_ids,
+            exporters,
+            reloads,
+            queues,
+            plugins,
+        }
     }
 
     /// `transport`: `grpc` or `http`.
@@ -125,6 +138,12 @@ impl Metrics {
             queues: Arc::clone(&self.queues),
             queue: self.queues.id(exporter, signal),
         }
+    }
+
+    /// The configuration was reloaded, or the old one serves on.
+    pub fn config_reloaded(&self, applied: bool) {
+        let result = if applied { "applied" } else { "refused" };
+        self.reloads.get_or_create(&[("result", result)]).inc();
     }
 
     /// Everything in the OpenMetrics text format.

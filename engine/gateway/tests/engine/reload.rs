@@ -71,6 +71,7 @@ async fn a_bad_configuration_leaves_the_old_one_serving() {
     let error = gateway.engine.reload(Gateway::config(&bad)).await.unwrap_err();
     assert!(error.lines()[0].contains("wasm/filter"), "{:?}", error.lines());
     assert_eq!(gateway.engine.generation(), 1);
+    assert_eq!(gateway.metric(r#"wasmill_config_reloads_total{result="refused"}"#), Some(1.0));
     gateway.grpc().await.spans(spans(&["a", "b"])).await.unwrap();
     assert_eq!(names(&backend.spans(1).await), ["b"]);
 }
