@@ -3,15 +3,29 @@
 use std::process::Command;
 
 use anyhow::Result;
+use xtask::places;
 
-use crate::setup;
+use crate::{demo, setup};
 
-/// Tests of ours and against real peers. `args` go to `cargo test`.
+/// Tests of ours and against real peers, the example's plugin as its author tests it, and the demo, which fails where a span
+/// is lost. With `args`, which go to `cargo test`, only that.
 pub fn run(args: &[String]) -> Result<()> {
     let wasm = setup::wasm()?;
     setup::python()?;
     setup::collector()?;
-    let mut command = Command::new("cargo");
-    wasm.environment(&mut command);
-    setup::shown(command.args(["test", "--workspace"]).args(args))
+    let cargo = |words: &[&str]| {
+        let mut command = Command::new("cargo");
+        wasm.environment(&mut command);
+        command.args(words);
+        command
+    };
+    setup::shown(cargo(&["test", "--workspace"]).args(args))?;
+    if args.is_empty() {
+        let plugin = places::checkout().join("examples/quickstart/plugin/Cargo.toml");
+        let target = places::target().join("demo-plugin");
+        let mut test = cargo(&["test", "--manifest-path"]);
+        setup::shown(test.arg(plugin).env("CARGO_TARGET_DIR", target))?;
+        demo::run()?;
+    }
+    Ok(())
 }
