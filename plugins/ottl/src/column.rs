@@ -1,11 +1,13 @@
 //! Columns as they come: loading cells, and looking at each distinct value once.
 
-use wasmill_columns::{Any, AnyKind, Bitmap, Column, Fixed, Text, Values};
+use wasmill_columns::{Any, AnyKind, Bitmap, Column, Text};
 
-use crate::cell::Cell;
+use crate::Reason;
+use crate::ast::Comparison;
+use crate::cell::{Cell, Made};
 use crate::fields::{Field, Missing};
 use crate::plan::Type;
-use crate::{Reason, value::Value};
+use crate::value::{self, Value};
 
 /// What a test says of one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,44 +72,76 @@ pub(crate) fn load<'a>(column: Column<'a>, rows: &[u32], missing: Cell<'a>, out:
     }
 }
 
-/// Rows that a comparison with a constant is true for, straight from the column. `None`: not for this kind of column.
-pub(crate) fn compare(column: Column<'_>, missing: Cell<'_>, holds: impl Fn(Value<'_>) -> bool) -> Option<Bitmap> {
-    fn fixed<T: Fixed>(values: Values<'_, T>, holds: impl Fn(T) -> bool) -> Bitmap {
-        values.matches(holds)
+/// The whole numbers that a comparison with a whole number is true for: all from the first to the last, or all others. One
+/// loop then serves every comparison.
+fn numbers(comparison: Comparison, constant: i64) -> (i64, i64, bool) {
+    match comparison {
+        Comparison::Equal => (constant, constant, true),
+        Comparison::NotEqual => (constant, constant, false),
+        Comparison::Less => (constant, i64::MAX, false),
+        Comparison::LessOrEqual => (i64::MIN, constant, true),
+        Comparison::Greater => (i64::MIN, constant, false),
+        Comparison::GreaterOrEqual => (constant, i64::MAX, true),
     }
-    let mut yes = match column {
+}
+
+/// Rows that a comparison with a constant is true for, straight from the column. `None`: not for this kind of column.
+pub(crate) fn compare(
+    column: Column<'_>,
+    missing: Cell<'static>,
+    comparison: Comparison,
+    constant: Value<'_>,
+) -> Option<Bitmap> {
+    let holds = |value: Value<'_>| value::compare(comparison, value, constant);
+    let mut yes = match constant {
+        Value::Int(constant) => whole(column, numbers(comparison, constant)),
+        _ => None,
+    };
+    if yes.is_none() {
+        yes = by_value(column, holds);
+    }
+    let mut yes = yes?;
+    if let Some(valid) = column.validity()
+        && holds(missing.value(&Made::default()))
+    {
+        let mut without = valid.to_bitmap();
+        without.not();
+        yes.or(&without);
+    }
+    Some(yes)
+}
+
+/// Whole numbers in a range, or out of it. `None`: the column has others.
+fn whole(column: Column<'_>, (first, last, inside): (i64, i64, bool)) -> Option<Bitmap> {
+    let holds = |value: i64| (first <= value && value <= last) == inside;
+    Some(match column {
+        Column::UInt8(values) => values.matches(|value| holds(value.into())),
+        Column::UInt32(values) => values.matches(|value| holds(value.into())),
+        Column::Int32(values) => values.matches(|value| holds(value.into())),
+        Column::UInt64(values) => values.matches(|value| holds(value as i64)),
+        Column::Int64(values) => values.matches(holds),
+        _ => return None,
+    })
+}
+
+/// Whatever the constant is: each value by itself.
+fn by_value(column: Column<'_>, holds: impl Fn(Value<'_>) -> bool) -> Option<Bitmap> {
+    Some(match column {
         Column::Boolean(values) => {
             let (on, off) = (holds(Value::Bool(true)), holds(Value::Bool(false)));
             Bitmap::from_fn(values.len(), |row| values.get(row).is_some_and(|value| if value { on } else { off }))
         }
-        Column::UInt8(values) => fixed(values, |v| holds(Value::Int(v.into()))),
-        Column::UInt32(values) => fixed(values, |v| holds(Value::Int(v.into()))),
-        Column::Int32(values) => fixed(values, |v| holds(Value::Int(v.into()))),
-        Column::UInt64(values) => fixed(values, |v| holds(Value::Int(v as i64))),
-        Column::Int64(values) => fixed(values, |v| holds(Value::Int(v))),
-        Column::Double(values) => fixed(values, |v| holds(Value::Double(v))),
-        Column::Id8(values) => fixed(values, |v| holds(Value::SpanId(v))),
-        Column::Id16(values) => fixed(values, |v| holds(Value::TraceId(v))),
+        Column::UInt8(values) => values.matches(|value| holds(Value::Int(value.into()))),
+        Column::UInt32(values) => values.matches(|value| holds(Value::Int(value.into()))),
+        Column::Int32(values) => values.matches(|value| holds(Value::Int(value.into()))),
+        Column::UInt64(values) => values.matches(|value| holds(Value::Int(value as i64))),
+        Column::Int64(values) => values.matches(|value| holds(Value::Int(value))),
+        Column::Double(values) => values.matches(|value| holds(Value::Double(value))),
+        Column::Id8(values) => values.matches(|value| holds(Value::SpanId(value))),
+        Column::Id16(values) => values.matches(|value| holds(Value::TraceId(value))),
         Column::Text(values) => values.matches(|text| holds(Value::Text(text))),
         _ => return None,
-    };
-    if let Some(valid) = column.validity() {
-        let nothing = match missing {
-            Cell::Bool(value) => Value::Bool(value),
-            Cell::Int(value) => Value::Int(value),
-            Cell::Double(value) => Value::Double(value),
-            Cell::Text(text) => Value::Text(text),
-            Cell::SpanId(id) => Value::SpanId(id),
-            Cell::TraceId(id) => Value::TraceId(id),
-            _ => Value::Nil,
-        };
-        if holds(nothing) {
-            let mut without = valid.to_bitmap();
-            without.not();
-            yes.or(&without);
-        }
-    }
-    Some(yes)
+    })
 }
 
 /// The distinct values of a column, in one row: for each row of the column there is a place in it.

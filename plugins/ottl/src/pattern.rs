@@ -46,6 +46,42 @@ impl Cache {
     }
 }
 
+/// What came of a text, by where the text lies: the same value of a dictionary is looked at once, however many rows have
+/// it. Texts that share a place in the table displace each other, and are looked at again.
+#[derive(Debug)]
+pub(crate) struct Memo<T> {
+    slots: Vec<Option<(*const u8, usize, T)>>,
+}
+
+/// Places in the table: keys of attributes are fewer, values with few distinct ones often.
+const MEMO_SLOTS: usize = 256;
+
+impl<T> Default for Memo<T> {
+    fn default() -> Self {
+        Memo { slots: Vec::new() }
+    }
+}
+
+impl<T: Copy> Memo<T> {
+    /// What came of the text, by `look` if it is not known. The text's memory must stay as it is while the memo lives.
+    pub(crate) fn get_or<E>(&mut self, text: &str, look: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        if self.slots.is_empty() {
+            self.slots.resize_with(MEMO_SLOTS, || None);
+        }
+        let (start, length) = (text.as_ptr(), text.len());
+        // Texts of a dictionary lie one behind the other: their starts differ in the low bits.
+        let slot = &mut self.slots[(start.addr() ^ start.addr() >> 8) % MEMO_SLOTS];
+        match slot {
+            Some((known, known_length, found)) if *known == start && *known_length == length => Ok(*found),
+            _ => {
+                let found = look()?;
+                *slot = Some((start, length, found));
+                Ok(found)
+            }
+        }
+    }
+}
+
 /// What a class of ASCII characters holds, and whether it is all others.
 fn class(letter: char) -> Option<(&'static str, bool)> {
     Some(match letter {

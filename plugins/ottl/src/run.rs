@@ -1,5 +1,7 @@
 //! Statements, one after the other, each over all rows that its condition is true for.
 
+use std::convert::Infallible;
+
 use regex::Regex;
 use wasmill_columns::{Bitmap, Kind};
 
@@ -10,7 +12,7 @@ use crate::cell::{Cell, Made, Vector};
 use crate::fields::Field;
 use crate::machine::{Frame, Machine, Scratch, within};
 use crate::map::{Entry, decode, encode};
-use crate::pattern::{Cache, replace_all};
+use crate::pattern::{Cache, Memo, replace_all};
 use crate::plan::{Editor, Guard, MapChange, Node, Pattern, Place, Step, Strategy, Type};
 use crate::value::{Value, entries, items, push_entry, push_item};
 
@@ -45,9 +47,16 @@ impl<'a> Machine<'a, '_> {
             }
             Editor::ReplacePattern { place, current, pattern, template } => {
                 let vectors = self.vectors([current, template], Some(pattern), rows);
+                let constant = vectors[1..].iter().all(Vector::is_same);
+                let mut memo = Memo::default();
                 let failed = self.each(rows, &vectors[1..], |machine, row, at| {
                     let current = vectors[0].get(at);
-                    match replaced(machine.scratch, current, pattern, &vectors[1..], at)? {
+                    let mut look = || replaced(machine.scratch, current, pattern, &vectors[1..], at);
+                    let found = match current {
+                        Cell::Text(text) if constant => memo.get_or(text, look)?,
+                        _ => look()?,
+                    };
+                    match found {
                         None => Ok(()),
                         Some(cell) => machine.assign(place, row, cell),
                     }
@@ -335,6 +344,8 @@ fn container(is_map: bool, bytes: &[u8]) -> Value<'_> {
 struct Changer<'a> {
     entries: Vec<Entry<'a>>,
     other: Vec<Entry<'a>>,
+    /// Whether keys match the one pattern of the statement.
+    matching: Memo<bool>,
 }
 
 impl<'a> Changer<'a> {
@@ -346,7 +357,7 @@ impl<'a> Changer<'a> {
         vectors: &[Vector<'a>],
         at: usize,
     ) -> Result<bool, Reason> {
-        let Changer { entries, other } = self;
+        let Changer { entries, other, matching } = self;
         let before = entries.len();
         let computed = |place: usize| vectors.get(place).map(|vector| vector.get(at));
         match change {
@@ -359,8 +370,18 @@ impl<'a> Changer<'a> {
             }
             MapChange::Matching { pattern, keep } => {
                 let Scratch { made, patterns, .. } = scratch;
+                let constant = matches!(pattern, Pattern::Fixed(_));
                 let regex = regex(pattern, patterns, made, computed(0))?;
-                entries.retain(|entry| regex.is_match(entry.key(made)) == *keep);
+                entries.retain(|entry| {
+                    let matches = match entry.key {
+                        Cell::Text(key) if constant => {
+                            let Ok(matches) = matching.get_or(key, || Ok::<_, Infallible>(regex.is_match(key)));
+                            matches
+                        }
+                        _ => regex.is_match(entry.key(made)),
+                    };
+                    matches == *keep
+                });
             }
             MapChange::KeepKeys(_) => {
                 let made = &scratch.made;

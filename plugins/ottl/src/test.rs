@@ -111,8 +111,7 @@ impl<'a> Machine<'a, '_> {
             (NodeKind::Literal(literal), NodeKind::Slot(_)) => (comparison.flipped(), literal),
             _ => return None,
         };
-        let constant = literal.value();
-        let yes = compare_column(column, self.missing(slot), |value| compare(comparison, value, constant))?;
+        let yes = compare_column(column, self.missing(slot), comparison, literal.value())?;
         Some(Truth::of(yes, None, active))
     }
 
