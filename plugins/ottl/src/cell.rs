@@ -222,8 +222,17 @@ pub(crate) struct Pool {
 const SPARE_MAX: usize = 16;
 
 impl Pool {
-    pub(crate) fn take<'a>(&mut self) -> Vec<Cell<'a>> {
-        self.spare.pop().unwrap_or_default()
+    /// An empty vector with room for so many cells: the smallest that has it, so that larger ones are left for whoever
+    /// needs them, else the largest, made larger.
+    pub(crate) fn take<'a>(&mut self, cells: usize) -> Vec<Cell<'a>> {
+        let rank = |vector: &Vec<_>| match vector.capacity() {
+            enough if enough >= cells => (0, enough),
+            less => (1, usize::MAX - less),
+        };
+        let best = self.spare.iter().enumerate().min_by_key(|(_, vector)| rank(vector)).map(|(place, _)| place);
+        let mut vector = best.map_or_else(Vec::new, |place| self.spare.swap_remove(place));
+        vector.reserve(cells);
+        vector
     }
 
     pub(crate) fn give(&mut self, vector: Vector<'_>) {

@@ -139,7 +139,7 @@ impl<'a, 's> Machine<'a, 's> {
 
     /// A slot's values.
     pub(crate) fn load(&mut self, slot: usize, frame: Frame<'_, 'a>) -> Vector<'a> {
-        let mut out = self.scratch.pool.take();
+        let mut out = self.scratch.pool.take(frame.len());
         let rows = match frame {
             Frame::Domain(cells) => {
                 out.extend_from_slice(cells);
@@ -231,7 +231,7 @@ impl<'a, 's> Machine<'a, 's> {
         if arguments.iter().all(Vector::is_same) {
             return Vector::Same(each(self.scratch, 0));
         }
-        let mut out = self.scratch.pool.take();
+        let mut out = self.scratch.pool.take(frame.len());
         for place in 0..frame.len() {
             out.push(each(self.scratch, place));
         }

@@ -14,6 +14,7 @@ use crate::machine::{Frame, Machine, Scratch, within};
 use crate::map::{Entry, decode, encode};
 use crate::pattern::{Cache, Memo, replace_all};
 use crate::plan::{Editor, Guard, MapChange, Node, Pattern, Place, Step, Strategy, Type};
+use crate::test::numbers;
 use crate::value::{Value, entries, items, push_entry, push_item};
 
 /// Places in a list that a statement may create at once: `set(attributes["a"][1000000], 1)` would be a million of them.
@@ -27,8 +28,7 @@ impl<'a> Machine<'a, '_> {
         if truth.yes.is_none() {
             return failed;
         }
-        let rows: Vec<u32> = truth.yes.ones().map(|row| row as u32).collect();
-        failed + self.edit(&step.editor, &rows)
+        failed + self.edit(&step.editor, &numbers(&truth.yes))
     }
 
     fn edit(&mut self, editor: &'a Editor, rows: &[u32]) -> usize {

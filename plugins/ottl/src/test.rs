@@ -117,7 +117,7 @@ impl<'a> Machine<'a, '_> {
 
     /// Each distinct value once, then each row by its value.
     fn by_domain(&mut self, leaf: &'a Leaf, slot: usize, domain: Domain<'a>, active: &Bitmap) -> Truth {
-        let mut cells = self.scratch.pool.take();
+        let mut cells = self.scratch.pool.take(domain.len());
         domain.cells(self.missing(slot), &mut cells);
         self.outcomes(leaf, Frame::Domain(&cells));
         self.scratch.pool.give_cells(cells);
@@ -137,7 +137,7 @@ impl<'a> Machine<'a, '_> {
 
     /// Each active row by itself.
     fn by_row(&mut self, leaf: &'a Leaf, active: &Bitmap) -> Truth {
-        let rows: Vec<u32> = active.ones().map(|row| row as u32).collect();
+        let rows = numbers(active);
         self.outcomes(leaf, Frame::Rows(&rows));
         let outcomes = std::mem::take(&mut self.scratch.outcomes);
         let (mut yes, mut failed) = (Bitmap::none(self.rows), None);
@@ -182,6 +182,14 @@ impl<'a> Machine<'a, '_> {
             }
         }
     }
+}
+
+/// The rows that are set.
+pub(crate) fn numbers(rows: &Bitmap) -> Vec<u32> {
+    // How many they are is not known to the iterator, and finding out while collecting is several allocations.
+    let mut numbers = Vec::with_capacity(rows.count());
+    numbers.extend(rows.ones().map(|row| row as u32));
+    numbers
 }
 
 fn compared(comparison: Comparison, left: Cell<'_>, right: Cell<'_>, made: &crate::cell::Made) -> Outcome {
