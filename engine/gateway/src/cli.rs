@@ -99,7 +99,7 @@ struct ConfigArgs {
 
 #[derive(Args)]
 struct HostArgs {
-    /// Where compiled plugins are kept. Default: `wasmill` in the user's cache directory.
+    /// Where compiled plugins are kept. Default: `wasmill/plugins` in the user's cache directory.
     #[arg(long, value_name = "DIR", env = "WASMILL_CACHE_DIR")]
     cache_dir: Option<PathBuf>,
 }
@@ -152,7 +152,7 @@ impl HostArgs {
 fn default_cache_dir() -> Option<PathBuf> {
     let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))?;
-    Some(cache.join("wasmill"))
+    Some(cache.join("wasmill/plugins"))
 }
 
 /// A runtime for a command; its threads are named for whoever looks at the process.

@@ -7,13 +7,17 @@
 //!
 //! Machine code is run as it is, so where it comes from matters: an entry is used only from a directory that belongs to this
 //! user or to root and that nobody else can write to, and only when its checksum holds. A damaged entry is compiled again and
-//! replaced. Entries are never changed in place: what is mapped stays as it was.
+//! replaced. Entries are never changed in place: what is mapped stays as it was. What was used longest ago goes when there
+//! is too much.
+
+mod prune;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
@@ -63,7 +67,12 @@ impl Cache {
             let code = dir.join(self.name(hash, "cwasm"));
             let expected = fs::read_to_string(dir.join(self.name(hash, "sum"))).ok()?;
             match file_hash(&code) {
-                Ok(found) if found == expected.trim() => Some(code),
+                Ok(found) if found == expected.trim() => {
+                    // Says when it was last used; in a read-only cache nothing is removed, and nothing needs to be said.
+                    let _ =
+                        File::options().write(true).open(&code).and_then(|file| file.set_modified(SystemTime::now()));
+                    Some(code)
+                }
                 Ok(_) => {
                     tracing::warn!(file = %code.display(), "damaged compiled plugin: compiling it again");
                     None
@@ -88,6 +97,9 @@ impl Cache {
         // Code first: a sum without its code finds nothing, a sum of other code is a damaged entry, and both mend themselves.
         fs::rename(draft, &code)?;
         fs::rename(&sum_draft, sum)?;
+        if let Err(error) = prune::prune(dir, &code) {
+            tracing::warn!(dir = %dir.display(), %error, "old compiled plugins cannot be removed");
+        }
         Ok(code)
     }
 
