@@ -1,47 +1,24 @@
-//! The official Python SDK delivers through the gateway, over gRPC and over HTTP, plain and compressed.
+//! The official Python SDK delivers through the gateway, over gRPC and over HTTP, plain and compressed. The configuration is
+//! that of `examples/filter-and-enrich`.
 
 use std::collections::HashMap;
 
 use anyhow::{Result, ensure};
 use wasmill_tests::{Backend, Folder, Gateway, counts, free_port, output, python};
+use xtask::places::checkout;
 
 const RECORDS: usize = 200;
-
-fn configuration(grpc: u16, http: u16, backend: u16) -> String {
-    format!(
-        r#"
-receivers:
-  otlp:
-    protocols:
-      grpc: {{endpoint: "127.0.0.1:{grpc}"}}
-      http: {{endpoint: "127.0.0.1:{http}"}}
-processors:
-  wasm/filter:
-    plugin: builtin:filter
-    config: {{drop: ['attributes["http.route"] == "/healthz"']}}
-  wasm/enrich:
-    plugin: builtin:enrich
-    config: {{statements: ['set(attributes["team"], "payments") where resource.attributes["service.name"] == "sdk-client"']}}
-exporters:
-  otlp:
-    endpoint: "127.0.0.1:{backend}"
-    tls: {{insecure: true}}
-service:
-  telemetry: {{metrics: {{level: none}}}}
-  pipelines:
-    traces: {{receivers: [otlp], processors: [wasm/filter, wasm/enrich], exporters: [otlp]}}
-    logs: {{receivers: [otlp], processors: [wasm/enrich], exporters: [otlp]}}
-    metrics: {{receivers: [otlp], processors: [wasm/enrich], exporters: [otlp]}}
-"#
-    )
-}
 
 /// The SDK sends spans, logs and metrics by `protocol`; each span is delivered once and stamped, or dropped by the filter.
 fn delivers(protocol: &str, compression: Option<&str>) -> Result<()> {
     let folder = Folder::new()?;
     let backend = Backend::start(&folder)?;
     let (grpc, http) = (free_port()?, free_port()?);
-    let gateway = Gateway::start(&folder, &configuration(grpc, http, backend.port))?;
+    let ports = [("GRPC_PORT", grpc), ("HTTP_PORT", http), ("METRICS_PORT", free_port()?)];
+    let mut variables: Vec<(&str, String)> = ports.map(|(name, port)| (name, port.to_string())).into();
+    variables.push(("BACKEND", format!("127.0.0.1:{}", backend.port)));
+    let example = checkout().join("examples/filter-and-enrich/gateway.yaml");
+    let gateway = Gateway::start_file(&folder, &example, &variables)?;
 
     let port = if protocol == "grpc" { grpc } else { http };
     let printed = output(
@@ -62,7 +39,7 @@ fn delivers(protocol: &str, compression: Option<&str>) -> Result<()> {
     assert_eq!(arrived.iter().filter(|record| record.signal == "logs").count(), RECORDS);
     assert!(arrived.iter().any(|record| record.signal == "metrics" && record.name == "sdk.requests"));
     for record in &arrived {
-        assert_eq!(record.attributes["team"], "payments", "{record:?}");
+        assert_eq!(record.attributes["team"], "platform", "{record:?}");
     }
     let numbered = arrived.iter().find(|record| record.signal == "traces").map(|record| &record.attributes["number"]);
     assert!(numbered.is_some_and(serde_json::Value::is_i64), "the SDK's own attributes are there as they were");

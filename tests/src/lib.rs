@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -73,10 +73,15 @@ pub struct Gateway {
 impl Gateway {
     /// Starts it, and waits until every port listens.
     pub fn start(folder: &Folder, configuration: &str) -> Result<Gateway> {
-        let file = folder.write("gateway.yaml", configuration)?;
+        Gateway::start_file(folder, &folder.write("gateway.yaml", configuration)?, &[])
+    }
+
+    /// The same with a file that is there, and variables for it.
+    pub fn start_file(folder: &Folder, file: &Path, variables: &[(&str, String)]) -> Result<Gateway> {
         let log = folder.path("gateway.log");
         let mut command = wasmill()?;
         command.arg("run").arg("--config").arg(file).stderr(folder.log("gateway")?);
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
         let mut running = Running::start("the gateway", &mut command)?;
         running
             .line(PATIENCE, |line| line.contains("ready"))
