@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use regex::Regex;
-use wasmill_columns::{Bitmap, Kind};
+use wasmill_columns::{Bitmap, Column, Kind, Text};
 
 use crate::Reason;
 use crate::ast::Key;
@@ -170,8 +170,12 @@ impl<'a> Machine<'a, '_> {
         let slot = self.slot(place.slot);
         let whole = slot.key.is_none() && place.keys.is_empty() && slot.field.value == Type::Map;
         let mut changer = Changer::default();
+        let kept = if whole { self.kept_keys(place.slot, change, &vectors) } else { None };
         let failed = self.each(rows, &vectors, |machine, row, at| {
             let Changer { entries, .. } = &mut changer;
+            if kept.as_ref().is_some_and(|kept| machine.keeps_all(place.slot, row, kept)) {
+                return Ok(());
+            }
             if whole {
                 machine.entries_of(place.slot, row, entries);
             } else {
@@ -194,6 +198,36 @@ impl<'a> Machine<'a, '_> {
         });
         self.give_all(vectors);
         failed
+    }
+}
+
+impl<'a> Machine<'a, '_> {
+    /// Which keys of a map's dictionary a change keeps, looked at once each. `None`: it is not about keys, not the same for
+    /// all rows, or there is no dictionary.
+    fn kept_keys(&self, slot: usize, change: &MapChange, vectors: &[Vector<'a>]) -> Option<Vec<bool>> {
+        let Some(Column::Attributes(column)) = self.slots[slot].column else { return None };
+        let Text::Dictionary(keys) = column.keys() else { return None };
+        let each = |keep: &dyn Fn(&str) -> bool| Some(keys.values().iter().flatten().map(keep).collect());
+        match change {
+            MapChange::Matching { pattern: Pattern::Fixed(regex), keep } => each(&|key| regex.is_match(key) == *keep),
+            MapChange::KeepKeys(_) if vectors.iter().all(Vector::is_same) => {
+                let made = &self.scratch.made;
+                each(&|key| vectors.iter().any(|vector| text(vector.get(0), made) == Ok(key)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a row, as the column has it, has none but kept keys.
+    fn keeps_all(&self, slot: usize, row: usize, kept: &[bool]) -> bool {
+        let state = &self.slots[slot];
+        if state.map.as_ref().is_some_and(|map| map.row(row).is_some()) {
+            return false;
+        }
+        let Some(Column::Attributes(column)) = state.column else { return false };
+        let Text::Dictionary(keys) = column.keys() else { return false };
+        let keys = keys.keys();
+        column.places(row).all(|place| kept.get(keys.raw(place) as usize).copied().unwrap_or(false))
     }
 }
 

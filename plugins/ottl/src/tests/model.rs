@@ -197,11 +197,22 @@ fn column(out: &mut BlockBuilder, kind: Kind, values: &[Option<&V>], dictionarie
             text(out, &texts, dictionaries);
         }
         Kind::Any => any(out, values, dictionaries),
+        Kind::Attributes if dictionaries => {
+            let entries: Vec<&(String, V)> = values.iter().flat_map(|value| entries_of(*value)).collect();
+            let node = out.open(Kind::Attributes, values.len(), 2);
+            let mut end = 0u32;
+            for (to, value) in out.offsets(node).chunks_exact_mut(4).skip(1).zip(values) {
+                end += entries_of(*value).len() as u32;
+                to.copy_from_slice(&end.to_le_bytes());
+            }
+            text(out, &entries.iter().map(|(key, _)| Some(key.as_str())).collect::<Vec<_>>(), true);
+            any(out, &entries.iter().map(|(_, value)| Some(value)).collect::<Vec<_>>(), true);
+        }
         Kind::Attributes => {
             let mut builder = AttributesBuilder::new();
             for value in values {
-                if let Some(V::Map(entries)) = value {
-                    entries.iter().for_each(|(key, value)| value.with_any(|value| builder.entry(key, value)));
+                for (key, value) in entries_of(*value) {
+                    value.with_any(|value| builder.entry(key, value));
                 }
                 builder.end_row();
             }
@@ -224,6 +235,13 @@ fn column(out: &mut BlockBuilder, kind: Kind, values: &[Option<&V>], dictionarie
         Kind::Id8 => drop(out.fixed_options(values.iter().map(|value| id::<8>(*value)))),
         Kind::Id16 => drop(out.fixed_options(values.iter().map(|value| id::<16>(*value)))),
         kind => panic!("no test has columns of {kind}"),
+    }
+}
+
+fn entries_of(map: Option<&V>) -> &[(String, V)] {
+    match map {
+        Some(V::Map(entries)) => entries,
+        _ => &[],
     }
 }
 
@@ -256,7 +274,9 @@ fn text(out: &mut BlockBuilder, values: &[Option<&str>], dictionaries: bool) {
         })
         .collect();
     let node = out.dictionary(keys.iter().map(|key| key.unwrap_or(0)), distinct);
-    out.set_validity(node, &keys.iter().map(Option::is_some).collect());
+    if keys.contains(&None) {
+        out.set_validity(node, &keys.iter().map(Option::is_some).collect());
+    }
 }
 
 /// An `any` column. With dictionaries, its nodes are written by hand, for the builder writes plain text.
