@@ -6,6 +6,7 @@
 
 pub mod ack_point;
 pub mod admission;
+pub mod allocator;
 pub mod build;
 pub mod cli;
 pub mod engine;

@@ -1,0 +1,27 @@
+//! How the process's allocator treats requests.
+//!
+//! A request and what is written for its exporter are buffers of some hundred KiB that come and go thousands of times a second.
+//! glibc's defaults map such a buffer on its own, or give the end of a heap back as soon as it is free, and the kernel then
+//! clears the same pages for each request: a tenth to a sixth of the gateway's CPU (1.27 to 1.32 instead of 1.41 to 1.57
+//! CPU-seconds per GB, four pairs of runs in turn, filter plugin, 1,000 spans a request; peak memory 54 instead of 49 MiB).
+//! Another allocator would do it too, and be a dependency.
+
+/// Larger buffers are mapped on their own and given back at once: few requests are larger than this, and those that are cost
+/// more than mapping does.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const MMAP_THRESHOLD_BYTES: libc::c_int = 8 << 20;
+
+/// What a heap keeps free at its end: a few dozen usual requests. This much for each heap in use is what an idle process may
+/// hold after a peak.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const TRIM_THRESHOLD_BYTES: libc::c_int = 32 << 20;
+
+/// Sets the allocator's thresholds. To be called before other threads start; where there is no such allocator, does nothing.
+pub fn tune() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: `mallopt` takes two numbers, and no other thread allocates yet.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES);
+    }
+}
