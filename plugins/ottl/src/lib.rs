@@ -21,6 +21,7 @@
 mod ast;
 mod call;
 mod cell;
+mod change;
 mod column;
 mod convert;
 mod error;
