@@ -23,9 +23,9 @@ use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
-use wasmill_config::{ComponentId, Config, Extension, PluginSource, Processor};
+use wasmill_config::{self as config, ComponentId, Config, Extension, PluginSource, Processor};
 use wasmill_host::{Host, Stage};
-use wasmill_transport::{Budget, Protocol};
+use wasmill_transport::{BindError, Budget, Protocol};
 
 use crate::build::{Built, Plugins, Workshop, build, file_hash};
 use crate::generation::{Ended, Generation, Generations};
@@ -79,11 +79,28 @@ struct State {
     refused: HashMap<PluginSource, Option<String>>,
 }
 
+/// Ports for receivers that are new or changed.
+struct Ports {
+    bound: Vec<BoundReceiver>,
+    /// What cannot be bound while the receiver serves that has the port now.
+    contended: Vec<(ComponentId, config::Receiver)>,
+}
+
 /// Endpoints beside the receivers'.
 #[derive(Default)]
 struct Endpoints {
-    metrics: Option<(wasmill_config::Endpoint, HttpEndpoint)>,
-    health: BTreeMap<ComponentId, (wasmill_config::HealthCheck, HttpEndpoint)>,
+    metrics: MetricsEndpoint,
+    health: HealthEndpoints,
+}
+
+type MetricsEndpoint = Option<(config::Endpoint, HttpEndpoint)>;
+type HealthEndpoints = BTreeMap<ComponentId, (config::HealthCheck, HttpEndpoint)>;
+
+/// Endpoints whose ports are taken, to be put in place of others.
+struct ChangedEndpoints {
+    /// `None`: as it was.
+    metrics: Option<MetricsEndpoint>,
+    health: HealthEndpoints,
 }
 
 impl Engine {
@@ -107,7 +124,7 @@ impl Engine {
             bound.push(BoundReceiver::bind(id.clone(), settings.clone(), &intake.budget).await?);
         }
         let mut endpoints = Endpoints::default();
-        endpoints.update(&built.config, &intake.metrics, &health).await?;
+        endpoints.apply(endpoints.changed(&built.config, &intake.metrics, &health).await?);
         let mut receivers = BTreeMap::new();
         for receiver in bound {
             receivers.insert(receiver.id().clone(), receiver.serve(&intake));
@@ -207,16 +224,21 @@ impl Engine {
 
     /// Exchanges what serves, and sees to the end of what served.
     async fn publish(&self, state: &mut State, built: Built) -> Result<Reloaded, EngineError> {
-        // Ports first: one that cannot be had leaves everything else as it was.
-        let bound = state.bind_changed(&built.config, &self.intake).await?;
-        state.endpoints.update(&built.config, &self.intake.metrics, &self.health).await?;
+        // Ports first: one that cannot be had leaves everything else as it was. Those that have to be taken from a receiver that
+        // serves come last, when nothing else can fail.
+        let Ports { mut bound, contended } = state.bind_changed(&built.config, &self.intake).await?;
+        let endpoints = state.endpoints.changed(&built.config, &self.intake.metrics, &self.health).await?;
+        bound.extend(state.take_over(&contended, &self.intake).await?);
+        state.endpoints.apply(endpoints);
 
         state.generation += 1;
         let (generation, ended) = Generation::new(state.generation, built.inlets());
         self.intake.generations.publish(generation);
 
         for receiver in bound {
-            state.receivers.insert(receiver.id().clone(), receiver.serve(&self.intake));
+            if let Some(old) = state.receivers.insert(receiver.id().clone(), receiver.serve(&self.intake)) {
+                tokio::spawn(old.stop());
+            }
         }
         let receivers = std::mem::take(&mut state.receivers);
         for (id, receiver) in receivers {
@@ -265,39 +287,59 @@ impl Engine {
 }
 
 impl State {
-    /// Takes the ports of receivers that are new or changed. On failure the old ones serve.
-    async fn bind_changed(&mut self, config: &Config, intake: &Intake) -> Result<Vec<BoundReceiver>, EngineError> {
-        let mut bound = Vec::new();
+    /// Takes the ports of receivers that are new or changed, but for those that a receiver has to give up first. Stops nothing.
+    async fn bind_changed(&self, config: &Config, intake: &Intake) -> Result<Ports, EngineError> {
+        let mut ports = Ports { bound: Vec::new(), contended: Vec::new() };
         for (id, settings) in &config.receivers {
-            let old = self.receivers.get(id).map(|receiver| receiver.settings.clone());
-            if old.as_ref() == Some(settings) {
+            let old = self.receivers.get(id);
+            if old.is_some_and(|old| old.settings == *settings) {
                 continue;
             }
-            let first = BoundReceiver::bind(id.clone(), settings.clone(), &intake.budget).await;
-            let (Err(_), Some(old), Some(receiver)) = (&first, old, self.receivers.remove(id)) else {
-                bound.push(first?);
-                continue;
-            };
-            // It may be the old one that has the port. It closes its ports at once and then waits for its requests, so the new
-            // one need not wait for the end of that.
-            let stopping = tokio::spawn(receiver.stop());
-            let second = loop {
-                let stopped = stopping.is_finished();
-                match BoundReceiver::bind(id.clone(), settings.clone(), &intake.budget).await {
-                    Err(_) if !stopped => tokio::time::sleep(REBIND_INTERVAL).await,
-                    result => break result,
+            match BoundReceiver::bind(id.clone(), settings.clone(), &intake.budget).await {
+                Ok(receiver) => ports.bound.push(receiver),
+                Err(_) if old.is_some_and(|old| old.has_port_of(settings)) => {
+                    ports.contended.push((id.clone(), settings.clone()));
                 }
-            };
-            match second {
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(ports)
+    }
+
+    /// Takes ports from the receivers that have them. On failure these serve again.
+    async fn take_over(
+        &mut self,
+        contended: &[(ComponentId, config::Receiver)],
+        intake: &Intake,
+    ) -> Result<Vec<BoundReceiver>, EngineError> {
+        let mut bound = Vec::new();
+        let mut stopped = Vec::new();
+        for (id, settings) in contended {
+            let Some(receiver) = self.receivers.remove(id) else { continue };
+            stopped.push((id.clone(), receiver.settings.clone()));
+            match rebind(id, settings, receiver, intake).await {
                 Ok(receiver) => bound.push(receiver),
                 Err(error) => {
-                    let back = BoundReceiver::bind(id.clone(), old, &intake.budget).await?;
-                    self.receivers.insert(id.clone(), back.serve(intake));
+                    drop(bound);
+                    self.restore(stopped, intake).await;
                     return Err(error.into());
                 }
             }
         }
         Ok(bound)
+    }
+
+    /// Lets receivers serve that were stopped for a change which is not made.
+    async fn restore(&mut self, stopped: Vec<(ComponentId, config::Receiver)>, intake: &Intake) {
+        for (id, settings) in stopped {
+            match BoundReceiver::bind(id.clone(), settings, &intake.budget).await {
+                Ok(receiver) => drop(self.receivers.insert(id, receiver.serve(intake))),
+                // Somebody was quicker. The other receivers are not to suffer from it.
+                Err(error) => {
+                    tracing::error!(receiver = %id, error = chain(&error), "a receiver could not have its port back")
+                }
+            }
+        }
     }
 
     /// Plugin files that are not what serves, and not what was refused already.
@@ -321,19 +363,23 @@ impl State {
 }
 
 impl Endpoints {
-    /// Takes new addresses, and gives up those that are no longer configured.
-    async fn update(&mut self, config: &Config, metrics: &Metrics, health: &Health) -> Result<(), EngineError> {
+    /// Takes new addresses. Changes nothing of what serves.
+    async fn changed(
+        &self,
+        config: &Config,
+        metrics: &Metrics,
+        health: &Health,
+    ) -> Result<ChangedEndpoints, EngineError> {
         let wanted = config.telemetry.metrics.endpoint.as_ref();
-        if self.metrics.as_ref().map(|(endpoint, _)| endpoint) != wanted {
-            self.metrics = match wanted {
-                Some(endpoint) => {
-                    let listener = listen("service::telemetry::metrics", endpoint).await?;
-                    let served = serve_metrics(listener, metrics.clone());
-                    Some((endpoint.clone(), served.map_err(ListenError::serve)?))
-                }
-                None => None,
-            };
-        }
+        let metrics = match wanted {
+            _ if self.metrics.as_ref().map(|(endpoint, _)| endpoint) == wanted => None,
+            Some(endpoint) => {
+                let listener = listen("service::telemetry::metrics", endpoint).await?;
+                let served = serve_metrics(listener, metrics.clone());
+                Some(Some((endpoint.clone(), served.map_err(ListenError::serve)?)))
+            }
+            None => Some(None),
+        };
         let mut served = BTreeMap::new();
         for (id, Extension::HealthCheck(settings)) in &config.extensions {
             let old = self.health.get(id).filter(|(old, _)| old.endpoint == settings.endpoint);
@@ -344,8 +390,15 @@ impl Endpoints {
             let endpoint = serve_health(listener, Arc::clone(&settings.path), health.clone());
             served.insert(id.clone(), (settings.clone(), endpoint.map_err(ListenError::serve)?));
         }
-        self.health = served;
-        Ok(())
+        Ok(ChangedEndpoints { metrics, health: served })
+    }
+
+    /// Gives up the addresses that are no longer configured.
+    fn apply(&mut self, changed: ChangedEndpoints) {
+        if let Some(metrics) = changed.metrics {
+            self.metrics = metrics;
+        }
+        self.health = changed.health;
     }
 }
 
@@ -386,6 +439,24 @@ impl Replaced {
                 }
                 drop(in_flight);
             });
+        }
+    }
+}
+
+/// Stops a receiver and takes its ports for another. It closes them at once and then waits for its requests, so the new one need
+/// not wait for the end of that.
+async fn rebind(
+    id: &ComponentId,
+    settings: &config::Receiver,
+    old: Receiver,
+    intake: &Intake,
+) -> Result<BoundReceiver, BindError> {
+    let stopping = tokio::spawn(old.stop());
+    loop {
+        let stopped = stopping.is_finished();
+        match BoundReceiver::bind(id.clone(), settings.clone(), &intake.budget).await {
+            Err(_) if !stopped => tokio::time::sleep(REBIND_INTERVAL).await,
+            result => return result,
         }
     }
 }

@@ -99,6 +99,14 @@ impl Receiver {
         }
     }
 
+    /// Whether it has a port that `settings` ask for, on whatever address.
+    pub fn has_port_of(&self, settings: &config::Receiver) -> bool {
+        let config::Receiver::Otlp(otlp) = settings;
+        let grpc = otlp.grpc.as_ref().map(|grpc| grpc.endpoint.port);
+        let wanted = [grpc, otlp.http.as_ref().map(|http| http.endpoint.port)];
+        [self.grpc, self.http].into_iter().flatten().any(|has| wanted.contains(&Some(has.port())))
+    }
+
     /// Closes the ports, and waits for the requests under way.
     pub async fn stop(self) -> Drained {
         // The server may have ended by itself.

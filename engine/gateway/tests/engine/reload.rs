@@ -1,6 +1,6 @@
 //! The configuration reloaded under traffic: only what changed is rebuilt.
 
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 
 use wasmill_transport::Protocol;
 use wasmill_wire::Signal;
@@ -121,4 +121,56 @@ service:
         }
     })
     .await;
+}
+
+/// One receiver moves to a free port or changes at its own, and a port beside it is taken: nothing has changed, and the receiver
+/// serves where it did.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_cannot_be_had_leaves_every_receiver_serving() {
+    let backend = Backend::start().await;
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let with = |otlp: &str, receiver: &str, used: &str, extension: &str| {
+        format!(
+            r#"
+receivers:
+  otlp: {{protocols: {{grpc: {{{otlp}}}}}}}
+{receiver}
+exporters:
+  otlp: {{endpoint: '{}', tls: {{insecure: true}}}}
+{extension}
+service:
+  pipelines:
+    traces: {{receivers: [{used}], exporters: [otlp]}}
+"#,
+            backend.grpc()
+        )
+    };
+    let free = |extra: &str| format!("endpoint: '127.0.0.1:0'{extra}");
+    let gateway = Gateway::start(&with(&free(""), "", "otlp", "")).await;
+    let address = gateway.address(Protocol::Grpc).await;
+    let own = format!("endpoint: '{address}'");
+    gateway.engine.reload(Gateway::config(&with(&own, "", "otlp", ""))).await.unwrap();
+
+    let second = format!("  otlp/2: {{protocols: {{grpc: {{endpoint: '127.0.0.1:{port}'}}}}}}");
+    let health = format!("extensions: {{health_check: {{endpoint: '127.0.0.1:{port}'}}}}");
+    let changed_own = format!("{own}, max_recv_msg_size_mib: 1");
+    let elsewhere = format!("endpoint: '127.0.0.1:{port}'");
+    let used = "otlp, otlp/2";
+    let cases = [
+        with(&free(", max_recv_msg_size_mib: 1"), &second, used, ""),
+        with(&changed_own, &second, used, ""),
+        with(&elsewhere, "", "otlp", ""),
+        with(&free(", max_recv_msg_size_mib: 1"), "", "otlp", &health)
+            .replace("service:\n", "service:\n  extensions: [health_check]\n"),
+        with(&changed_own, "", "otlp", &health).replace("service:\n", "service:\n  extensions: [health_check]\n"),
+    ];
+    for (number, yaml) in cases.iter().enumerate() {
+        let error = gateway.engine.reload(Gateway::config(yaml)).await.unwrap_err();
+        assert!(error.lines()[0].contains(&port.to_string()), "{number}: {:?}", error.lines());
+        assert_eq!(gateway.engine.generation(), 2, "{number}");
+        assert_eq!(gateway.address(Protocol::Grpc).await, address, "{number}");
+        gateway.grpc().await.spans(spans(&[&*format!("{number}")])).await.unwrap();
+    }
+    assert_eq!(names(&backend.spans(5).await), ["0", "1", "2", "3", "4"]);
 }
