@@ -5,6 +5,7 @@
 //! relay is the transport, the gateway without plugin adds the wire engine, the gateway with one adds the plugin.
 
 mod idle;
+mod isolation;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,8 @@ struct Plan {
     rounds: usize,
     seconds: u64,
     spans: Vec<u64>,
+    /// Pairs of turns, alone and beside a plugin that loops.
+    pairs: usize,
 }
 
 /// What stands between the load and its backend.
@@ -46,15 +49,17 @@ impl Engine {
     }
 }
 
-/// `--quick`: one short round. `--spans N`: only requests of N spans.
+/// `--quick`: one short round. `--spans N`: only requests of N spans. `--isolation`: only what a plugin that loops does to
+/// another pipeline.
 pub fn run(args: &[String]) -> Result<()> {
-    let mut plan = Plan { rounds: 3, seconds: 8, spans: vec![1000, 100] };
+    let mut plan = Plan { rounds: 3, seconds: 8, spans: vec![1000, 100], pairs: 5 };
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         match arg.as_str() {
-            "--quick" => plan = Plan { rounds: 1, seconds: 2, spans: vec![1000] },
+            "--quick" => plan = Plan { rounds: 1, seconds: 2, spans: vec![1000], pairs: 1 },
             "--spans" => plan.spans = vec![args.next().context("`--spans` needs a number")?.parse()?],
-            other => bail!("unknown option `{other}`; there are `--quick` and `--spans N`"),
+            "--isolation" => plan.spans.clear(),
+            other => bail!("unknown option `{other}`; there are `--quick`, `--spans N` and `--isolation`"),
         }
     }
     setup::step("cargo build --release (the first time takes ten minutes or more)");
@@ -78,14 +83,22 @@ pub fn run(args: &[String]) -> Result<()> {
             }
         }
     }
+    if plan.spans.is_empty() {
+        println!("\n{}", isolation::measure(&folder, plan.pairs, plan.seconds)?.text());
+        return Ok(());
+    }
     let idle = idle::measure(&folder)?;
-    let report = report(&plan, &results, &idle);
+    let isolation = isolation::measure(&folder, plan.pairs, plan.seconds)?;
+    let report = report(&plan, &results, &idle) + &isolation.text();
     println!("\n{report}");
     let into = places::checkout().join("benches/results");
     fs::create_dir_all(&into)?;
     fs::write(into.join("gateway.md"), &report)?;
     let raw: Vec<Value> = results.iter().map(|(_, engine, run)| json!({"engine": engine.name(), "run": run})).collect();
-    fs::write(into.join("gateway.json"), serde_json::to_string_pretty(&json!({"runs": raw, "idle": idle.json()}))?)?;
+    fs::write(
+        into.join("gateway.json"),
+        serde_json::to_string_pretty(&json!({"runs": raw, "idle": idle.json(), "isolation": isolation.json()}))?,
+    )?;
     Ok(())
 }
 

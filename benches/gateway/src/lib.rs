@@ -10,6 +10,7 @@
 //! `relay` is a baseline for the engine: it takes requests and passes them on as bytes. `load` is both ends, so that it
 //! knows of every span whether it was sent, acknowledged, and delivered, how often.
 
+pub mod latency;
 pub mod process;
 pub mod seen;
 pub mod template;

@@ -1,7 +1,8 @@
 //! Sends spans through an engine to itself, for a bounded time, and says what that cost the engine.
 //!
 //! `load` listens as the backend, connects to the engine, warms up, measures, and waits for what is on its way. Each
-//! connection keeps a fixed number of requests under way. It ends with one JSON object on standard output; its exit code is 1
+//! connection keeps a fixed number of requests under way, or all of them together send at a fixed rate (`--rate`), and then
+//! latency is measured. It ends with one JSON object on standard output; its exit code is 1
 //! if a span that was acknowledged did not arrive, or one that should not did, or a request failed.
 
 use std::convert::Infallible;
@@ -21,7 +22,12 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Frame};
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use parking_lot::Mutex;
 use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use wasmill_bench_gateway::latency::{Latencies, Pace};
 use wasmill_bench_gateway::process::{Spent, peak_kib};
 use wasmill_bench_gateway::seen::{Seen, ids};
 use wasmill_bench_gateway::template::{HEALTH_CHECK_EVERY, Template};
@@ -42,9 +48,15 @@ struct Arguments {
     pid: Option<u32>,
     #[arg(long, default_value_t = 4)]
     connections: usize,
-    /// Requests under way on each connection.
+    /// Requests under way on each connection, without `--rate`.
     #[arg(long, default_value_t = 4)]
     in_flight: usize,
+    /// Requests a second over all connections, whether the engine keeps up or not; reports latency from when each was due.
+    #[arg(long)]
+    rate: Option<f64>,
+    /// Failed requests are counted and do not end the run with an error: for an engine whose plugin fails.
+    #[arg(long, requires = "rate")]
+    failures_allowed: bool,
     /// Spans of a request.
     #[arg(long, default_value_t = 1000)]
     spans: usize,
@@ -66,6 +78,9 @@ const IDS_MAX: u64 = 1 << 27;
 /// What the engine has to deliver what it has acknowledged, when the load has ended.
 const SETTLE: Duration = Duration::from_secs(10);
 
+/// Requests under way at most with `--rate`: an engine that answers none must not fill this program's memory.
+const UNDER_WAY_MAX: usize = 4096;
+
 /// What the run counts.
 struct Run {
     template: Template,
@@ -75,6 +90,8 @@ struct Run {
     failed: AtomicU64,
     arrived: AtomicU64,
     seen: Seen,
+    latencies: Latencies,
+    measured_from: Instant,
     until: Instant,
 }
 
@@ -127,6 +144,8 @@ async fn main() -> Result<ExitCode> {
     let template = Template::new(arguments.spans);
     let spans = template.spans() as u64;
     ensure!(spans.is_multiple_of(HEALTH_CHECK_EVERY), "`--spans` is a multiple of {HEALTH_CHECK_EVERY}");
+    ensure!(arguments.rate.is_none_or(|rate| (0.1..=1e6).contains(&rate)), "`--rate` is from 0.1 to 1,000,000");
+    let measured_from = Instant::now() + warm_up;
     let run = Arc::new(Run {
         template,
         frame_bytes: arguments.frame_bytes.max(1),
@@ -135,19 +154,19 @@ async fn main() -> Result<ExitCode> {
         failed: AtomicU64::new(0),
         arrived: AtomicU64::new(0),
         seen: Seen::new(IDS_MAX),
-        until: Instant::now() + warm_up + measured,
+        latencies: Latencies::default(),
+        measured_from,
+        until: measured_from + measured,
     });
     let grpc = GrpcServerSettings { endpoint: arguments.listen.to_string(), ..GrpcServerSettings::default() };
     let backend = Server::bind(ServerSettings { grpc: Some(grpc), http: None }, Budget::unlimited()).await?;
     tokio::spawn(backend.serve(Arc::new(Backend(Arc::clone(&run))), std::future::pending()));
 
-    let mut senders = Vec::new();
+    let mut connections = Vec::new();
     for _ in 0..arguments.connections.max(1) {
-        let connection = connect(arguments.target).await?;
-        for _ in 0..arguments.in_flight.max(1) {
-            senders.push(tokio::spawn(send_until(Arc::clone(&run), connection.clone(), arguments.target)));
-        }
+        connections.push(connect(arguments.target).await?);
     }
+    let senders = send_all(&arguments, &run, &connections);
     tokio::time::sleep(warm_up).await;
     let spent = || arguments.pid.map(Spent::of).transpose();
     let (before, start) = (spent()?, Instant::now());
@@ -166,6 +185,60 @@ async fn main() -> Result<ExitCode> {
     }
     settle(&run, arguments.health_checks_dropped).await;
     report(&arguments, &run, before.zip(after).map(|(before, after)| after.since(before)), spans, elapsed)
+}
+
+/// Starts what sends until the run's end.
+fn send_all(arguments: &Arguments, run: &Arc<Run>, connections: &[SendRequest<Frames>]) -> Vec<JoinHandle<Result<()>>> {
+    let target = arguments.target;
+    if let Some(rate) = arguments.rate {
+        let (run, connections, handle) = (Arc::clone(run), connections.to_vec(), Handle::current());
+        let pace = Pace { start: Instant::now(), rate };
+        // A thread of its own: timers of tasks are precise to a millisecond only, which is as long as a request takes.
+        return vec![tokio::task::spawn_blocking(move || send_paced(&run, &connections, target, pace, &handle))];
+    }
+    let in_flight = arguments.in_flight.max(1);
+    let each = connections.iter().flat_map(|connection| std::iter::repeat_n(connection, in_flight));
+    each.map(|connection| tokio::spawn(send_until(Arc::clone(run), connection.clone(), target))).collect()
+}
+
+/// Sends each request when it is due, and waits for the last. The first failure, if there was one.
+fn send_paced(
+    run: &Arc<Run>,
+    connections: &[SendRequest<Frames>],
+    target: SocketAddr,
+    pace: Pace,
+    handle: &Handle,
+) -> Result<()> {
+    let spans = run.template.spans() as u64;
+    let under_way = Arc::new(Semaphore::new(UNDER_WAY_MAX));
+    let first_error = Arc::new(Mutex::new(None));
+    for (number, connection) in (0..).zip(connections.iter().cycle()) {
+        let due = pace.due(number);
+        if due >= run.until {
+            break;
+        }
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        let first = run.next_id.fetch_add(spans, Ordering::Relaxed);
+        ensure!(first + spans <= run.seen.capacity(), "the run is out of ids");
+        let permit = Arc::clone(&under_way).try_acquire_owned().context("the engine is too far behind")?;
+        let (run, mut connection, first_error) = (Arc::clone(run), connection.clone(), Arc::clone(&first_error));
+        handle.spawn(async move {
+            let sent = send(&run, &mut connection, target, first).await;
+            if due >= run.measured_from {
+                run.latencies.record(due.elapsed());
+            }
+            match sent {
+                Ok(()) => run.acknowledged.fetch_add(spans, Ordering::Relaxed),
+                Err(error) => {
+                    first_error.lock().get_or_insert(error);
+                    run.failed.fetch_add(1, Ordering::Relaxed)
+                }
+            };
+            drop(permit);
+        });
+    }
+    drop(handle.block_on(under_way.acquire_many(UNDER_WAY_MAX as u32)));
+    first_error.lock().take().map_or(Ok(()), Err)
 }
 
 async fn connect(target: SocketAddr) -> Result<SendRequest<Frames>> {
@@ -256,7 +329,11 @@ fn report(arguments: &Arguments, run: &Run, spent: Option<Spent>, spans: u64, el
         result["spans_per_cpu_second"] = (spans as f64 / seconds(spent.total())).into();
         result["peak_memory_kib"] = peak_kib(pid)?.into();
     }
+    if let Some(latency) = run.latencies.json() {
+        result["latency_ms"] = latency;
+    }
     println!("{result:#}");
-    let good = failed == 0 && lost == 0 && unwanted == 0 && run.seen.duplicates() == 0 && run.seen.strange() == 0;
+    let complete = arguments.failures_allowed || (failed == 0 && lost == 0);
+    let good = complete && unwanted == 0 && run.seen.duplicates() == 0 && run.seen.strange() == 0;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
