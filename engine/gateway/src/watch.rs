@@ -62,8 +62,8 @@ impl FileWatcher {
             .collect();
     }
 
-    /// Resolves when something has happened in a watched directory and it has been quiet since. Cancel safe but for the wait
-    /// for quiet: what happened before is then reported by the next call.
+    /// Resolves when something has happened in a watched directory and it has been quiet since. Whoever cancels the wait for quiet
+    /// has to look for changes: what happened before is not reported again.
     pub async fn changed(&self) {
         self.changed.notified().await;
         let latest = Instant::now() + DEBOUNCE_MAX;

@@ -194,6 +194,21 @@ async fn notices_that_a_plugin_has_changed() {
     assert!(running.says("third ").contains("generation=0000000002"));
 }
 
+/// It is told to end while a change takes its time: it does not wait for the change, but delivers what it has.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_comes_before_a_change() {
+    let folder = Folder::new(FILTER, DEBUG);
+    let plugin = folder.path("hostile.wasm");
+    replace(&plugin, wasmill_fixtures::hostile());
+    let mut running = Running::start(&folder);
+    let limits = "limits: {init_deadline: 1h}";
+    folder.configure(&format!("{{plugin: '{}', config: {{do: init-loop}}, {limits}}}", plugin.display()), DEBUG);
+    running.says("reloading the configuration");
+    running.signal("TERM");
+    running.says("nothing was left");
+    assert_eq!(running.child.wait().unwrap().code(), Some(0));
+}
+
 /// What could not be delivered in time is reported, and the exit code is 0 all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_it_at_once() {

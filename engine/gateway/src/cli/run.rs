@@ -57,21 +57,27 @@ async fn serve(engine: Engine, config: &ConfigArgs, logs: Option<LogHandle>) -> 
     files.watch(&engine).await;
     say(&format!("wasmill: ready: {}\n", engine.listening().await.join(", ")));
     loop {
+        let asked = tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => true,
+            () = files.changed() => false,
+        };
+        let change = async {
+            if files.config_changed() || asked {
+                tracing::info!("reloading the configuration");
+                reload(&engine, config, logs.as_ref()).await;
+            }
+            refresh(&engine).await;
+            files.watch(&engine).await;
+        };
+        // A plugin may take longer to compile than an orchestrator waits before it kills: what is queued comes first, and a
+        // change that was not made yet is not made.
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => {
-                files.config_changed();
-                reload(&engine, config, logs.as_ref()).await;
-            }
-            () = files.changed() => {
-                if files.config_changed() {
-                    reload(&engine, config, logs.as_ref()).await;
-                }
-                refresh(&engine).await;
-            }
+            () = change => {}
         }
-        files.watch(&engine).await;
     }
     tracing::info!("draining");
     // A second signal ends it at once: whoever sends it does not want to wait.
