@@ -166,6 +166,8 @@ impl Pipeline {
             return Vec::new();
         }
         let selections: Vec<(usize, Option<Selection>)> = match std::mem::take(&mut batch.routes) {
+            // What is left are parents without rows, of which no stage has said where they go.
+            _ if batch.selection().is_empty() => (0..self.own).map(|outlet| (outlet, None)).collect(),
             Routes::Default => (0..self.own).map(|outlet| (outlet, None)).collect(),
             Routes::All(route) => self.outlets_of(route).map(|outlet| (outlet, None)).collect(),
             Routes::Rows(routes) => self.select_by_route(batch.selection(), &routes),

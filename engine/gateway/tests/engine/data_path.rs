@@ -139,6 +139,44 @@ receivers:
     assert_eq!(names(&own.spans(2).await), ["2", "5"], "a set without names is no drop");
 }
 
+/// Rows are routed one by one and then all dropped, of a request that also has a metric without points: that metric goes to the
+/// pipeline's own exporter, and the client is not told to send everything again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_no_rows_goes_to_the_pipeline_s_own_exporters() {
+    let (routed, own) = (Backend::start().await, Backend::start().await);
+    let plugins = tempfile::tempdir().unwrap();
+    let plugin = plugins.path().join("hostile.wasm");
+    std::fs::write(&plugin, wasmill_fixtures::hostile()).unwrap();
+    let gateway = Gateway::start(&format!(
+        r#"
+processors:
+  wasm/route: {{plugin: '{plugin}', config: {{do: route, sets: [[otlp/routed]]}}}}
+  wasm/drop: {{plugin: '{plugin}', config: {{do: drop}}}}
+exporters:
+  otlp/routed: {{endpoint: '{}', tls: {{insecure: true}}}}
+  otlp/own: {{endpoint: '{}', tls: {{insecure: true}}}}
+service:
+  pipelines:
+    metrics: {{receivers: [otlp], processors: [wasm/route, wasm/drop], exporters: [otlp/own]}}
+    metrics/unused: {{receivers: [otlp/idle], exporters: [otlp/routed]}}
+receivers:
+  otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:0'}}}}}}
+  otlp/idle: {{protocols: {{grpc: {{endpoint: '127.0.0.1:0'}}}}}}
+"#,
+        routed.grpc(),
+        own.grpc(),
+        plugin = plugin.display(),
+    ))
+    .await;
+    let mut request = ExportMetricsServiceRequest::decode(metrics(&["orders", "none"])).unwrap();
+    request.resource_metrics[0].scope_metrics[0].metrics[1].data = None;
+    gateway.grpc().await.send(Signal::Metrics, request.encode_to_vec().into()).await.unwrap();
+    let left = ExportMetricsServiceRequest::decode(own.requests(Signal::Metrics, 1).await.remove(0)).unwrap();
+    let metrics = &left.resource_metrics[0].scope_metrics[0].metrics;
+    assert_eq!(metrics.iter().map(|metric| &*metric.name).collect::<Vec<_>>(), ["none"]);
+    assert!(routed.received(Signal::Metrics).is_empty());
+}
+
 /// Nothing is left of a request: its sender is acked, and no backend hears of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_is_dropped_whole_is_acknowledged() {
