@@ -7,6 +7,7 @@ use wasmparser::{Encoding, Parser, Payload};
 use wit_component::metadata;
 
 use crate::load::{CONTRACT_VERSION, LoadError};
+use crate::preview1;
 use crate::wasi;
 
 /// The contract's package; what follows is an interface's name.
@@ -22,8 +23,8 @@ const IMPORTS: [&str; 5] = [
     "wasmill:plugin/state@0.1.0",
 ];
 /// For messages.
-const ALLOWED: &str =
-    "`wasmill:plugin/host`, `lookup` and `state` of version 0.1.0, and WASI 0.2 without files and sockets behind it";
+const ALLOWED: &str = "`wasmill:plugin/host`, `lookup` and `state` of version 0.1.0, and WASI without files and sockets \
+     behind it: 0.2, and `wasi_snapshot_preview1` in a core module";
 
 /// Characters of an unknown file that a message shows.
 const SHOWN_BYTES: usize = 8;
@@ -143,7 +144,7 @@ impl Outline {
         if let Some(found) = self.contract_version().filter(|&found| found != CONTRACT_VERSION) {
             return Err(LoadError::ContractVersion { found: found.to_owned(), expected: CONTRACT_VERSION });
         }
-        if let Some(import) = self.imports.iter().find(|import| !Self::may_import(import)) {
+        if let Some(import) = self.imports.iter().find(|import| !self.may_import(import)) {
             return Err(LoadError::ForbiddenImport { import: import.clone(), allowed: ALLOWED });
         }
         if let Some(export) = self.missing_export() {
@@ -152,8 +153,9 @@ impl Outline {
         Ok(())
     }
 
-    fn may_import(import: &str) -> bool {
-        IMPORTS.contains(&import) || wasi::may_import(import)
+    fn may_import(&self, import: &str) -> bool {
+        let core = self.form == Some(Form::CoreModule);
+        IMPORTS.contains(&import) || wasi::may_import(import) || core && import == preview1::MODULE
     }
 
     fn missing_export(&self) -> Option<String> {
@@ -176,9 +178,12 @@ pub(crate) fn componentize(bytes: &[u8], form: Form) -> Result<Vec<u8>, LoadErro
     }
     // Whatever an encoder of another time wrote into the section has to be readable before it is relied on.
     metadata::decode(bytes).map_err(|error| LoadError::Encode { reason: format!("{error:#}") })?;
+    // The encoder leaves out what the module does not import of it.
+    let adapter = preview1::adapter()?;
     wit_component::ComponentEncoder::default()
         .validate(true)
         .module(bytes)
+        .and_then(|encoder| encoder.adapter(preview1::MODULE, &adapter))
         .and_then(|mut encoder| encoder.encode())
         .map_err(|error| LoadError::Encode { reason: format!("{error:#}") })
 }

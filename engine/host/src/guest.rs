@@ -11,13 +11,16 @@ use crate::bindings::wasmill::plugin::{columns, lookup, state, types};
 use crate::fault::DeadlineExceeded;
 use crate::log::GuestLog;
 use crate::metrics::{GuestMetrics, MetricKind};
+use crate::output::Output;
 
 /// Elements of all tables of an instance. CPython needs 5,680, JavaScript 7,697; the pool's slots hold 20,000 each.
 const TABLE_ELEMENTS_MAX: usize = 100_000;
 
 /// The data of an instance's store.
 pub(crate) struct Guest {
-    pub log: Arc<GuestLog>,
+    log: Arc<GuestLog>,
+    /// What it prints.
+    pub output: Output,
     metrics: Arc<GuestMetrics>,
     memory_bytes_max: usize,
     /// Linear memory, all memories together.
@@ -34,6 +37,7 @@ pub(crate) struct Guest {
 impl Guest {
     pub fn new(log: Arc<GuestLog>, metrics: Arc<GuestMetrics>, memory_bytes_max: usize) -> Self {
         Guest {
+            output: Output::new(Arc::clone(&log)),
             log,
             metrics,
             memory_bytes_max,

@@ -17,6 +17,7 @@ use crate::inspect::{self, Inspection};
 use crate::lane::Lane;
 use crate::load::{self, LoadError, Plugin};
 use crate::metrics::GuestMetrics;
+use crate::preview1;
 use crate::ticker::Ticker;
 
 /// Instances in the process. Together with one memory and a few tables each this sizes the pool; only address space is
@@ -95,6 +96,7 @@ impl Host {
         let engine = engine().map_err(failed)?;
         let mut linker = Linker::new(&engine);
         bindings::Plugin::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest).map_err(failed)?;
+        preview1::define(&mut linker).map_err(failed)?;
         let cache = Cache::open(config.cache_dir.as_deref(), settings(&engine));
         let ticker = Ticker::start(&engine).map_err(HostError::Ticker)?;
         let (lane, metrics) = (Lane::default(), Arc::default());
@@ -154,9 +156,10 @@ fn engine() -> wasmtime::Result<Engine> {
     })
 }
 
-/// The engine's settings as a part of file names.
+/// What compiled code depends on beside the plugin, as a part of file names: the engine's settings, and the adapter.
 fn settings(engine: &Engine) -> String {
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
+    preview1::ADAPTER.hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }

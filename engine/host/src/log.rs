@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use crate::bindings::wasmill::plugin::host::Level;
 
 /// A line is for a person: what is longer is cut.
-const LINE_BYTES_MAX: usize = 2048;
+pub(crate) const LINE_BYTES_MAX: usize = 2048;
 /// Lines that may come at once: a plugin that explains itself at start.
 const LINES_BURST: f64 = 100.0;
 /// Lines a second in the long run, for all instances of a stage together: a log that can be read.

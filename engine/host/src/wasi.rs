@@ -1,7 +1,8 @@
-//! An empty system, for guests whose runtime imports WASI (0.2).
+//! An empty system, for guests whose runtime imports WASI (0.2; the first version is in `preview1`).
 //!
 //! It has no files, no environment, no arguments and no sockets. Standard output and error go to the guest's log, within
-//! its budget; clocks go and random numbers are random. What is not here (opening a file, exiting) traps with its name.
+//! its budget, line by line; clocks go and random numbers are random. What is not here (opening a file, exiting) traps with
+//! its name.
 //!
 //! Functions are defined by what the component itself says of their types, so that any 0.2 version fits.
 
@@ -11,7 +12,6 @@ use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, Linker, Resource, ResourceAny, ResourceType, Val};
 use wasmtime::{Engine, StoreContextMut};
 
-use crate::bindings::wasmill::plugin::host::Level;
 use crate::guest::Guest;
 
 /// The interfaces that are there, of any 0.2 version.
@@ -53,8 +53,8 @@ const RANDOM_BYTES_MAX: u64 = 64 << 10;
 struct Nothing;
 
 const STDIN: u32 = 0;
-const STDOUT: u32 = 1;
-const STDERR: u32 = 2;
+const STDOUT: u32 = crate::output::STDOUT;
+const STDERR: u32 = crate::output::STDERR;
 const POLLABLE: u32 = 3;
 
 /// Whether an import is one of this system's.
@@ -198,9 +198,7 @@ fn stream(mut store: StoreContextMut<'_, Guest>, function: &str, args: &[Val]) -
             let number = stream.try_into_resource::<Nothing>(&mut store)?.rep();
             let bytes = bytes.iter().map(|byte| if let Val::U8(byte) = byte { *byte } else { b'?' });
             let text: Vec<u8> = bytes.take(STREAM_WRITE_BYTES_MAX as usize).collect();
-            let level = if number == STDERR { Level::Warn } else { Level::Info };
-            // Too many lines are counted by the log; a guest that prints need not hear of it.
-            store.data().log.write(level, String::from_utf8_lossy(&text).trim_end());
+            store.data_mut().output.write(number, &text);
             done
         }
         ("flush" | "blocking-flush" | "write-zeroes" | "blocking-write-zeroes-and-flush", _) => done,
