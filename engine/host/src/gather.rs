@@ -499,9 +499,9 @@ mod tests {
     /// Each type of column, with rows that have no value, for each selection.
     #[test]
     fn columns_cross_with_their_values() {
-        let number = |row: usize| (row % 3 != 0).then_some(row as i64);
+        let number = |row: usize| (!row.is_multiple_of(3)).then_some(row as i64);
         check(&(0..ROWS).map(number).collect::<Int64Array>(), false, |row| format!("{:?}", number(row)));
-        let boolean = |row: usize| (row % 11 != 0).then_some(row % 3 == 1);
+        let boolean = |row: usize| (!row.is_multiple_of(11)).then_some(row % 3 == 1);
         check(&(0..ROWS).map(boolean).collect::<BooleanArray>(), false, |row| format!("{:?}", boolean(row)));
         let array: StringArray = (0..ROWS).map(text).collect();
         check(&array, false, |row| format!("{:?}", text(row)));
