@@ -12,6 +12,7 @@ Usage: cargo xtask COMMAND
 
   demo             sets up, builds, and shows the gateway at work on a small instrumented application
   test [ARG ...]   sets up, builds plugins and fixtures, runs every test; ARGs go to `cargo test`
+  lint             checks the format, and runs clippy with warnings as errors
   bench [ARG ...]  builds with optimisation and measures the gateway beside a relay of raw bytes: --quick, --spans N
   setup            the set-up alone: WebAssembly target, Python packages, the OpenTelemetry Collector
 
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         "demo" => demo::run(),
         "test" => test::run(&rest),
         "bench" => bench::run(&rest),
+        "lint" => test::lint(),
         "setup" => setup::all(),
         "" | "help" | "-h" | "--help" => {
             println!("{HELP}");

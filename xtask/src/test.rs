@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every test, after all the set-up that they need.
+//! `cargo xtask test`: every test, after all the set-up that they need; `cargo xtask lint`: what is checked without running.
 
 use std::process::Command;
 
@@ -28,4 +28,13 @@ pub fn run(args: &[String]) -> Result<()> {
         demo::run()?;
     }
     Ok(())
+}
+
+/// Format and clippy, with warnings as errors. The built-in plugins are compiled on the way, so it needs their toolchain.
+pub fn lint() -> Result<()> {
+    let wasm = setup::wasm()?;
+    setup::shown(Command::new("cargo").args(["fmt", "--all", "--check"]))?;
+    let mut clippy = Command::new("cargo");
+    wasm.environment(&mut clippy);
+    setup::shown(clippy.args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]))
 }
