@@ -75,6 +75,11 @@ impl Ack {
         Ack { node: Some(Arc::new(Node { state: Mutex::new(state) })) }
     }
 
+    /// Whether somebody waits for it.
+    pub fn is_observed(&self) -> bool {
+        self.node.as_ref().is_some_and(|node| !matches!(node.lock().sink, Sink::Nobody))
+    }
+
     /// Another part of the same batch: the whole is resolved when every part is.
     pub fn fork(&self) -> Ack {
         if let Some(node) = &self.node {

@@ -134,6 +134,11 @@ impl TelemetryBatch {
         self.base.retained_bytes() + self.overlay.as_ref().map_or(0, |overlay| overlay.retained_bytes())
     }
 
+    /// Whether somebody waits for its outcome.
+    pub fn is_waited_for(&self) -> bool {
+        self.ack.is_observed()
+    }
+
     /// Puts another ack in place, and gives back the one that was there, to be resolved.
     pub fn replace_ack(&mut self, ack: Ack) -> Ack {
         std::mem::replace(&mut self.ack, ack)

@@ -4,6 +4,7 @@
 //! other components is left to [`crate::validate`]; what depends only on the component itself is final here, defaults included.
 
 mod debug;
+mod file_storage;
 mod health_check;
 mod otlp_grpc;
 mod otlp_http;
@@ -108,12 +109,25 @@ pub(crate) const EXPORTERS: &[ComponentType<Exporter>] = &[
     },
 ];
 
-pub(crate) const EXTENSIONS: &[ComponentType<Extension>] = &[ComponentType {
-    names: &["health_check"],
-    section: &health_check::SECTION,
-    doc: "Answers 200 while the gateway is ready and 503 otherwise, for load balancers and orchestrators.",
-    example: "health_check:
+pub(crate) const EXTENSIONS: &[ComponentType<Extension>] = &[
+    ComponentType {
+        names: &["health_check"],
+        section: &health_check::SECTION,
+        doc: "Answers 200 while the gateway is ready and 503 otherwise, for load balancers and orchestrators.",
+        example: "health_check:
   endpoint: 0.0.0.0:13133
 ",
-    read: health_check::read,
-}];
+        read: health_check::read,
+    },
+    ComponentType {
+        names: &["file_storage"],
+        section: &file_storage::SECTION,
+        doc: "A folder for exporters' queues, which name it in `sending_queue::storage`. What is promised: \
+              [durability](durability.md).",
+        example: "file_storage/queues:
+  directory: /var/lib/wasmill/queues
+  max_size: 20GiB
+",
+        read: file_storage::read,
+    },
+];

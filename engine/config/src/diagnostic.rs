@@ -16,6 +16,7 @@ use std::cell::RefCell;
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::id::ComponentId;
 use crate::problem::Problem;
 use crate::source::{Sources, Span};
 
@@ -79,6 +80,7 @@ pub(crate) struct Report<'s> {
     pub sources: &'s Sources,
     errors: RefCell<Findings>,
     warnings: RefCell<Findings>,
+    storages: RefCell<Vec<(Place, ComponentId)>>,
 }
 
 #[derive(Default)]
@@ -90,7 +92,7 @@ struct Findings {
 
 impl<'s> Report<'s> {
     pub fn new(sources: &'s Sources) -> Report<'s> {
-        Report { sources, errors: RefCell::default(), warnings: RefCell::default() }
+        Report { sources, errors: RefCell::default(), warnings: RefCell::default(), storages: RefCell::default() }
     }
 
     pub fn error(&self, place: &Place, problem: Problem) {
@@ -99,6 +101,15 @@ impl<'s> Report<'s> {
 
     pub fn warn(&self, place: &Place, problem: Problem) {
         self.warnings.borrow_mut().add(place, problem);
+    }
+
+    /// Within a component, the name of the extension that keeps something for it. To be looked at when all are known.
+    pub fn refer(&self, place: &Place, storage: &ComponentId) {
+        self.storages.borrow_mut().push((place.clone(), storage.clone()));
+    }
+
+    pub fn storages(&self) -> Vec<(Place, ComponentId)> {
+        self.storages.take()
     }
 
     pub fn has_errors(&self) -> bool {

@@ -139,7 +139,6 @@ pub(crate) const EXTENSIONS: &[Known] = &[
     known("pprof", Ignored("profile the process with the system's tools, such as `perf`")),
     known("memory_ballast", Ignored("there is no garbage collector to soothe")),
     known("memory_limiter", NotYet("remove it: requests and queues are bounded without it")),
-    known("file_storage", NotYet("remove it and the exporters' `storage`: queues are in memory")),
     known("bearertokenauth", NotYet("give the token in the exporter's `headers`")),
     known("basicauth", NotYet("give it in the exporter's `headers`, as `authorization: Basic …`")),
     known("headers_setter", NotYet("give fixed headers in the exporter's `headers`")),

@@ -130,6 +130,7 @@ fn kind_name(kind: &Kind) -> String {
         Kind::Address => "address",
         Kind::Url => "URL",
         Kind::File => "file",
+        Kind::Id => "name",
         Kind::Ids => "list of names",
         Kind::Texts => "map of texts",
         Kind::Routes => "map of lists of names",

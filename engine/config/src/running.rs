@@ -16,9 +16,9 @@ use std::collections::BTreeMap;
 pub use endpoint::{Endpoint, HttpUrl};
 pub use exporters::{
     Compression, DebugExporter, Exporter, Headers, OnFull, OtlpGrpcExporter, OtlpHttpExporter, PerSignal, Retry,
-    SendingQueue, TlsClient, Verbosity,
+    SendingQueue, Sizer, TlsClient, Verbosity,
 };
-pub use extensions::{Extension, HealthCheck};
+pub use extensions::{Extension, FileStorage, HealthCheck};
 pub use processors::{OnFault, PluginLimits, PluginSource, Processor, WasmStage};
 pub use receivers::{GrpcServer, HttpServer, OtlpReceiver, Receiver, ServerKeepalive};
 pub use telemetry::{LogEncoding, LogLevel, LogSettings, MetricsLevel, MetricsSettings, Telemetry};

@@ -36,6 +36,8 @@ pub enum Kind {
     File,
     /// One of these words.
     Word(&'static [&'static str]),
+    /// The name of a component.
+    Id,
     /// A list of names of components.
     Ids,
     /// A map of texts.

@@ -3,6 +3,7 @@
 //! Only what a pipeline uses, or may use, goes over. What depends on a component that had mistakes of its own is not reported again.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::Path;
 
 use crate::component::{Component, FileStage};
 use crate::diagnostic::Report;
@@ -11,13 +12,14 @@ use crate::id::{ComponentId, PipelineId};
 use crate::nearest::nearest;
 use crate::problem::Problem;
 use crate::reader::Located;
-use crate::running::{Config, Endpoint, Exporter, Pipeline, PluginSource, Processor, WasmStage};
+use crate::running::{Config, Endpoint, Exporter, Extension, Pipeline, PluginSource, Processor, WasmStage};
 
 /// What is returned is whole only if the report has no errors.
 pub(crate) fn validate(file: FileConfig, report: &Report) -> Config {
     let Some(service) = &file.service else { return Config::default() };
     let used = Used::of(service, &file.processors);
     check_references(&file, service, report);
+    check_storages(&file, &used, report);
     check_routes(&file, &used, report);
     check_urls(&file, service, report);
     check_used(&file, &used, report);
@@ -72,6 +74,40 @@ fn check_references(file: &FileConfig, service: &FileService, report: &Report) {
         check_list(&pipeline.exporters, "exporter", &exporters, report);
     }
     check_list(&service.extensions, "extension", &defined(&file.extensions), report);
+}
+
+/// What queues name as their storage is one that runs, and each has a folder of its own.
+fn check_storages(file: &FileConfig, used: &Used, report: &Report) {
+    for (place, id) in report.storages() {
+        let Some(extension) = file.extensions.iter().find(|extension| extension.id.value == id) else {
+            let extensions = defined(&file.extensions);
+            let nearest = nearest(&id.to_string(), extensions.iter().map(String::as_str)).map(str::to_owned);
+            report.error(&place, Problem::Undefined { section: "extension", id: id.to_string(), nearest });
+            continue;
+        };
+        match &extension.settings {
+            Some(Extension::FileStorage(_)) if used.extensions.contains(&id) => {}
+            Some(Extension::FileStorage(_)) => {
+                let problem = format!("the extension `{id}` does not run: name it in `service::extensions`");
+                report.error(&place, Problem::Invalid(problem));
+            }
+            Some(_) => {
+                let problem = format!("the extension `{id}` stores nothing: expected a `file_storage`");
+                report.error(&place, Problem::Invalid(problem));
+            }
+            // It had mistakes of its own.
+            None => {}
+        }
+    }
+    let mut folders: Vec<(&ComponentId, &Path)> = Vec::new();
+    for Component { id, settings, .. } in &file.extensions {
+        let Some(Extension::FileStorage(storage)) = settings else { continue };
+        if let Some((other, _)) = folders.iter().find(|(_, folder)| *folder == storage.directory) {
+            let problem = format!("`{other}` has the same `directory`: each needs one of its own");
+            report.error(&id.place, Problem::Invalid(problem));
+        }
+        folders.push((&id.value, &storage.directory));
+    }
 }
 
 fn check_list(ids: &[Located<ComponentId>], section: &'static str, defined: &[String], report: &Report) {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use wasmill_config::{
     ComponentId, Compression, Config, ConfigErrors, Endpoint, Exporter, Loaded, OnFull, OtlpGrpcExporter,
-    OtlpHttpExporter, PipelineId, PluginSource, Problem, Processor, Receiver, Retry, SendingQueue, WasmStage, load,
-    load_texts,
+    OtlpHttpExporter, PipelineId, PluginSource, Problem, Processor, Receiver, Retry, SendingQueue, Sizer, WasmStage,
+    load, load_texts,
 };
 use wasmill_wire::Signal;
 
@@ -112,8 +112,13 @@ fn an_exporter_has_the_collectors_defaults() {
     assert!(exporter.tls.is_some());
     assert_eq!(exporter.compression, Compression::Gzip);
     assert_eq!(exporter.timeout, Duration::from_secs(5));
-    let queue =
-        SendingQueue { consumers: NonZeroUsize::new(10).unwrap(), requests_max: NonZeroUsize::new(1000).unwrap() };
+    let queue = SendingQueue {
+        consumers: NonZeroUsize::new(10).unwrap(),
+        size_max: NonZeroUsize::new(1000).unwrap(),
+        sizer: Sizer::Requests,
+        wait_for_result: false,
+        storage: None,
+    };
     assert_eq!(exporter.queue, Some(queue));
     let retry = Retry {
         interval_initial: Duration::from_secs(5),

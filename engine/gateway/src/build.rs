@@ -10,7 +10,7 @@ mod stage;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use wasmill_config::{ComponentId, Config, Exporter, PipelineId, Processor, WasmStage};
+use wasmill_config::{ComponentId, Config, Exporter, Extension, PipelineId, Processor, WasmStage};
 use wasmill_host::{Host, Plugin, Stage};
 use wasmill_transport::ClientError;
 use wasmill_wire::{ColumnRequest, Projection, Signal};
@@ -171,7 +171,10 @@ impl Built {
         }
         for (id, signals) in wanted {
             let Some(settings) = self.config.exporters.get(id) else { continue };
-            let unchanged = previous.filter(|previous| previous.config.exporters.get(id) == Some(settings));
+            let unchanged = previous.filter(|previous| {
+                let same_storage = storage(&previous.config, settings) == storage(&self.config, settings);
+                same_storage && previous.config.exporters.get(id) == Some(settings)
+            });
             let mut exporter = None;
             for signal in signals {
                 let key = (id.clone(), signal);
@@ -284,6 +287,11 @@ fn make_exporter(id: &ComponentId, settings: &Exporter) -> Result<Arc<dyn crate:
         Exporter::OtlpHttp(settings) => Arc::new(OtlpExporter::http(settings)?),
         Exporter::Debug(settings) => Arc::new(DebugExporter::new(id.to_string().into(), settings.clone())),
     })
+}
+
+/// Of the exporter's queue.
+fn storage<'a>(config: &'a Config, exporter: &Exporter) -> Option<&'a Extension> {
+    outlet_settings(exporter).queue?.storage.and_then(|id| config.extensions.get(&id))
 }
 
 fn outlet_settings(settings: &Exporter) -> OutletSettings {

@@ -13,6 +13,7 @@
 
 mod listen;
 mod report;
+mod storages;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
@@ -29,14 +30,16 @@ use wasmill_transport::{BindError, Budget, Protocol};
 
 use crate::build::{Built, Plugins, Workshop, build, file_hash};
 use crate::generation::{Ended, Generation, Generations};
-use crate::outlet::Outlet;
+use crate::outlet::{Ending, Outlet};
 use crate::queue::Held;
 use crate::receiver::{BoundReceiver, Intake, Receiver};
 use crate::telemetry::{Health, HttpEndpoint, Metrics, SwapResult, serve_health, serve_metrics};
 use listen::listen;
+use storages::Storages;
 
 pub use listen::ListenError;
 pub use report::{EngineError, Left, Reloaded, chain};
+pub use storages::StorageError;
 
 /// How long a generation that was replaced may take for its last batches before that is worth a warning. It is not cut off: a
 /// stage's calls have deadlines, and batches that wait for a backend end with their retries.
@@ -60,6 +63,7 @@ pub struct Engine {
     workshop: Workshop,
     intake: Intake,
     health: Health,
+    storages: Storages,
     /// Held through a change: changes are serialised.
     state: Mutex<State>,
     /// Closed when no batch's task is left.
@@ -112,6 +116,8 @@ impl Engine {
         let workshop = Workshop { host, metrics: metrics.clone() };
         let plugins = Plugins::load(&workshop.host, sources(&config), None).await;
         let built = build(&workshop, config, plugins, None).await?;
+        let storages = Storages::default();
+        let opened = storages.open(&built).await?;
 
         let (generation, ended) = Generation::new(1, built.inlets());
         let (in_flight, batches) = watch::channel(());
@@ -132,10 +138,12 @@ impl Engine {
         for stage in built.stages.values() {
             intake.metrics.plugins.serves(stage, 1);
         }
+        storages.serve(opened);
+        built.outlets.values().for_each(|outlet| outlet.begin());
         health.set_ready();
         let state =
             State { built, receivers, endpoints, generation: 1, ended, retiring: None, refused: HashMap::new() };
-        Ok(Engine { workshop, intake, health, state: Mutex::new(state), in_flight })
+        Ok(Engine { workshop, intake, health, storages, state: Mutex::new(state), in_flight })
     }
 
     /// What it listens on, a phrase for each port: `otlp grpc 127.0.0.1:4317`.
@@ -224,8 +232,9 @@ impl Engine {
 
     /// Exchanges what serves, and sees to the end of what served.
     async fn publish(&self, state: &mut State, built: Built) -> Result<Reloaded, EngineError> {
-        // Ports first: one that cannot be had leaves everything else as it was. Those that have to be taken from a receiver that
+        // Queues' folders and ports first: one that cannot be had leaves everything else as it was. Those that have to be taken from a receiver that
         // serves come last, when nothing else can fail.
+        let opened = self.storages.open(&built).await?;
         let Ports { mut bound, contended } = state.bind_changed(&built.config, &self.intake).await?;
         let endpoints = state.endpoints.changed(&built.config, &self.intake.metrics, &self.health).await?;
         bound.extend(state.take_over(&contended, &self.intake).await?);
@@ -249,6 +258,8 @@ impl Engine {
             }
         }
         let old = std::mem::replace(&mut state.built, built);
+        self.storages.serve(opened);
+        hand_over(&old, &state.built);
         let reloaded = account(&self.intake.metrics, &old, &state.built, state.generation);
         let replaced = Replaced {
             generation: state.generation - 1,
@@ -277,10 +288,11 @@ impl Engine {
         let _ = timeout_at(until, self.in_flight.closed()).await;
         let mut left = Left { in_flight: self.in_flight.receiver_count(), ..Left::default() };
         let mut draining: JoinSet<Held> =
-            built.outlets.values().map(|outlet| drain(Arc::clone(outlet), until)).collect();
+            built.outlets.values().map(|outlet| drain(Arc::clone(outlet), until, Ending::Shutdown)).collect();
         while let Some(held) = draining.join_next().await {
             left.add(held.unwrap_or_default());
         }
+        self.storages.close().await;
         drop(endpoints);
         left
     }
@@ -381,7 +393,8 @@ impl Endpoints {
             None => Some(None),
         };
         let mut served = BTreeMap::new();
-        for (id, Extension::HealthCheck(settings)) in &config.extensions {
+        for (id, extension) in &config.extensions {
+            let Extension::HealthCheck(settings) = extension else { continue };
             let old = self.health.get(id).filter(|(old, _)| old.endpoint == settings.endpoint);
             let listener = match old {
                 Some((_, endpoint)) => endpoint.listener().map_err(ListenError::serve)?,
@@ -432,7 +445,7 @@ impl Replaced {
             let in_flight = _in_flight.clone();
             tokio::spawn(async move {
                 let exporter = Arc::clone(outlet.name());
-                let left = drain(outlet, Instant::now() + REMOVED_DRAIN_MAX).await;
+                let left = drain(outlet, Instant::now() + REMOVED_DRAIN_MAX, Ending::Removed).await;
                 if left != Held::default() {
                     tracing::error!(%exporter, requests = left.requests, rows = left.rows,
                         "an exporter that is no longer configured could not deliver what it had queued");
@@ -461,8 +474,20 @@ async fn rebind(
     }
 }
 
-async fn drain(outlet: Arc<Outlet>, until: Instant) -> Held {
-    outlet.drain(until).await
+async fn drain(outlet: Arc<Outlet>, until: Instant, ending: Ending) -> Held {
+    outlet.drain(until, ending).await
+}
+
+/// Queues on disk go from the outlets that had them to those that have them now; the others begin with theirs.
+fn hand_over(old: &Built, new: &Built) {
+    for (id, before) in &old.outlets {
+        let after = new.outlets.get(id).filter(|after| !Arc::ptr_eq(before, after));
+        let queues = before.durable().zip(after.and_then(|after| after.durable()));
+        if queues.is_some_and(|(before, after)| before.same_log(after)) {
+            before.hand_over();
+        }
+    }
+    new.outlets.values().for_each(|outlet| outlet.begin());
 }
 
 /// Tells metrics and log what serves from now on.

@@ -32,6 +32,12 @@ pub trait Exporter: Send + Sync + 'static {
         }
     }
 
+    /// What every attempt sends of a request that comes from a queue on disk. An exporter that prepares in a way of its own does so
+    /// here too.
+    fn prepare_encoded(&self, request: Request) -> Request {
+        request
+    }
+
     /// Sends it. Ends by itself, within the exporter's `timeout`. A refusal that is retryable may be tried again with the same
     /// request.
     fn send<'a>(&'a self, request: &'a Request) -> Sending<'a>;

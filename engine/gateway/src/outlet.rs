@@ -7,23 +7,28 @@
 //!                └─ no queue ────────────┘
 //! ```
 //!
-//! With a queue the sender is answered on acceptance; without one, when the backend has answered. What is given up after that
-//! answer is logged and counted (`otelcol_exporter_send_failed_…`): nobody else would hear of it.
+//! With a queue the sender is answered on acceptance, or when its data is on disk; without one, when the backend has answered. What
+//! is given up after that answer is logged and counted (`otelcol_exporter_send_failed_…`): nobody else would hear of it.
+//!
+//! A queue on disk outlives its outlet. It is [opened](Outlet::open) when a configuration is put into service, not when one is
+//! built: until then another outlet, or another process, may have it. An outlet that is replaced [hands over](Outlet::hand_over):
+//! what it waits to send again goes back to the queue, and is the next one's.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use wasmill_batch::{Outcome, Refusal, RefusalKind, TelemetryBatch};
-use wasmill_config::{OnFull, Retry, SendingQueue};
+use wasmill_config::{ComponentId, OnFull, Retry, SendingQueue, Sizer};
 use wasmill_wire::Signal;
 
 use crate::ack_point::AckPoint;
 use crate::exporter::{Exporter, Request};
-use crate::queue::{Held, Lease, MemoryQueue, Queue, Rejected, RejectedReason};
+use crate::queue::{Capacity, Content, DurableQueue, Held, Lease, MemoryQueue, Queue, Rejected, RejectedReason};
 use crate::retry::Backoff;
 use crate::telemetry::ExporterMetrics;
 
@@ -44,9 +49,19 @@ pub struct OutletSettings {
 /// One signal's way to one exporter.
 pub struct Outlet {
     delivery: Arc<Delivery>,
-    queue: Option<MemoryQueue>,
+    /// `None`: the sender waits for the backend.
+    queue: Option<Waiting>,
+    settings: Option<SendingQueue>,
     on_full: OnFull,
     consumers: Mutex<JoinSet<()>>,
+    /// `true`: consumers end with what they are sending.
+    handed_over: watch::Sender<bool>,
+}
+
+enum Waiting {
+    Memory(MemoryQueue),
+    /// Empty until it is opened.
+    Durable(OnceLock<DurableQueue>),
 }
 
 /// What consumers share, and what a batch without a queue uses on its own task.
@@ -56,10 +71,20 @@ struct Delivery {
     exporter: Arc<dyn Exporter>,
     retry: Option<Retry>,
     metrics: ExporterMetrics,
+    handed_over: watch::Receiver<bool>,
+}
+
+/// How an outlet ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Nothing will deliver what it leaves, for a while at least.
+    Removed,
+    /// The process ends, and another one will come.
+    Shutdown,
 }
 
 impl Outlet {
-    /// Starts the consumers. To be called within a runtime.
+    /// Starts the consumers of a queue in memory; one on disk is to be [opened](Outlet::open). To be called within a runtime.
     pub fn start(
         name: Arc<str>,
         signal: Signal,
@@ -67,48 +92,110 @@ impl Outlet {
         settings: OutletSettings,
         metrics: ExporterMetrics,
     ) -> Outlet {
-        let OutletSettings { queue: queue_settings, retry, on_full } = settings;
-        let delivery = Arc::new(Delivery { name, signal, exporter, retry, metrics });
+        let OutletSettings { queue: settings, retry, on_full } = settings;
+        let (handed_over, stop) = watch::channel(false);
+        let delivery = Arc::new(Delivery { name, signal, exporter, retry, metrics, handed_over: stop });
         let mut consumers = JoinSet::new();
-        let queue = queue_settings.map(|settings| {
-            let queue = MemoryQueue::new(settings.requests_max.get());
-            for _ in 0..settings.consumers.get() {
-                consumers.spawn(consume(Arc::clone(&delivery), queue.clone()));
+        let queue = settings.as_ref().map(|settings| {
+            if settings.storage.is_some() {
+                return Waiting::Durable(OnceLock::new());
             }
-            delivery.metrics.watch_queue(settings.requests_max.get(), &queue);
-            queue
+            let queue = MemoryQueue::new(capacity(settings), settings.wait_for_result);
+            spawn_consumers(&mut consumers, &delivery, &queue, settings);
+            delivery.metrics.watch_queue(capacity(settings), &queue);
+            Waiting::Memory(queue)
         });
-        Outlet { delivery, queue, on_full, consumers: Mutex::new(consumers) }
+        Outlet { delivery, queue, settings, on_full, consumers: Mutex::new(consumers), handed_over }
     }
 
     pub fn name(&self) -> &Arc<str> {
         &self.delivery.name
     }
 
+    pub fn signal(&self) -> Signal {
+        self.delivery.signal
+    }
+
+    /// The extension that keeps the queue; `None`: it is in memory, or there is none.
+    pub fn storage(&self) -> Option<&ComponentId> {
+        self.settings.as_ref()?.storage.as_ref()
+    }
+
+    /// Of its queue. Without one it holds nothing.
+    pub fn capacity(&self) -> Capacity {
+        self.settings.as_ref().map_or(Capacity { size_max: 0, sizer: Sizer::Requests }, capacity)
+    }
+
+    pub fn metrics(&self) -> &ExporterMetrics {
+        &self.delivery.metrics
+    }
+
+    /// Gives it its queue on disk. Nothing is delivered before [`begin`](Outlet::begin).
+    pub fn open(&self, queue: DurableQueue) {
+        if let Some(Waiting::Durable(place)) = &self.queue {
+            // It is opened once: what is in service already keeps what it has.
+            let _ = place.set(queue);
+        }
+    }
+
+    /// The queue on disk, once it is opened.
+    pub fn durable(&self) -> Option<&DurableQueue> {
+        match &self.queue {
+            Some(Waiting::Durable(queue)) => queue.get(),
+            _ => None,
+        }
+    }
+
+    /// Starts the consumers of a queue on disk, unless they run. To be called within a runtime.
+    pub fn begin(&self) {
+        let (Some(queue), Some(settings)) = (self.durable(), &self.settings) else { return };
+        let mut consumers = self.consumers.lock();
+        if consumers.is_empty() {
+            queue.set_capacity(capacity(settings));
+            spawn_consumers(&mut consumers, &self.delivery, queue, settings);
+            self.delivery.metrics.watch_queue(capacity(settings), queue);
+        }
+    }
+
+    /// Leaves the queue on disk to another outlet: consumers end with what they are sending, and put back what they wait to send
+    /// again. Batches that come are appended as before.
+    pub fn hand_over(&self) {
+        if self.durable().is_some() {
+            self.handed_over.send_replace(true);
+            self.delivery.metrics.forget_queue();
+        }
+    }
+
     pub fn ack_point(&self) -> AckPoint {
-        AckPoint::of_exporter(self.queue.is_some())
+        AckPoint::of_exporter(self.settings.as_ref())
     }
 
-    /// Whether [`submit`](Outlet::submit) may wait: for the backend, or for room.
+    /// Whether [`submit`](Outlet::submit) may wait: for the backend, for the disk, or for room.
     pub fn waits(&self) -> bool {
-        self.queue.is_none() || self.on_full == OnFull::Block
+        !matches!(self.queue, Some(Waiting::Memory(_))) || self.on_full == OnFull::Block
     }
 
-    /// Takes a batch and sees to it that its ack is resolved. Waits for the backend where there is no queue, and for room where
-    /// `on_full` says so.
+    /// Takes a batch and sees to it that its ack is resolved. Waits for the backend where there is no queue, for the disk where the
+    /// queue is there, and for room where `on_full` says so.
     pub async fn submit(&self, batch: TelemetryBatch) {
         match &self.queue {
-            Some(queue) => self.enqueue(queue, batch).await,
+            Some(Waiting::Memory(queue)) => self.enqueue(queue, batch).await,
+            Some(Waiting::Durable(queue)) => match queue.get() {
+                Some(queue) => self.enqueue(queue, batch).await,
+                None => batch.resolve(self.not_queued(&RejectedReason::Closed, false)),
+            },
             None => {
                 let request = self.delivery.exporter.prepare(&batch);
                 let deadline = batch.context().deadline.map(Instant::from_std);
-                let outcome = self.delivery.deliver(&request, deadline).await;
-                batch.resolve(outcome);
+                match self.delivery.deliver(&request, deadline).await {
+                    Some(outcome) => batch.resolve(outcome),
+                    None => unreachable!("only consumers are told to hand over"),
+                }
             }
         }
     }
 
-    async fn enqueue(&self, queue: &MemoryQueue, mut batch: TelemetryBatch) {
+    async fn enqueue<Q: Queue>(&self, queue: &Q, mut batch: TelemetryBatch) {
         let now = Instant::now();
         let until = batch.context().deadline.map_or(now + BLOCK_MAX, |at| Instant::from_std(at).min(now + BLOCK_MAX));
         loop {
@@ -116,45 +203,79 @@ impl Outlet {
                 Ok(()) => return,
                 Err(rejected) => rejected,
             };
-            let may_wait = reason == RejectedReason::Full && self.on_full == OnFull::Block;
-            if may_wait && tokio::time::timeout_at(until, queue.room()).await.is_ok() {
+            let may_pass = matches!(reason, RejectedReason::Full | RejectedReason::Disk(_));
+            let may_wait = may_pass && self.on_full == OnFull::Block;
+            if may_wait && tokio::time::timeout_at(until, queue.room(&reason)).await.is_ok() {
                 batch = back;
                 continue;
             }
             self.delivery.metrics.enqueue_failed(back.selection().count() as u64);
-            back.resolve(self.not_queued(reason, may_wait));
+            back.resolve(self.not_queued(&reason, may_wait));
             return;
         }
     }
 
-    fn not_queued(&self, reason: RejectedReason, waited: bool) -> Outcome {
+    fn not_queued(&self, reason: &RejectedReason, waited: bool) -> Outcome {
         let name = &self.delivery.name;
+        let kind = if waited { RefusalKind::DeadlineExceeded } else { RefusalKind::Unavailable };
+        let refused = |kind, reason| Outcome::Refused(Refusal::new(kind, reason));
         match reason {
-            RejectedReason::Full if self.on_full == OnFull::DropNewest => Outcome::Dropped,
-            RejectedReason::Full => {
-                let kind = if waited { RefusalKind::DeadlineExceeded } else { RefusalKind::Unavailable };
-                Outcome::Refused(Refusal::new(kind, format!("the sending queue of exporter `{name}` is full")))
+            RejectedReason::Full | RejectedReason::Disk(_) if self.on_full == OnFull::DropNewest => Outcome::Dropped,
+            RejectedReason::Full => refused(kind, format!("the sending queue of exporter `{name}` is full")),
+            RejectedReason::Disk(why) => {
+                // Somebody has to do something about it, and clients are not those.
+                tracing::error!(exporter = %name, signal = %self.delivery.signal, %why, "the queue cannot be written");
+                refused(kind, format!("the sending queue of exporter `{name}` cannot be written: {why}"))
             }
-            RejectedReason::Closed => {
-                Outcome::Refused(Refusal::new(RefusalKind::Unavailable, format!("exporter `{name}` is shutting down")))
+            RejectedReason::TooLarge => {
+                let reason = format!("this request is more than the sending queue of exporter `{name}` may hold");
+                refused(RefusalKind::TooLarge, reason)
             }
+            RejectedReason::Closed => refused(RefusalKind::Unavailable, format!("exporter `{name}` is shutting down")),
         }
     }
 
     /// Takes no more, and waits until everything is delivered or given up, at most until `limit`. Says what was left, which is
     /// lost then.
-    pub async fn drain(&self, limit: Instant) -> Held {
-        let Some(queue) = &self.queue else { return Held::default() };
-        queue.close();
+    ///
+    /// What is left on disk is not lost, and not waited for on shutdown.
+    pub async fn drain(&self, limit: Instant, ending: Ending) -> Held {
+        if let Some(Waiting::Memory(queue)) = &self.queue {
+            queue.close();
+        }
+        if let Some(queue) = self.durable() {
+            let was_replaced = *self.delivery.handed_over.borrow();
+            if ending == Ending::Removed && !was_replaced {
+                // If not in time, it stays on disk.
+                let _ = tokio::time::timeout_at(limit, queue.empty()).await;
+            }
+            self.hand_over();
+        }
         let mut consumers = std::mem::take(&mut *self.consumers.lock());
         let all = async { while consumers.join_next().await.is_some() {} };
         if tokio::time::timeout_at(limit, all).await.is_err() {
             // Their leases go back to the queue, and are counted there.
             consumers.shutdown().await;
         }
+        let Some(Waiting::Memory(queue)) = &self.queue else { return Held::default() };
         let left = queue.held();
         self.delivery.metrics.send_failed(left.rows);
         left
+    }
+}
+
+fn capacity(settings: &SendingQueue) -> Capacity {
+    Capacity { size_max: settings.size_max.get() as u64, sizer: settings.sizer }
+}
+
+fn spawn_consumers<Q: Queue>(
+    consumers: &mut JoinSet<()>,
+    delivery: &Arc<Delivery>,
+    queue: &Q,
+    settings: &SendingQueue,
+) {
+    for _ in 0..settings.consumers.get() {
+        consumers.spawn(consume(Arc::clone(delivery), queue.clone()));
     }
 }
 
@@ -164,27 +285,62 @@ impl Drop for Outlet {
     }
 }
 
-/// Leases, delivers and acks until the queue is closed and empty.
-async fn consume(delivery: Arc<Delivery>, queue: MemoryQueue) {
-    while let Some(lease) = queue.lease().await {
+/// Leases, delivers and acks until the queue is closed and empty, or handed over.
+async fn consume<Q: Queue>(delivery: Arc<Delivery>, queue: Q) {
+    loop {
+        let lease = tokio::select! {
+            biased;
+            () = delivery.stopped() => return,
+            lease = queue.lease() => lease,
+        };
+        let Some(lease) = lease else { return };
         // A batch that an exporter cannot even write must not end its consumer, and must not come back to the next one.
-        let prepared = catch_unwind(AssertUnwindSafe(|| delivery.exporter.prepare(lease.batch())));
-        match prepared {
-            Ok(request) => drop(delivery.deliver(&request, None).await),
-            Err(_) => delivery.given_up(lease.batch().selection().count() as u64),
-        }
-        lease.ack();
+        let prepared = catch_unwind(AssertUnwindSafe(|| delivery.prepare(&lease.content())));
+        let outcome = match prepared {
+            Ok(request) => delivery.deliver(&request, deadline(&lease.content())).await,
+            Err(_) => Some(delivery.given_up(lease.content().rows())),
+        };
+        // Without one it goes back, and is somebody else's.
+        let Some(outcome) = outcome else { return };
+        lease.ack(outcome);
+    }
+}
+
+/// When the sender stops waiting, if it does wait.
+fn deadline(content: &Content<'_>) -> Option<Instant> {
+    match content {
+        Content::Batch(batch) if batch.is_waited_for() => batch.context().deadline.map(Instant::from_std),
+        _ => None,
     }
 }
 
 impl Delivery {
-    fn given_up(&self, rows: u64) {
-        self.metrics.send_failed(rows);
-        tracing::error!(exporter = %self.name, signal = %self.signal, rows, "the exporter failed on a batch, which is lost");
+    fn prepare(&self, content: &Content<'_>) -> Request {
+        match content {
+            Content::Batch(batch) => self.exporter.prepare(batch),
+            Content::Encoded(request) => self.exporter.prepare_encoded((*request).clone()),
+        }
     }
 
-    /// Attempts until the backend has it, refuses it for good, or there is no more time.
-    async fn deliver(&self, request: &Request, deadline: Option<Instant>) -> Outcome {
+    fn given_up(&self, rows: u64) -> Outcome {
+        self.metrics.send_failed(rows);
+        tracing::error!(exporter = %self.name, signal = %self.signal, rows, "the exporter failed on a batch, which is lost");
+        Outcome::Refused(Refusal::new(
+            RefusalKind::Internal,
+            format!("exporter `{}` failed on this request", self.name),
+        ))
+    }
+
+    /// Resolves when what waits is another outlet's.
+    async fn stopped(&self) {
+        if self.handed_over.clone().wait_for(|handed_over| *handed_over).await.is_err() {
+            // The outlet is gone, and nobody will tell any more. Its end cancels whoever waits here.
+            std::future::pending().await
+        }
+    }
+
+    /// Attempts until the backend has it, refuses it for good, or there is no more time. `None`: it is to be left to another outlet.
+    async fn deliver(&self, request: &Request, deadline: Option<Instant>) -> Option<Outcome> {
         let mut backoff = self.retry.as_ref().map(Backoff::start);
         loop {
             let refusal = match self.exporter.send(request).await {
@@ -197,7 +353,7 @@ impl Delivery {
                     let rejected = sent.rejected_rows.min(request.rows);
                     self.metrics.sent(request.rows - rejected);
                     self.metrics.send_failed(rejected);
-                    return Outcome::Delivered;
+                    return Some(Outcome::Delivered);
                 }
                 Err(refusal) => refusal,
             };
@@ -208,11 +364,15 @@ impl Delivery {
                 self.metrics.send_failed(request.rows);
                 tracing::error!(exporter = %self.name, signal = %self.signal, rows = request.rows, reason = %refusal,
                     retryable = refusal.is_retryable(), "exporting failed");
-                return Outcome::Refused(refusal);
+                return Some(Outcome::Refused(refusal));
             };
             tracing::warn!(exporter = %self.name, signal = %self.signal, rows = request.rows, reason = %refusal, wait = ?wait,
                 "exporting failed, will be tried again");
-            tokio::time::sleep(wait).await;
+            tokio::select! {
+                biased;
+                () = self.stopped() => return None,
+                () = tokio::time::sleep(wait) => {}
+            }
         }
     }
 }

@@ -2,13 +2,15 @@
 
 use std::num::NonZeroUsize;
 
+use crate::id::ComponentId;
 use crate::problem::Problem;
-use crate::reader::Reader;
-use crate::running::{OnFull, SendingQueue};
+use crate::reader::{Located, Reader};
+use crate::running::{OnFull, SendingQueue, Sizer};
 use crate::schema::{Key, Kind, Section, key, not_yet};
-use crate::values::{word, words};
+use crate::values::words;
 
-pub(super) const KEY: Key = key("sending_queue", Kind::Section(&SECTION), "", "What waits for the backend, in memory.");
+pub(super) const KEY: Key =
+    key("sending_queue", Kind::Section(&SECTION), "", "What waits for the backend, in memory or on disk.");
 pub(super) const ON_FULL_KEY: Key = key(
     "on_full",
     Kind::Word(ON_FULL),
@@ -21,21 +23,39 @@ pub(super) static SECTION: Section = Section {
     keys: &[
         key("enabled", Kind::Bool, "true", "`false`: no queue, the client waits for the backend's answer."),
         key("num_consumers", Kind::Integer, "10", "Requests being sent at one time; 1 to 10000."),
-        key("queue_size", Kind::Integer, "1000", "Requests that may wait; 1 to 10000000."),
+        key(
+            "queue_size",
+            Kind::Integer,
+            "1000",
+            "How much it may hold, in the unit of `sizer`, what is being sent included.",
+        ),
         key(
             "sizer",
-            Kind::Word(&["requests"]),
+            Kind::Word(SIZER),
             "requests",
-            "What `queue_size` counts. `items` and `bytes` are not served yet.",
+            "What `queue_size` counts: requests (1 to 10000000), items (spans, log records, data points), or bytes: of memory \
+             that is kept for what waits, or on disk with `storage`.",
         ),
         key("block_on_overflow", Kind::Bool, "false", "The Collector's way to say `on_full: block`."),
         key("blocking", Kind::Bool, "false", "The older name of `block_on_overflow`."),
-        not_yet("wait_for_result", "`enabled: false` waits for the backend's answer"),
+        key(
+            "wait_for_result",
+            Kind::Bool,
+            "false",
+            "`true`: clients wait for the backend's answer, as with `enabled: false`, and the queue bounds how many do.",
+        ),
         not_yet("batch", "requests are sent as they come"),
-        not_yet("storage", "the queue is in memory; `enabled: false` loses nothing that was acknowledged"),
+        key(
+            "storage",
+            Kind::Id,
+            "",
+            "A `file_storage` extension; without one the queue is in memory. With it clients are answered when their data is on disk, and what was not delivered is \
+             delivered after a restart.",
+        ),
     ],
 };
 
+words!(Sizer, SIZER: "requests" => Sizer::Requests, "items" => Sizer::Items, "bytes" => Sizer::Bytes);
 words!(OnFull, ON_FULL:
     "refuse" => OnFull::Refuse, "drop_newest" => OnFull::DropNewest, "block" => OnFull::Block);
 
@@ -43,6 +63,8 @@ words!(OnFull, ON_FULL:
 const CONSUMERS_MAX: usize = 10_000;
 /// A request takes a kilobyte at the very least.
 const REQUESTS_MAX: usize = 10_000_000;
+/// Items and bytes: more than any disk, and far from where sums overflow.
+const SIZE_MAX: usize = 1 << 50;
 
 /// Reads both keys of an exporter. No queue: it is disabled.
 pub(super) fn read(exporter: &Reader) -> (Option<SendingQueue>, OnFull) {
@@ -55,29 +77,30 @@ pub(super) fn read(exporter: &Reader) -> (Option<SendingQueue>, OnFull) {
         let problem = Problem::Invalid("`block_on_overflow` says to wait, this says not to".to_owned());
         reader.report.error(&exporter.place("on_full"), problem);
     }
-    check_sizer(&reader);
     let count = |key: &str, most: usize, default: NonZeroUsize| {
         let what = format!("a whole number, 1 to {most}");
         reader.checked(key, &what, |count: &NonZeroUsize| count.get() <= most).unwrap_or(default)
     };
+    let sizer = reader.get_or("sizer", Sizer::default());
+    let size_max = if sizer == Sizer::Requests { REQUESTS_MAX } else { SIZE_MAX };
     let default = SendingQueue::default();
     let queue = SendingQueue {
         consumers: count("num_consumers", CONSUMERS_MAX, default.consumers),
-        requests_max: count("queue_size", REQUESTS_MAX, default.requests_max),
+        size_max: count("queue_size", size_max, default.size_max),
+        sizer,
+        wait_for_result: reader.get_or("wait_for_result", false),
+        storage: read_storage(&reader),
     };
+    if queue.wait_for_result && queue.storage.is_some() {
+        let problem = "with `storage` clients are answered when their data is on disk, and cannot wait for more";
+        reader.report.error(&reader.place("wait_for_result"), Problem::Invalid(problem.to_owned()));
+    }
     let enabled = reader.get_or("enabled", true);
     (enabled.then_some(queue), on_full.unwrap_or(if blocks { OnFull::Block } else { OnFull::Refuse }))
 }
 
-fn check_sizer(reader: &Reader) {
-    let Some(node) = reader.node("sizer") else { return };
-    let problem = match word(node, &[("requests", true), ("items", false), ("bytes", false)]) {
-        Ok(true) => return,
-        Ok(false) => Problem::NotServedYet {
-            what: "a queue that counts anything but requests".to_owned(),
-            instead: "use `sizer: requests`".to_owned(),
-        },
-        Err(problem) => problem,
-    };
-    reader.report.error(&reader.place("sizer"), problem);
+fn read_storage(reader: &Reader) -> Option<ComponentId> {
+    let Located { value, place } = reader.located::<ComponentId>("storage")?;
+    reader.report.refer(&place, &value);
+    Some(value)
 }

@@ -29,9 +29,9 @@ fn base() -> Value {
             "otlp_http": {"endpoint": "http://backend:4318"},
             "debug": {},
         },
-        "extensions": {"health_check": {}},
+        "extensions": {"health_check": {}, "file_storage": {}},
         "service": {
-            "extensions": ["health_check"],
+            "extensions": ["health_check", "file_storage"],
             "pipelines": {
                 "traces": {
                     "receivers": ["otlp"],

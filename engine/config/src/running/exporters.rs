@@ -8,6 +8,7 @@ use std::time::Duration;
 use wasmill_wire::Signal;
 
 use super::{Endpoint, HttpUrl};
+use crate::id::ComponentId;
 use crate::secret::Secret;
 
 #[derive(Clone, PartialEq, Debug)]
@@ -105,13 +106,29 @@ pub enum Compression {
     None,
 }
 
-/// What waits for the backend, in memory.
+/// What waits for the backend.
 #[derive(Clone, PartialEq, Debug)]
 pub struct SendingQueue {
     /// Requests being sent at one time.
     pub consumers: NonZeroUsize,
-    /// Requests that wait, before [`OnFull`] applies.
-    pub requests_max: NonZeroUsize,
+    /// What it holds at most before [`OnFull`] applies, in the sizer's unit.
+    pub size_max: NonZeroUsize,
+    pub sizer: Sizer,
+    /// The sender is answered when the backend has answered. Not together with `storage`.
+    pub wait_for_result: bool,
+    /// The `file_storage` extension that keeps it. `None`: in memory.
+    pub storage: Option<ComponentId>,
+}
+
+/// What the size of a queue counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Sizer {
+    #[default]
+    Requests,
+    /// Spans, log records, data points.
+    Items,
+    /// Kept in memory, or on disk.
+    Bytes,
 }
 
 /// What happens to a batch that finds the queue full.
@@ -164,7 +181,10 @@ impl Default for SendingQueue {
     fn default() -> Self {
         SendingQueue {
             consumers: NonZeroUsize::new(10).unwrap_or(NonZeroUsize::MIN),
-            requests_max: NonZeroUsize::new(1_000).unwrap_or(NonZeroUsize::MIN),
+            size_max: NonZeroUsize::new(1_000).unwrap_or(NonZeroUsize::MIN),
+            sizer: Sizer::Requests,
+            wait_for_result: false,
+            storage: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use wasmill_config::ComponentId;
 use wasmill_transport::BindError;
 
-use super::ListenError;
+use super::{ListenError, StorageError};
 use crate::build::BuildError;
 use crate::queue::Held;
 
@@ -17,6 +17,9 @@ pub enum EngineError {
     Bind(#[from] BindError),
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// Every one that there is.
+    #[error("{} queues cannot be had", .0.len())]
+    Storage(Vec<StorageError>),
 }
 
 /// A change that was made.
@@ -46,6 +49,7 @@ impl EngineError {
     pub fn mistakes(&self) -> Vec<(String, String)> {
         match self {
             EngineError::Build(errors) => errors.iter().map(|error| (error.key(), chain(error))).collect(),
+            EngineError::Storage(errors) => errors.iter().map(|error| (error.key.clone(), chain(error))).collect(),
             EngineError::Bind(
                 BindError::Endpoint { key, .. } | BindError::Resolve { key, .. } | BindError::Listen { key, .. },
             )
@@ -61,15 +65,19 @@ impl From<Vec<BuildError>> for EngineError {
     }
 }
 
+impl From<Vec<StorageError>> for EngineError {
+    fn from(errors: Vec<StorageError>) -> Self {
+        EngineError::Storage(errors)
+    }
+}
+
 impl Left {
     pub fn is_nothing(&self) -> bool {
         *self == Left::default()
     }
 
     pub(super) fn add(&mut self, held: Held) {
-        self.queued.requests += held.requests;
-        self.queued.rows += held.rows;
-        self.queued.retained_bytes += held.retained_bytes;
+        self.queued.add(held);
     }
 }
 

@@ -23,7 +23,7 @@ use prometheus_client::registry::Registry;
 use wasmill_wire::Signal;
 
 use super::{HttpEndpoint, process};
-use crate::queue::MemoryQueue;
+use crate::queue::{Capacity, Queue};
 use queues::{QueueId, QueueMetrics};
 
 pub use plugins::{PluginMetrics, SwapResult};
@@ -36,6 +36,7 @@ pub struct Metrics {
     refused_requests: Family<ReceiverLabels, Counter>,
     cleared_ids: Family<ReceiverLabels, Counter>,
     exporters: Families<ExporterLabels, 3>,
+    queue_damaged: Family<ExporterLabels, Counter>,
     reloads: Family<[(&'static str, &'static str); 1], Counter>,
     queues: Arc<QueueMetrics>,
     pub plugins: Arc<PluginMetrics>,
@@ -70,6 +71,7 @@ pub struct ExporterMetrics {
     sent: Counter,
     send_failed: Counter,
     enqueue_failed: Counter,
+    queue_damaged: Counter,
     queues: Arc<QueueMetrics>,
     queue: QueueId,
 }
@@ -98,6 +100,9 @@ impl Metrics {
         register(&mut registry, "otelcol_exporter_sent", "delivered to the destination", &exporters[0]);
         register(&mut registry, "otelcol_exporter_send_failed", "not delivered, and given up", &exporters[1]);
         register(&mut registry, "otelcol_exporter_enqueue_failed", "that found the sending queue full", &exporters[2]);
+        let queue_damaged = Family::<ExporterLabels, Counter>::default();
+        let help = "Number of places in queues on disk that were damaged";
+        registry.register("wasmill_exporter_queue_damaged", help, queue_damaged.clone());
         let reloads = Family::<[(&'static str, &'static str); 1], Counter>::default();
         let help = "Number of times that the configuration was to be reloaded";
         registry.register("wasmill_config_reloads", help, reloads.clone());
@@ -112,6 +117,7 @@ impl Metrics {
             refused_requests,
             cleared_ids,
             exporters,
+            queue_damaged,
             reloads,
             queues,
             plugins,
@@ -135,6 +141,7 @@ impl Metrics {
             sent: counter(0),
             send_failed: counter(1),
             enqueue_failed: counter(2),
+            queue_damaged: self.queue_damaged.get_or_create_owned(&labels),
             queues: Arc::clone(&self.queues),
             queue: self.queues.id(exporter, signal),
         }
@@ -194,9 +201,15 @@ impl ExporterMetrics {
         self.enqueue_failed.inc_by(rows);
     }
 
+    /// Places in a queue on disk that held something, and hold nothing that can be read.
+    pub fn queue_damaged(&self, places: u64) {
+        self.queue_damaged.inc_by(places);
+    }
+
     /// Shows the queue's size from now on.
-    pub fn watch_queue(&self, requests_max: usize, queue: &MemoryQueue) {
-        self.queues.watch(&self.queue, requests_max, queue.clone());
+    pub fn watch_queue(&self, capacity: Capacity, queue: &impl Queue) {
+        let queue = queue.clone();
+        self.queues.watch(&self.queue, capacity, move || queue.held());
     }
 
     pub fn forget_queue(&self) {
@@ -298,7 +311,10 @@ fn instance_id() -> String {
 
 #[cfg(test)]
 mod tests {
+    use wasmill_config::Sizer;
+
     use super::*;
+    use crate::queue::MemoryQueue;
 
     /// A Collector's dashboard looks at Wasmill: the names and labels that it asks for are there.
     #[test]
@@ -308,9 +324,9 @@ mod tests {
         metrics.receiver("otlp", "http").refused(Signal::Metrics, 2);
         metrics.exporter("otlp/a", Signal::Logs).sent(5);
         metrics.exporter("otlp/a", Signal::Logs).send_failed(1);
-        let queue = MemoryQueue::new(10);
+        let capacity = Capacity { size_max: 10, sizer: Sizer::Requests };
         let exporter = metrics.exporter("otlp/a", Signal::Traces);
-        exporter.watch_queue(10, &queue);
+        exporter.watch_queue(capacity, &MemoryQueue::new(capacity, false));
         exporter.enqueue_failed(3);
         let text = metrics.render();
         for line in [
@@ -340,7 +356,8 @@ mod tests {
         let metrics = Metrics::new();
         metrics.exporter("otlp", Signal::Traces).sent(1);
         let exporter = metrics.exporter("otlp", Signal::Traces);
-        exporter.watch_queue(5, &MemoryQueue::new(5));
+        let capacity = Capacity { size_max: 5, sizer: Sizer::Requests };
+        exporter.watch_queue(capacity, &MemoryQueue::new(capacity, false));
         exporter.sent(1);
         exporter.forget_queue();
         let text = metrics.render();

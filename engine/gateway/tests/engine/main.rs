@@ -6,6 +6,7 @@ mod language;
 
 mod acks;
 mod data_path;
+mod durable;
 mod faults;
 mod operation;
 mod reload;

@@ -10,7 +10,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::gauge::ConstGauge;
 use wasmill_wire::Signal;
 
-use crate::queue::{MemoryQueue, Queue};
+use crate::queue::{Capacity, Held};
 
 #[derive(Default)]
 pub struct QueueMetrics {
@@ -28,18 +28,19 @@ pub struct QueueId {
 }
 
 struct Watched {
-    requests_max: usize,
-    queue: MemoryQueue,
+    capacity: Capacity,
+    held: Box<dyn Fn() -> Held + Send + Sync>,
 }
 
 /// A metric's name, its help, and where its value is.
-type Shown = (&'static str, &'static str, fn(&Sum) -> usize);
+type Shown = (&'static str, &'static str, fn(&Sum) -> u64);
 
 #[derive(Default)]
 struct Sum {
-    requests: usize,
-    retained_bytes: usize,
-    requests_max: usize,
+    /// In the queue's unit.
+    size: u64,
+    size_max: u64,
+    held: Held,
 }
 
 impl QueueMetrics {
@@ -47,8 +48,8 @@ impl QueueMetrics {
         QueueId { exporter: exporter.to_owned(), signal, number: self.next.fetch_add(1, Ordering::Relaxed) }
     }
 
-    pub fn watch(&self, id: &QueueId, requests_max: usize, queue: MemoryQueue) {
-        self.queues.lock().insert(id.clone(), Watched { requests_max, queue });
+    pub fn watch(&self, id: &QueueId, capacity: Capacity, held: impl Fn() -> Held + Send + Sync + 'static) {
+        self.queues.lock().insert(id.clone(), Watched { capacity, held: Box::new(held) });
     }
 
     pub fn forget(&self, id: &QueueId) {
@@ -59,11 +60,11 @@ impl QueueMetrics {
     fn sums(&self) -> BTreeMap<(String, Signal), Sum> {
         let mut sums: BTreeMap<(String, Signal), Sum> = BTreeMap::new();
         for (id, watched) in &*self.queues.lock() {
-            let held = watched.queue.held();
+            let held = (watched.held)();
             let sum = sums.entry((id.exporter.clone(), id.signal)).or_default();
-            sum.requests += held.requests;
-            sum.retained_bytes += held.retained_bytes;
-            sum.requests_max = watched.requests_max;
+            sum.size += held.size(watched.capacity.sizer);
+            sum.size_max = watched.capacity.size_max;
+            sum.held.add(held);
         }
         sums
     }
@@ -81,13 +82,16 @@ impl Collector for QueueMetrics {
         if sums.is_empty() {
             return Ok(());
         }
-        let gauges: [Shown; 3] = [
-            ("otelcol_exporter_queue_size", "Current size of the sending queue, in requests", |sum| sum.requests),
-            ("otelcol_exporter_queue_capacity", "Fixed capacity of the sending queue, in requests", |sum| {
-                sum.requests_max
+        let gauges: [Shown; 4] = [
+            ("otelcol_exporter_queue_size", "Current size of the sending queue, in its sizer's unit", |sum| sum.size),
+            ("otelcol_exporter_queue_capacity", "Fixed capacity of the sending queue, in its sizer's unit", |sum| {
+                sum.size_max
             }),
             ("wasmill_exporter_queue_retained_bytes", "Memory that the batches in the sending queue keep", |sum| {
-                sum.retained_bytes
+                sum.held.retained_bytes as u64
+            }),
+            ("wasmill_exporter_queue_disk_bytes", "Requests that the sending queue keeps on disk, in bytes", |sum| {
+                sum.held.disk_bytes
             }),
         ];
         for (name, help, value) in gauges {
@@ -95,7 +99,7 @@ impl Collector for QueueMetrics {
                 encoder.encode_descriptor(name, help, None, prometheus_client::metrics::MetricType::Gauge)?;
             for ((exporter, signal), sum) in &sums {
                 let labels = [("exporter", exporter.as_str()), ("data_type", signal.name())];
-                ConstGauge::new(value(sum) as u64).encode(metric.encode_family(&labels)?)?;
+                ConstGauge::new(value(sum)).encode(metric.encode_family(&labels)?)?;
             }
         }
         Ok(())
