@@ -32,13 +32,13 @@ mod machine;
 mod map;
 mod output;
 mod parse;
-mod pattern;
+pub mod pattern;
 mod plan;
 mod run;
 mod test;
 #[cfg(test)]
 mod tests;
-mod value;
+pub mod value;
 
 use std::fmt;
 
@@ -76,6 +76,27 @@ pub enum ErrorMode {
     Propagate,
 }
 
+/// What a path without a prefix is a field of: `name` is a span's, or the metric's, or the scope's.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Context {
+    /// The span, the log record, the data point.
+    #[default]
+    Record,
+    Metric,
+    Scope,
+    Resource,
+}
+
+/// Statements that run where one of their conditions is true. Whether one is, is found out before the first of them runs.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Group<'t> {
+    pub context: Context,
+    /// None: always.
+    pub conditions: Vec<&'t str>,
+    pub statements: Vec<&'t str>,
+    pub errors: ErrorMode,
+}
+
 /// One condition, read but not yet bound to a signal. Printed, it reads as the same condition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
@@ -108,7 +129,6 @@ pub struct Wanted {
 #[derive(Debug)]
 pub struct Program {
     plan: Plan,
-    errors: ErrorMode,
     scratch: Scratch,
 }
 
@@ -189,8 +209,13 @@ impl Program {
         texts: &[T],
         errors: ErrorMode,
     ) -> Result<Program, Vec<ParseError>> {
-        let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
-        Ok(Program { plan: plan::conditions(signal, &texts)?, errors, scratch: Scratch::default() })
+        let texts: Vec<_> = texts.iter().map(|text| (Context::Record, text.as_ref(), errors)).collect();
+        Program::conditions_in(signal, &texts)
+    }
+
+    /// As [`conditions`](Program::conditions), each with the context that it is written for and what its failure does.
+    pub fn conditions_in(signal: Signal, texts: &[(Context, &str, ErrorMode)]) -> Result<Program, Vec<ParseError>> {
+        Ok(Program { plan: plan::conditions(signal, texts)?, scratch: Scratch::default() })
     }
 
     /// Statements, run in order, each seeing what those before it changed.
@@ -199,8 +224,14 @@ impl Program {
         texts: &[T],
         errors: ErrorMode,
     ) -> Result<Program, Vec<ParseError>> {
-        let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
-        Ok(Program { plan: plan::statements(signal, &texts)?, errors, scratch: Scratch::default() })
+        let statements = texts.iter().map(AsRef::as_ref).collect();
+        let group = Group { context: Context::Record, conditions: Vec::new(), statements, errors };
+        Program::groups(signal, &[group])
+    }
+
+    /// As [`statements`](Program::statements), in groups: one after the other, each seeing what those before it changed.
+    pub fn groups(signal: Signal, groups: &[Group<'_>]) -> Result<Program, Vec<ParseError>> {
+        Ok(Program { plan: plan::statements(signal, groups)?, scratch: Scratch::default() })
     }
 
     /// The columns to ask the host for, in the order in which a block must have them. Each path is there once.
@@ -210,32 +241,70 @@ impl Program {
 
     /// Evaluates conditions for a slice of so many rows. No row matches where the program has statements.
     pub fn matches(&mut self, columns: &Block<'_>, rows: usize) -> Result<Matched, EvalError> {
-        let mut matched = Matched { rows: Bitmap::none(rows), failures: Vec::new() };
-        let Body::Conditions(tests) = &self.plan.body else { return Ok(matched) };
+        let mut matched = Bitmap::none(rows);
+        let failures = self.each_condition(columns, rows, |_, yes| matched.or(yes))?;
+        Ok(Matched { rows: matched, failures })
+    }
+
+    /// For each condition, the rows that it is the first to be true for. `first` is called in the order of the conditions,
+    /// with the condition's number; not for those behind the one that took the last row.
+    pub fn first_matches(
+        &mut self,
+        columns: &Block<'_>,
+        rows: usize,
+        first: impl FnMut(usize, &Bitmap),
+    ) -> Result<Vec<Failure>, EvalError> {
+        self.each_condition(columns, rows, first)
+    }
+
+    /// A condition is asked for the rows that those before it were not true for.
+    fn each_condition(
+        &mut self,
+        columns: &Block<'_>,
+        rows: usize,
+        mut found: impl FnMut(usize, &Bitmap),
+    ) -> Result<Vec<Failure>, EvalError> {
+        let mut failures = Vec::new();
+        let Body::Conditions(tests) = &self.plan.body else { return Ok(failures) };
         let mut machine = Machine::new(&self.plan, columns, rows, &mut self.scratch)?;
         let mut open = Bitmap::all(rows);
         for (number, test) in tests.iter().enumerate() {
             let truth = machine.test(test, &open);
             let failed = truth.failed.map_or(0, |failed| failed.count());
-            machine.report(self.errors, number, failed, &mut matched.failures)?;
-            matched.rows.or(&truth.yes);
+            machine.report(number, failed, &mut failures)?;
+            found(number, &truth.yes);
             open.and_not(&truth.yes);
             if open.is_none() {
                 break;
             }
         }
-        Ok(matched)
+        Ok(failures)
     }
 
     /// Runs statements over a slice of so many rows. There are no edits where the program has conditions.
     pub fn edits(&mut self, columns: &Block<'_>, rows: usize) -> Result<Edited, EvalError> {
         let mut failures = Vec::new();
-        let Body::Statements(steps) = &self.plan.body else { return Ok(Edited { edits: Vec::new(), failures }) };
+        let Body::Statements(groups) = &self.plan.body else { return Ok(Edited { edits: Vec::new(), failures }) };
         let mut machine = Machine::new(&self.plan, columns, rows, &mut self.scratch)?;
         let all = Bitmap::all(rows);
-        for (number, step) in steps.iter().enumerate() {
-            let failed = machine.step(step, &all);
-            machine.report(self.errors, number, failed, &mut failures)?;
+        let mut number = 0;
+        for group in groups {
+            let mut wanted = if group.conditions.is_empty() { all.clone() } else { Bitmap::none(rows) };
+            for condition in &group.conditions {
+                let mut open = all.clone();
+                open.and_not(&wanted);
+                let truth = machine.test(condition, &open);
+                machine.report(number, truth.failed.map_or(0, |failed| failed.count()), &mut failures)?;
+                wanted.or(&truth.yes);
+                number += 1;
+            }
+            for step in &group.steps {
+                if !wanted.is_none() {
+                    let failed = machine.step(step, &wanted);
+                    machine.report(number, failed, &mut failures)?;
+                }
+                number += 1;
+            }
         }
         Ok(Edited { edits: machine.edits()?, failures })
     }
@@ -249,6 +318,30 @@ impl ErrorMode {
             "silent" => Some(ErrorMode::Silent),
             "propagate" => Some(ErrorMode::Propagate),
             _ => None,
+        }
+    }
+}
+
+impl Context {
+    /// The context of that name in a configuration of the Collector's: `span`, `datapoint`, `log`, `metric`, `scope`, `resource`.
+    /// `None`: the signal has none of that name, or it is not served.
+    pub fn from_name(signal: Signal, name: &str) -> Option<Context> {
+        match (signal, name) {
+            (Signal::Traces, "span") | (Signal::Metrics, "datapoint") | (Signal::Logs, "log") => Some(Context::Record),
+            (Signal::Metrics, "metric") => Some(Context::Metric),
+            (_, "scope") => Some(Context::Scope),
+            (_, "resource") => Some(Context::Resource),
+            _ => None,
+        }
+    }
+
+    /// What stands before a path that is written without it.
+    fn prefix(self) -> &'static str {
+        match self {
+            Context::Record => "",
+            Context::Metric => "metric.",
+            Context::Scope => "scope.",
+            Context::Resource => "resource.",
         }
     }
 }

@@ -105,7 +105,6 @@ impl<'a, 's> Machine<'a, 's> {
     /// Ends an expression: what failed is reported, or fails the call.
     pub(crate) fn report(
         &mut self,
-        errors: ErrorMode,
         expression: usize,
         failed: usize,
         failures: &mut Vec<Failure>,
@@ -114,11 +113,12 @@ impl<'a, 's> Machine<'a, 's> {
             return Err(EvalError::TooLarge { bytes_max: MADE_BYTES_MAX });
         }
         let Some((first_row, reason)) = self.failure.take() else { return Ok(()) };
-        match errors {
+        let text = self.plan.texts.get(expression);
+        match text.map_or(ErrorMode::Propagate, |text| text.errors) {
             ErrorMode::Silent => {}
             ErrorMode::Ignore => failures.push(Failure { expression, rows: failed, first_row, reason }),
             ErrorMode::Propagate => {
-                let expression = self.plan.texts.get(expression).cloned().unwrap_or_default();
+                let expression = text.map(|text| text.text.clone()).unwrap_or_default();
                 return Err(EvalError::Row { expression, row: first_row, reason });
             }
         }

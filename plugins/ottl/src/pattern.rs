@@ -4,21 +4,31 @@
 //! quotes, `\123` is a number in base 8, a brace or a bracket in a class that starts nothing stands for itself, and any
 //! escaped sign does. What Rust reads and Go does not (`(?x)`, `&&` in a class) is not offered or stands for itself.
 
-use regex::{Regex, RegexBuilder};
+use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
 /// Bytes of a compiled pattern at most, so that a nested repetition cannot fill a guest's memory.
 const COMPILED_BYTES_MAX: usize = 4 << 20;
 
 /// Compiles a pattern; the error is one line.
-pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
-    RegexBuilder::new(&translate(pattern)).size_limit(COMPILED_BYTES_MAX).build().map_err(|error| match error {
+pub fn compile(pattern: &str) -> Result<Regex, String> {
+    RegexBuilder::new(&translate(pattern)).size_limit(COMPILED_BYTES_MAX).build().map_err(why)
+}
+
+/// Compiles patterns that a text is looked through for at once.
+pub fn compile_set<P: AsRef<str>>(patterns: &[P]) -> Result<RegexSet, String> {
+    let patterns = patterns.iter().map(|pattern| translate(pattern.as_ref()));
+    RegexSetBuilder::new(patterns).size_limit(COMPILED_BYTES_MAX).build().map_err(why)
+}
+
+fn why(error: regex::Error) -> String {
+    match error {
         regex::Error::CompiledTooBig(max) => format!("the pattern needs more than {max} bytes once compiled"),
         // The engine draws the pattern over several lines; its last says what is wrong.
         error => {
             let text = error.to_string();
             text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
         }
-    })
+    }
 }
 
 /// Patterns that rows bring, compiled once while they stay the same few.

@@ -16,7 +16,7 @@ use crate::ast::{self, Arithmetic, At, Comparison, Expr, Key};
 use crate::fields::{self, Derived, Field, METRIC_TYPE, Missing, nearest};
 use crate::parse::error_at;
 use crate::value::{Value, compare, push_entry, push_item};
-use crate::{Condition, ParseError, Signal, Statement, TextForm, Wanted};
+use crate::{Condition, Context, ErrorMode, ParseError, Signal, Statement, TextForm, Wanted};
 
 /// What is known of a value before any row is seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,11 +175,25 @@ pub(crate) struct Step {
     pub condition: Test,
 }
 
+/// Statements that run where one of the conditions is true, or always where there are none.
+#[derive(Debug)]
+pub(crate) struct Steps {
+    pub conditions: Vec<Test>,
+    pub steps: Vec<Step>,
+}
+
 /// What a program does.
 #[derive(Debug)]
 pub(crate) enum Body {
     Conditions(Vec<Test>),
-    Statements(Vec<Step>),
+    Statements(Vec<Steps>),
+}
+
+/// A condition or statement as it was written, for messages, and what its failure does.
+#[derive(Debug)]
+pub(crate) struct Text {
+    pub text: String,
+    pub errors: ErrorMode,
 }
 
 /// All of a program but its scratch memory.
@@ -188,63 +202,80 @@ pub(crate) struct Plan {
     pub slots: Vec<Slot>,
     pub wanted: Vec<Wanted>,
     pub body: Body,
-    /// The texts, for messages.
-    pub texts: Vec<String>,
+    /// In order: each group's conditions, then its statements.
+    pub texts: Vec<Text>,
 }
 
 /// Plans conditions.
-pub(crate) fn conditions(signal: Signal, texts: &[&str]) -> Result<Plan, Vec<ParseError>> {
-    let mut planner = Planner { signal, text: "", slots: Vec::new() };
-    let body = planner.each(texts, |planner, text| {
-        let Condition { tree } = Condition::parse(text)?;
-        planner.test(&tree)
-    })?;
-    Ok(planner.finish(Body::Conditions(body), texts))
+pub(crate) fn conditions(signal: Signal, texts: &[(Context, &str, ErrorMode)]) -> Result<Plan, Vec<ParseError>> {
+    let mut planner = Planner::new(signal);
+    let tests = texts.iter().map(|(context, text, errors)| planner.condition(*context, text, *errors)).collect();
+    planner.finish(Body::Conditions(tests))
 }
 
 /// Plans statements.
-pub(crate) fn statements(signal: Signal, texts: &[&str]) -> Result<Plan, Vec<ParseError>> {
-    let mut planner = Planner { signal, text: "", slots: Vec::new() };
-    let body = planner.each(texts, |planner, text| {
-        let Statement { tree } = Statement::parse(text)?;
-        let condition = match &tree.condition {
-            None => Test::Constant(true),
-            Some(condition) => planner.test(condition)?,
-        };
-        Ok(Step { editor: planner.editor(&tree.editor)?, condition })
-    })?;
-    Ok(planner.finish(Body::Statements(body), texts))
+pub(crate) fn statements(signal: Signal, groups: &[crate::Group<'_>]) -> Result<Plan, Vec<ParseError>> {
+    let mut planner = Planner::new(signal);
+    let mut planned = Vec::new();
+    for crate::Group { context, conditions, statements, errors } in groups {
+        let conditions = conditions.iter().map(|text| planner.condition(*context, text, *errors)).collect();
+        let steps = statements.iter().filter_map(|text| planner.statement(*context, text, *errors)).collect();
+        planned.push(Steps { conditions, steps });
+    }
+    planner.finish(Body::Statements(planned))
 }
 
 struct Planner<'t> {
     signal: Signal,
-    /// The one being planned.
+    /// The one being planned, and what its paths without a prefix mean.
     text: &'t str,
+    context: Context,
     slots: Vec<Slot>,
+    texts: Vec<Text>,
+    /// What is wrong with them, one error for each at most.
+    errors: Vec<ParseError>,
 }
 
 type Planned<T> = Result<T, ParseError>;
 
 impl<'t> Planner<'t> {
-    /// Plans every text, and gives all errors where there are any.
-    fn each<T>(
-        &mut self,
-        texts: &[&'t str],
-        mut plan: impl FnMut(&mut Self, &'t str) -> Planned<T>,
-    ) -> Result<Vec<T>, Vec<ParseError>> {
-        let (mut planned, mut errors) = (Vec::new(), Vec::new());
-        for text in texts {
-            self.text = text;
-            match plan(self, text) {
-                Ok(plan) => planned.push(plan),
-                Err(error) => errors.push(error),
-            }
-        }
-        if errors.is_empty() { Ok(planned) } else { Err(errors) }
+    fn new(signal: Signal) -> Planner<'t> {
+        Planner { signal, text: "", context: Context::Record, slots: Vec::new(), texts: Vec::new(), errors: Vec::new() }
+    }
+
+    /// One that cannot be planned is noted, and never true.
+    fn condition(&mut self, context: Context, text: &'t str, errors: ErrorMode) -> Test {
+        self.begin(context, text, errors);
+        let planned = Condition::parse(text).and_then(|Condition { tree }| self.test(&tree));
+        planned.unwrap_or_else(|error| {
+            self.errors.push(error);
+            Test::Constant(false)
+        })
+    }
+
+    /// `None`: it cannot be planned, which is noted.
+    fn statement(&mut self, context: Context, text: &'t str, errors: ErrorMode) -> Option<Step> {
+        self.begin(context, text, errors);
+        let planned = Statement::parse(text).and_then(|Statement { tree }| {
+            let condition = match &tree.condition {
+                None => Test::Constant(true),
+                Some(condition) => self.test(condition)?,
+            };
+            Ok(Step { editor: self.editor(&tree.editor)?, condition })
+        });
+        planned.map_err(|error| self.errors.push(error)).ok()
+    }
+
+    fn begin(&mut self, context: Context, text: &'t str, errors: ErrorMode) {
+        (self.text, self.context) = (text, context);
+        self.texts.push(Text { text: text.to_owned(), errors });
     }
 
     /// Decides where each slot is read from, and so which columns are wanted.
-    fn finish(mut self, body: Body, texts: &[&str]) -> Plan {
+    fn finish(mut self, body: Body) -> Result<Plan, Vec<ParseError>> {
+        if !self.errors.is_empty() {
+            return Err(self.errors);
+        }
         if matches!(body, Body::Statements(_)) {
             for number in 0..self.slots.len() {
                 let Slot { field, key: Some(_), .. } = &self.slots[number] else { continue };
@@ -258,8 +289,7 @@ impl<'t> Planner<'t> {
             let kind = if slot.key.is_some() { Kind::Any } else { slot.field.kind };
             wanted.push(Wanted { path: slot.path.clone(), kind, text: TextForm::Either });
         }
-        let texts = texts.iter().map(|text| (*text).to_owned()).collect();
-        Plan { slots: self.slots, wanted, body, texts }
+        Ok(Plan { slots: self.slots, wanted, body, texts: self.texts })
     }
 
     fn error(&self, at: At, reason: impl Into<String>) -> ParseError {
@@ -419,7 +449,7 @@ impl<'t> Planner<'t> {
 
     /// The slot of a path that is read.
     fn path(&mut self, path: &ast::Path) -> Planned<Node> {
-        let name = joined(path);
+        let name = self.name(path);
         if let Some((field, derived)) = fields::derived(self.signal, &name) {
             if let Some((at, _)) = path.keys.first() {
                 return Err(self.error(*at, format!("`{name}` is text, it has no keys")));
@@ -444,9 +474,17 @@ impl<'t> Planner<'t> {
         Ok(Node { kind, value })
     }
 
+    /// The whole name of a path: of a parent's field, the parent included.
+    fn name(&self, path: &ast::Path) -> String {
+        let name = path.names.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(".");
+        let parents = ["resource.", "scope.", "instrumentation_scope.", "metric."];
+        let is_whole = parents.iter().any(|parent| name.starts_with(parent));
+        if is_whole { name } else { format!("{}{name}", self.context.prefix()) }
+    }
+
     /// The slot of a path, and the keys that go on within its value.
     fn resolve(&mut self, path: &ast::Path) -> Planned<(usize, Vec<Key>)> {
-        let name = joined(path);
+        let name = self.name(path);
         let Some(field) = fields::find(self.signal, &name) else { return Err(self.unknown_path(path, &name)) };
         let Some((first, rest)) = path.keys.split_first() else { return Ok((self.slot(field, None), Vec::new())) };
         if !field.has_keys() {
@@ -510,10 +548,6 @@ impl<'t> Planner<'t> {
         };
         self.error(at, reason)
     }
-}
-
-fn joined(path: &ast::Path) -> String {
-    path.names.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(".")
 }
 
 impl Leaf {

@@ -3,12 +3,14 @@
 //! A list is an encoded `ArrayValue`, a map an encoded `KeyValueList`. They are walked where they lie; only a nested value
 //! that is changed is written anew.
 
+use wasmill_columns::AnyValue;
+
 /// Messages in each other at most, as on the wire.
 const DEPTH_MAX: usize = 100;
 
 /// What an expression can be for one row.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Value<'a> {
+pub enum Value<'a> {
     Nil,
     Bool(bool),
     Int(i64),
@@ -19,6 +21,28 @@ pub(crate) enum Value<'a> {
     Map(&'a [u8]),
     SpanId([u8; 8]),
     TraceId([u8; 16]),
+}
+
+impl<'a> From<AnyValue<'a>> for Value<'a> {
+    fn from(value: AnyValue<'a>) -> Value<'a> {
+        match value {
+            AnyValue::Absent | AnyValue::Empty => Value::Nil,
+            AnyValue::Text(text) => Value::Text(text),
+            AnyValue::Int(value) => Value::Int(value),
+            AnyValue::Double(value) => Value::Double(value),
+            AnyValue::Boolean(value) => Value::Bool(value),
+            AnyValue::Binary(bytes) => Value::Bytes(bytes),
+            AnyValue::List(list) => Value::List(list),
+            AnyValue::Map(map) => Value::Map(map),
+        }
+    }
+}
+
+impl Value<'_> {
+    /// Appends the value as text, as `body.string` has it: nothing for nil, JSON for lists and maps. It never fails.
+    pub fn write_text(self, out: &mut String) {
+        crate::convert::plain_text_of(self, out);
+    }
 }
 
 /// Fields of `AnyValue`.
@@ -116,7 +140,7 @@ fn decode(any: &[u8]) -> Value<'_> {
 }
 
 /// The values of a list, in order.
-pub(crate) fn items(list: &[u8]) -> impl Iterator<Item = Value<'_>> + Clone {
+pub fn items(list: &[u8]) -> impl Iterator<Item = Value<'_>> + Clone {
     Fields { rest: list }.filter_map(|field| match field {
         (VALUES, Field::Bytes(any)) => Some(decode(any)),
         _ => None,
@@ -124,7 +148,7 @@ pub(crate) fn items(list: &[u8]) -> impl Iterator<Item = Value<'_>> + Clone {
 }
 
 /// The entries of a map, in order; a key may repeat.
-pub(crate) fn entries(map: &[u8]) -> impl Iterator<Item = (&str, Value<'_>)> + Clone {
+pub fn entries(map: &[u8]) -> impl Iterator<Item = (&str, Value<'_>)> + Clone {
     Fields { rest: map }.filter_map(|field| match field {
         (VALUES, Field::Bytes(entry)) => {
             let (mut key, mut value) = ("", Value::Nil);
@@ -147,13 +171,13 @@ pub(crate) fn entry<'a>(map: &'a [u8], key: &str) -> Option<Value<'a>> {
 }
 
 /// Appends a value to an encoded list. An id has no encoding as a value and becomes empty; callers refuse it before.
-pub(crate) fn push_item(list: &mut Vec<u8>, value: Value<'_>) {
+pub fn push_item(list: &mut Vec<u8>, value: Value<'_>) {
     put_message(list, VALUES, any_length(value));
     put_any(list, value);
 }
 
 /// Appends an entry to an encoded map.
-pub(crate) fn push_entry(map: &mut Vec<u8>, key: &str, value: Value<'_>) {
+pub fn push_entry(map: &mut Vec<u8>, key: &str, value: Value<'_>) {
     let any = any_length(value);
     put_message(map, VALUES, field_length(key.len()) + field_length(any));
     put_message(map, KEY, key.len());

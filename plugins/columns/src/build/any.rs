@@ -63,6 +63,23 @@ impl AnyBuilder {
         AnyPlace { kind: value.kind(), place: place as u32 }
     }
 
+    /// A value that is held; absent where this builder does not hold it.
+    pub fn get(&self, place: AnyPlace) -> AnyValue<'_> {
+        let at = place.place as usize;
+        let value = match place.kind {
+            AnyKind::Absent => None,
+            AnyKind::Empty => Some(AnyValue::Empty),
+            AnyKind::Text => self.text.get(at).and_then(|text| str::from_utf8(text).ok()).map(AnyValue::Text),
+            AnyKind::Int => self.int.get(at).copied().map(AnyValue::Int),
+            AnyKind::Double => self.double.get(at).copied().map(AnyValue::Double),
+            AnyKind::Boolean => (at < self.boolean.len()).then(|| AnyValue::Boolean(self.boolean.get(at))),
+            AnyKind::Binary => self.binary.get(at).map(AnyValue::Binary),
+            AnyKind::List => self.list.get(at).map(AnyValue::List),
+            AnyKind::Map => self.map.get(at).map(AnyValue::Map),
+        };
+        value.unwrap_or(AnyValue::Absent)
+    }
+
     /// Appends a row with a value that was held.
     pub fn push_place(&mut self, place: AnyPlace) {
         self.kinds.push(place.kind as u8);

@@ -56,6 +56,12 @@ impl Cut {
         self.ends.len()
     }
 
+    pub fn get(&self, place: usize) -> Option<&[u8]> {
+        let end = *self.ends.get(place)?;
+        let start = place.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        self.values.get(start..end)
+    }
+
     pub fn push(&mut self, value: &[u8]) {
         self.values.extend_from_slice(value);
         self.ends.push(self.values.len());

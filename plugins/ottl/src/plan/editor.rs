@@ -137,7 +137,7 @@ impl Planner<'_> {
         let Kind::Path(path) = &expr.kind else {
             return Err(self.error(expr.at, "expected a path, such as `attributes[\"…\"]`"));
         };
-        let name = super::joined(path);
+        let name = self.name(path);
         if let Some((field, _)) = fields::derived(self.signal, &name) {
             let reason = format!("`{name}` cannot be changed, `{}` can", field.name);
             return Err(self.error(expr.at, reason));
@@ -201,7 +201,7 @@ impl Planner<'_> {
         // An entry of a field's own map needs nothing but its path; the map is read only where something else does.
         if let (Kind::Path(path), Some(key)) = (&target.kind, key.text())
             && path.keys.is_empty()
-            && let Some(field) = fields::find(self.signal, &super::joined(path))
+            && let Some(field) = fields::find(self.signal, &self.name(path))
             && field.value == Type::Map
             && field.editable
         {
