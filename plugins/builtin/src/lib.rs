@@ -3,10 +3,7 @@
 //! They are plugins like any other, built from `plugins/` for WebAssembly when this crate is built: core modules that carry
 //! their component type.
 
-const PLUGINS: [(&str, &[u8]); 2] = [
-    ("filter", include_bytes!(concat!(env!("OUT_DIR"), "/filter.wasm"))),
-    ("enrich", include_bytes!(concat!(env!("OUT_DIR"), "/enrich.wasm"))),
-];
+include!(concat!(env!("OUT_DIR"), "/plugins.rs"));
 
 /// The plugin's module; `None` where there is none of that name.
 pub fn get(name: &str) -> Option<&'static [u8]> {

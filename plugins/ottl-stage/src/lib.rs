@@ -22,6 +22,15 @@ pub enum ErrorMode {
     Propagate,
 }
 
+/// A signal as configurations name it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignalName {
+    Traces,
+    Metrics,
+    Logs,
+}
+
 /// The texts of one key, for each signal that takes them.
 #[derive(Debug)]
 pub struct Programs(Vec<(Signal, Program)>);
@@ -29,22 +38,33 @@ pub struct Programs(Vec<(Signal, Program)>);
 impl Programs {
     /// Reads the conditions under a key of the config, and asks for what they need.
     pub fn conditions(key: &str, texts: &[String], errors: ErrorMode, needs: &mut Requirements) -> Result<Programs> {
-        Programs::read(key, needs, |signal| Program::conditions(signal, texts, errors.into()))
+        Programs::read(key, needs, |signal| Program::conditions(ottl(signal), texts, errors.into()))
+    }
+
+    /// As [`conditions`](Programs::conditions), where each signal has texts of its own. The plugin can be used on a signal that
+    /// has none, too: nothing matches there.
+    pub fn conditions_of<'t>(
+        key: &str,
+        errors: ErrorMode,
+        needs: &mut Requirements,
+        texts: impl Fn(Signal) -> Vec<&'t str>,
+    ) -> Result<Programs> {
+        Programs::read(key, needs, |signal| Program::conditions(ottl(signal), &texts(signal), errors.into()))
     }
 
     /// Reads the statements under a key of the config, and asks for what they need.
     pub fn statements(key: &str, texts: &[String], errors: ErrorMode, needs: &mut Requirements) -> Result<Programs> {
-        Programs::read(key, needs, |signal| Program::statements(signal, texts, errors.into()))
+        Programs::read(key, needs, |signal| Program::statements(ottl(signal), texts, errors.into()))
     }
 
     fn read(
         key: &str,
         needs: &mut Requirements,
-        read: impl Fn(wasmill_ottl::Signal) -> Result<Program, Vec<ParseError>>,
+        read: impl Fn(Signal) -> Result<Program, Vec<ParseError>>,
     ) -> Result<Programs> {
         let (mut programs, mut refusals) = (Vec::new(), Vec::new());
         for signal in Signal::ALL {
-            match read(ottl(signal)) {
+            match read(signal) {
                 Ok(program) => programs.push((signal, program)),
                 Err(errors) => refusals.push((signal, errors)),
             }
@@ -66,6 +86,13 @@ impl Programs {
         let matched = self.of(slice)?.matches(slice.block(), slice.rows()).map_err(refused)?;
         report(&matched.failures);
         Ok(matched.rows)
+    }
+
+    /// For each condition, in order, the rows that it is the first to be true for.
+    pub fn first_matches(&mut self, slice: &Slice<'_>, first: impl FnMut(usize, &Bitmap)) -> Result<()> {
+        let failures = self.of(slice)?.first_matches(slice.block(), slice.rows(), first).map_err(refused)?;
+        report(&failures);
+        Ok(())
     }
 
     /// Runs the statements.
@@ -91,6 +118,16 @@ impl Programs {
         let signal = slice.signal();
         let program = self.0.iter_mut().find(|(of, _)| *of == signal).map(|(_, program)| program);
         program.ok_or_else(|| Error::new(format!("{} were not asked for", ottl(signal).name())))
+    }
+}
+
+impl SignalName {
+    pub fn signal(self) -> Signal {
+        match self {
+            SignalName::Traces => Signal::Traces,
+            SignalName::Metrics => Signal::Metrics,
+            SignalName::Logs => Signal::Logs,
+        }
     }
 }
 

@@ -263,3 +263,37 @@ service:
     assert_eq!(grpc("otelcol_receiver_refused_spans_total"), Some(2.0));
     assert_eq!(grpc("wasmill_receiver_cleared_ids_total"), Some(1.0));
 }
+
+/// `builtin:route` by conditions: a rule's rows go to all of its routes, by their names or by an exporter's id; what no rule takes
+/// goes where `otherwise` says, and nothing to the pipeline's own exporter.
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_send_rows_to_their_routes() {
+    let (pay, rest, own) = (Backend::start().await, Backend::start().await, Backend::start().await);
+    let gateway = Gateway::start(&format!(
+        r#"
+processors:
+  wasm/route:
+    plugin: builtin:route
+    config:
+      rules: [{{when: 'name == "pay"', to: [payments, otlp/rest]}}, {{when: 'HasPrefix(name, "pay")', to: [payments]}}]
+      otherwise: [otlp/rest]
+    routes: {{payments: [otlp/pay]}}
+exporters:
+  otlp/pay: {{endpoint: '{}', tls: {{insecure: true}}}}
+  otlp/rest: {{endpoint: '{}', tls: {{insecure: true}}}}
+  otlp/own: {{endpoint: '{}', tls: {{insecure: true}}}}
+service:
+  pipelines:
+    traces: {{receivers: [otlp], processors: [wasm/route], exporters: [otlp/own]}}
+"#,
+        pay.grpc(),
+        rest.grpc(),
+        own.grpc()
+    ))
+    .await;
+    gateway.grpc().await.spans(spans(&["ship", "pay", "payroll", "cart"])).await.unwrap();
+    assert_eq!(names(&pay.spans(2).await), ["pay", "payroll"]);
+    assert_eq!(names(&rest.spans(3).await), ["ship", "pay", "cart"]);
+    gateway.stop().await;
+    assert!(own.received(Signal::Traces).is_empty(), "every row has a route");
+}
