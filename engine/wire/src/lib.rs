@@ -21,6 +21,7 @@ mod encode;
 mod error;
 mod field;
 mod index;
+mod json;
 mod merge;
 #[cfg(test)]
 mod oracle;
@@ -39,6 +40,7 @@ pub use edit::{Change, Edit, EditError, Overlay, Rows};
 pub use encode::{encode, encode_limited, encoded_len};
 pub use error::WireError;
 pub use index::{Extent, Index, MetricData, MetricKind, Parent, Record};
+pub use json::{JsonDocument, JsonError, WIRE_PER_JSON_MAX, from_json, to_json};
 pub use merge::{compact, merge};
 pub use path::{Field, Key, Level, Path, PathError};
 pub use project::{ColumnRequest, ColumnType, Projection, TextForm};

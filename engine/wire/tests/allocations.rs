@@ -22,7 +22,8 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 use wasmill_wire::{
-    Change, ColumnRequest, Edit, Overlay, Path, Projection, Rows, Selection, Signal, WireBatch, encode,
+    Change, ColumnRequest, Edit, JsonDocument, Overlay, Path, Projection, Rows, Selection, Signal, WireBatch, encode,
+    from_json, to_json,
 };
 
 /// Allocations that may differ: the hash tables of dictionaries, which are made anew when they double, or not at all
@@ -128,8 +129,17 @@ fn run(signal: Signal, request: &Bytes, projection: &Projection, rows: usize, va
     ALLOCATIONS.load(Ordering::Relaxed) - before
 }
 
-/// Scenario: the same requests with 1,000 and with 8,000 records through the whole engine. Guarantee: as many
-/// allocations, on all signals.
+/// To JSON and back.
+fn transcode(signal: Signal, request: &[u8]) -> usize {
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    let mut json = Vec::new();
+    to_json(JsonDocument::Request(signal), request, &mut json).unwrap();
+    assert!(from_json(JsonDocument::Request(signal), &json, usize::MAX).unwrap().len() >= request.len());
+    ALLOCATIONS.load(Ordering::Relaxed) - before
+}
+
+/// Scenario: the same requests with 1,000 and with 8,000 records through the whole engine, and through JSON. Guarantee: as
+/// many allocations, on all signals; through JSON, one for each direction.
 #[test]
 fn allocations_do_not_grow_with_rows() {
     for signal in Signal::ALL {
@@ -146,6 +156,9 @@ fn allocations_do_not_grow_with_rows() {
             run(signal, &request, &projection, rows, &values);
             run(signal, &request, &projection, rows, &values)
         };
+        for rows in [1_000, 8_000] {
+            assert_eq!(transcode(signal, &request(signal, rows)), 2, "{signal}, {rows} records through JSON");
+        }
         let (few, many) = (count(1_000), count(8_000));
         assert!(few.abs_diff(many) <= GROWTH, "{signal}: {few} allocations at 1,000 records, {many} at 8,000");
     }

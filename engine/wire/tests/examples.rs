@@ -1,9 +1,10 @@
 //! The example requests of the OpenTelemetry specification (`opentelemetry-proto/examples`), read column by column.
 
+use std::fmt::Debug;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type, UInt32Type, UInt64Type};
 use arrow_array::{Array, ArrayRef};
-use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -19,7 +20,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
-use wasmill_wire::{ColumnRequest, ColumnType, Path, Projection, Signal, TextForm, WireBatch};
+use wasmill_wire::{ColumnRequest, ColumnType, JsonDocument, Path, Projection, Signal, TextForm, WireBatch, from_json};
 
 const TRACE_ID: [u8; 16] = 0x5b8e_fff7_9803_8103_d269_b633_813f_c60c_u128.to_be_bytes();
 const SPAN_ID: [u8; 8] = 0xeee1_9b7e_c3c1_b174_u64.to_be_bytes();
@@ -51,9 +52,12 @@ fn scope() -> Option<InstrumentationScope> {
     })
 }
 
-fn parse(signal: Signal, request: impl Message) -> WireBatch {
-    let request = Bytes::from(request.encode_to_vec());
-    WireBatch::parse(signal, request, &Projection::new(signal, Vec::new())).expect("an example of the specification")
+/// The example as it stands in JSON, which is to mean what was read of it here.
+fn parse<R: Message + Default + PartialEq + Debug>(signal: Signal, json: &str, request: R) -> WireBatch {
+    let transcoded = from_json(JsonDocument::Request(signal), json.as_bytes(), usize::MAX).expect("an example");
+    assert_eq!(R::decode(&*transcoded).expect("a request"), request);
+    let nothing = Projection::new(signal, Vec::new());
+    WireBatch::parse(signal, transcoded.into(), &nothing).expect("an example of the specification")
 }
 
 /// The column of a path in a type of its own, or in the one that it has by nature.
@@ -93,10 +97,11 @@ fn the_trace_example() {
     };
     let scope_spans = vec![ScopeSpans { scope: scope(), spans: vec![span.clone()], ..Default::default() }];
     let resource_spans = vec![ResourceSpans { resource: resource(), scope_spans, ..Default::default() }];
-    let batch = parse(Signal::Traces, ExportTraceServiceRequest { resource_spans });
+    let batch =
+        parse(Signal::Traces, include_str!("examples/trace.json"), ExportTraceServiceRequest { resource_spans });
 
     assert_eq!(batch.rows(), 1);
-    assert_eq!(batch.records().value(0), span.encode_to_vec());
+    assert_eq!(Span::decode(batch.records().value(0)).expect("a span"), span);
     assert!(batch.id_faults().wrong_length.is_empty() && batch.id_faults().missing.is_empty());
     assert_eq!(column(&batch, "trace_id", None).as_fixed_size_binary().value(0), TRACE_ID);
     assert_eq!(column(&batch, "parent_span_id", None).as_fixed_size_binary().value(0), PARENT_ID);
@@ -135,7 +140,7 @@ fn the_logs_example() {
     };
     let scope_logs = vec![ScopeLogs { scope: scope(), log_records: vec![log], ..Default::default() }];
     let resource_logs = vec![ResourceLogs { resource: resource(), scope_logs, ..Default::default() }];
-    let batch = parse(Signal::Logs, ExportLogsServiceRequest { resource_logs });
+    let batch = parse(Signal::Logs, include_str!("examples/logs.json"), ExportLogsServiceRequest { resource_logs });
 
     assert_eq!(column(&batch, "severity_number", None).as_primitive::<Int32Type>().value(0), 10);
     assert_eq!(column(&batch, "observed_time_unix_nano", None).as_primitive::<UInt64Type>().value(0), TIME);
@@ -175,6 +180,8 @@ fn the_metrics_example() {
         explicit_bounds: vec![1.0],
         min: Some(0.0),
         max: Some(2.0),
+        start_time_unix_nano: TIME,
+        time_unix_nano: TIME,
         ..Default::default()
     };
     let exponential = ExponentialHistogramDataPoint {
@@ -183,10 +190,15 @@ fn the_metrics_example() {
         sum: Some(10.0),
         zero_count: 1,
         positive: Some(Buckets { offset: 1, bucket_counts: vec![0, 2] }),
+        min: Some(0.0),
+        max: Some(5.0),
+        start_time_unix_nano: TIME,
+        time_unix_nano: TIME,
         ..Default::default()
     };
-    let metric = |name: &str, data| Metric {
+    let metric = |name: &str, description: &str, data| Metric {
         name: name.into(),
+        description: description.into(),
         unit: "1".into(),
         data: Some(data),
         metadata: attributes("meta"),
@@ -195,16 +207,22 @@ fn the_metrics_example() {
     let metrics = vec![
         metric(
             "my.counter",
+            "I am a Counter",
             Data::Sum(Sum {
                 data_points: vec![number("my.counter.attr", 5.0)],
                 aggregation_temporality: 1,
                 is_monotonic: true,
             }),
         ),
-        metric("my.gauge", Data::Gauge(Gauge { data_points: vec![number("my.gauge.attr", 10.0)] })),
-        metric("my.histogram", Data::Histogram(Histogram { data_points: vec![histogram], aggregation_temporality: 1 })),
+        metric("my.gauge", "I am a Gauge", Data::Gauge(Gauge { data_points: vec![number("my.gauge.attr", 10.0)] })),
+        metric(
+            "my.histogram",
+            "I am a Histogram",
+            Data::Histogram(Histogram { data_points: vec![histogram], aggregation_temporality: 1 }),
+        ),
         metric(
             "my.exponential.histogram",
+            "I am an Exponential Histogram",
             Data::ExponentialHistogram(ExponentialHistogram {
                 data_points: vec![exponential],
                 aggregation_temporality: 1,
@@ -213,7 +231,8 @@ fn the_metrics_example() {
     ];
     let scope_metrics = vec![ScopeMetrics { scope: scope(), metrics, ..Default::default() }];
     let resource_metrics = vec![ResourceMetrics { resource: resource(), scope_metrics, ..Default::default() }];
-    let batch = parse(Signal::Metrics, ExportMetricsServiceRequest { resource_metrics });
+    let batch =
+        parse(Signal::Metrics, include_str!("examples/metrics.json"), ExportMetricsServiceRequest { resource_metrics });
 
     let names = ["my.counter", "my.gauge", "my.histogram", "my.exponential.histogram"];
     assert_eq!(plain(&batch, "metric.name"), names.map(|name| Some(name.to_owned())));
@@ -225,7 +244,7 @@ fn the_metrics_example() {
     let counts = column(&batch, "count", None);
     assert_eq!(counts.as_primitive::<UInt64Type>().iter().collect::<Vec<_>>(), [None, None, Some(2), Some(3)]);
     let max = column(&batch, "max", None);
-    assert_eq!(max.as_primitive::<Float64Type>().iter().collect::<Vec<_>>(), [None, None, Some(2.0), None]);
+    assert_eq!(max.as_primitive::<Float64Type>().iter().collect::<Vec<_>>(), [None, None, Some(2.0), Some(5.0)]);
     let buckets = column(&batch, "bucket_counts", None);
     assert_eq!(buckets.as_list::<i32>().value(2).as_primitive::<UInt64Type>().values(), &[1, 1]);
     assert!(buckets.is_null(3));
@@ -234,4 +253,30 @@ fn the_metrics_example() {
     let flags = column(&batch, "flags", None);
     assert_eq!(flags.as_primitive::<UInt32Type>().values(), &[0; 4]);
     assert_eq!(plain(&batch, "attributes[\"my.gauge.attr\"]"), [None, Some("some value".into()), None, None]);
+}
+
+/// Scenario: `events.json`. Guarantee: an event is a log record with a name, and its body a map.
+#[test]
+fn the_events_example() {
+    let values = vec![
+        entry("type", Value::IntValue(0)),
+        entry("url", text("https://www.guidgenerator.com/online-guid-generator.aspx")),
+        entry("referrer", text("https://wwww.google.com")),
+        entry("title", text("Free Online GUID Generator")),
+    ];
+    let log = LogRecord {
+        time_unix_nano: TIME,
+        observed_time_unix_nano: TIME,
+        severity_number: 9,
+        event_name: "browser.page_view".into(),
+        attributes: vec![entry("event.attribute", text("some event attribute"))],
+        body: Some(any(Value::KvlistValue(KeyValueList { values }))),
+        ..Default::default()
+    };
+    let scope_logs = vec![ScopeLogs { scope: scope(), log_records: vec![log], ..Default::default() }];
+    let resource_logs = vec![ResourceLogs { resource: resource(), scope_logs, ..Default::default() }];
+    let request = ExportLogsServiceRequest { resource_logs };
+    let batch = parse(Signal::Logs, include_str!("examples/events.json"), request);
+    assert_eq!(plain(&batch, "event_name"), [Some("browser.page_view".into())]);
+    assert_eq!(plain(&batch, "body[\"title\"]"), [Some("Free Online GUID Generator".into())]);
 }

@@ -94,7 +94,12 @@ fn resource(c: &mut Choices<'_>) -> Option<Resource> {
     (!c.once_in(6)).then(|| Resource {
         attributes: attributes(c, 2),
         dropped_attributes_count: count(c),
-        entity_refs: many(c, 1, |c| EntityRef { schema_url: text(c), r#type: text(c), ..EntityRef::default() }),
+        entity_refs: many(c, 1, |c| EntityRef {
+            schema_url: text(c),
+            r#type: text(c),
+            id_keys: vec!["service.name".into(), String::new()],
+            description_keys: vec!["host".into()],
+        }),
     })
 }
 

@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each test crate, and the fuzz target, uses a part of it")]
 
 pub mod check;
+pub mod json;
 pub mod meaning;
 pub mod messages;
 pub mod model;
