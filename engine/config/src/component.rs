@@ -44,7 +44,7 @@ pub(crate) struct ComponentType<T> {
 pub(crate) const RECEIVERS: &[ComponentType<Receiver>] = &[ComponentType {
     names: &["otlp"],
     section: &otlp_receiver::SECTION,
-    doc: "OTLP over gRPC and HTTP (protobuf), all signals.",
+    doc: "OTLP over gRPC and HTTP (protobuf and JSON), all signals.",
     example: "otlp:
   protocols:
     grpc:
@@ -90,7 +90,7 @@ pub(crate) const EXPORTERS: &[ComponentType<Exporter>] = &[
     ComponentType {
         names: &["otlp_http", "otlphttp"],
         section: &otlp_http::SECTION,
-        doc: "OTLP over HTTP (protobuf), all signals. At least one of the four endpoints is needed.",
+        doc: "OTLP over HTTP (protobuf or JSON), all signals. At least one of the four endpoints is needed.",
         example: "otlp_http/backend:
   endpoint: https://backend.example.com:4318
   retry_on_failure:

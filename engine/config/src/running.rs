@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 
 pub use endpoint::{Endpoint, HttpUrl};
 pub use exporters::{
-    Compression, DebugExporter, Exporter, Headers, OnFull, OtlpGrpcExporter, OtlpHttpExporter, PerSignal, Retry,
-    SendingQueue, Sizer, TlsClient, Verbosity,
+    Compression, DebugExporter, Exporter, Headers, HttpEncoding, OnFull, OtlpGrpcExporter, OtlpHttpExporter, PerSignal,
+    Retry, SendingQueue, Sizer, TlsClient, Verbosity,
 };
 pub use extensions::{Extension, FileStorage, HealthCheck};
 pub use processors::{OnFault, PluginLimits, PluginSource, Processor, WasmStage};

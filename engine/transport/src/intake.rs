@@ -9,6 +9,7 @@ use std::pin::Pin;
 use bytes::{Buf, Bytes};
 use http_body::Body;
 use wasmill_batch::{Refusal, RefusalKind};
+use wasmill_wire::JsonError;
 
 use crate::budget::{Permit, Spent};
 use crate::encoding::{DecodeError, Decompression, Encoding};
@@ -53,6 +54,8 @@ pub(crate) enum IntakeError {
     Flag(u8),
     #[error("the message is compressed, but `grpc-encoding` does not say how")]
     FlagWithoutEncoding,
+    #[error(transparent)]
+    Json(JsonError),
     #[error("the request broke off")]
     Broken(#[source] Box<dyn Error + Send + Sync>),
 }
@@ -286,7 +289,7 @@ impl Plain {
 }
 
 /// A buffer that gives its part of the budget back when it goes.
-fn own<D: AsRef<[u8]> + Send + 'static>(data: D, permit: Permit) -> Bytes {
+pub(crate) fn own<D: AsRef<[u8]> + Send + 'static>(data: D, permit: Permit) -> Bytes {
     struct Owned<D> {
         data: D,
         _permit: Permit,

@@ -21,6 +21,7 @@ mod client;
 mod encoding;
 mod framing;
 mod intake;
+mod json;
 mod messages;
 mod server;
 pub mod settings;

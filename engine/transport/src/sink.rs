@@ -12,12 +12,12 @@ use wasmill_wire::Signal;
 
 use crate::Accepted;
 
-/// How a request is written. A sink is asked for what it can read before the body is.
+/// How a request was written, and its answer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ContentType {
     /// `application/x-protobuf`, and what gRPC carries.
     Protobuf,
-    /// `application/json`. Answered 415 until there is a transcoder.
+    /// `application/json`.
     Json,
 }
 
@@ -43,8 +43,9 @@ impl Protocol {
 pub struct Request {
     pub signal: Signal,
     pub protocol: Protocol,
+    /// How it came.
     pub content: ContentType,
-    /// The request's message. It owns its part of the process's [`Budget`](crate::Budget), which goes back when the last
+    /// The request's message, protobuf in any case. It owns its part of the process's [`Budget`](crate::Budget), which goes back when the last
     /// clone or slice of it is dropped.
     pub payload: Bytes,
     /// Bytes of the body as it came, compressed or not, without gRPC's five.

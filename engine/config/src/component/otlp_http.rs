@@ -4,9 +4,9 @@ use super::otlp_grpc::{COMPRESSION, read_compression};
 use super::{retry, sending_queue, tls};
 use crate::problem::Problem;
 use crate::reader::{Located, Reader};
-use crate::running::{Endpoint, Exporter, HttpUrl, OtlpHttpExporter, PerSignal};
+use crate::running::{Endpoint, Exporter, HttpEncoding, HttpUrl, OtlpHttpExporter, PerSignal};
 use crate::schema::{Kind, Section, key, never, no_effect, not_yet};
-use crate::values::word;
+use crate::values::words;
 
 pub(super) static SECTION: Section = Section {
     keys: &[
@@ -17,7 +17,7 @@ pub(super) static SECTION: Section = Section {
         tls::KEY,
         tls::HEADERS_KEY,
         key("compression", Kind::Word(COMPRESSION), "gzip", "Of requests."),
-        key("encoding", Kind::Word(&["proto"]), "proto", "Of requests. `json` is not served yet."),
+        key("encoding", Kind::Word(ENCODING), "proto", "Of requests: protobuf, or OTLP/JSON."),
         key("timeout", Kind::Duration, "30s", "For one attempt, at most 1h; `0` is 1h."),
         sending_queue::KEY,
         retry::KEY,
@@ -41,16 +41,19 @@ pub(super) static SECTION: Section = Section {
     ],
 };
 
+words!(HttpEncoding, ENCODING: "proto" => HttpEncoding::Proto, "json" => HttpEncoding::Json);
+
 pub(super) fn read(reader: &Reader, _: &mut Vec<Located<Endpoint>>) -> Option<Exporter> {
     let urls = read_urls(reader);
     let (_, tls) = tls::read(reader);
     let headers = tls::read_headers(reader);
     let compression = read_compression(reader);
-    check_encoding(reader);
+    let encoding = reader.get_or("encoding", HttpEncoding::default());
     let timeout = retry::read_timeout(reader, OtlpHttpExporter::TIMEOUT);
     let (queue, on_full) = sending_queue::read(reader);
     let retry = retry::read(reader);
-    let exporter = OtlpHttpExporter { urls: urls?, tls, headers, compression, timeout, queue, retry, on_full };
+    let exporter =
+        OtlpHttpExporter { urls: urls?, tls, headers, compression, encoding, timeout, queue, retry, on_full };
     Some(Exporter::OtlpHttp(exporter))
 }
 
@@ -75,16 +78,4 @@ fn read_urls(reader: &Reader) -> Option<PerSignal<Option<HttpUrl>>> {
 fn below(base: &HttpUrl, path: &str) -> HttpUrl {
     let path = format!("{}/{path}", base.path.trim_end_matches('/'));
     HttpUrl { path: path.into(), ..base.clone() }
-}
-
-fn check_encoding(reader: &Reader) {
-    let Some(node) = reader.node("encoding") else { return };
-    let problem = match word(node, &[("proto", true), ("json", false)]) {
-        Ok(true) => return,
-        Ok(false) => {
-            Problem::NotServedYet { what: "OTLP/JSON".to_owned(), instead: "use `encoding: proto`".to_owned() }
-        }
-        Err(problem) => problem,
-    };
-    reader.report.error(&reader.place("encoding"), problem);
 }

@@ -46,6 +46,7 @@ pub struct OtlpHttpExporter {
     pub tls: TlsClient,
     pub headers: Headers,
     pub compression: Compression,
+    pub encoding: HttpEncoding,
     /// For one attempt.
     pub timeout: Duration,
     /// `None`: the client waits for the backend's answer.
@@ -104,6 +105,14 @@ pub enum Compression {
     Gzip,
     Zstd,
     None,
+}
+
+/// How OTLP/HTTP requests are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum HttpEncoding {
+    #[default]
+    Proto,
+    Json,
 }
 
 /// What waits for the backend.

@@ -1,11 +1,11 @@
-//! `otlp` (`otlp_grpc`) and `otlphttp` (`otlp_http`): OTLP to a backend, in protobuf.
+//! `otlp` (`otlp_grpc`) and `otlphttp` (`otlp_http`): OTLP to a backend, in protobuf or JSON.
 
 use std::path::PathBuf;
 
 use wasmill_batch::Refusal;
 use wasmill_config as config;
 use wasmill_transport::settings::{Compression, GrpcClientSettings, HttpClientSettings, TlsClientSettings};
-use wasmill_transport::{Accepted, ClientError, GrpcClient, HttpClient, SendError};
+use wasmill_transport::{Accepted, ClientError, ContentType, GrpcClient, HttpClient, SendError};
 
 use super::{Exporter, Request, Sending, Sent};
 
@@ -38,6 +38,10 @@ impl OtlpExporter {
             logs_endpoint: url(&settings.urls.logs),
             tls: tls_client(&settings.tls),
             compression: compression(settings.compression),
+            content: match settings.encoding {
+                config::HttpEncoding::Proto => ContentType::Protobuf,
+                config::HttpEncoding::Json => ContentType::Json,
+            },
             headers: headers(&settings.headers),
             timeout: settings.timeout,
             ..HttpClientSettings::default()

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use http_body_util::BodyExt;
 use prost::Message;
+use wasmill_wire::{JsonDocument, from_json};
 
 use crate::messages::RpcStatus;
 
@@ -73,6 +74,13 @@ pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
 pub(super) fn message(headers: &HeaderMap, body: &Bytes) -> String {
     if is_type(headers, b"application/x-protobuf")
         && let Ok(status) = RpcStatus::decode(body.clone())
+        && !status.message.is_empty()
+    {
+        return quote(&status.message);
+    }
+    if is_type(headers, b"application/json")
+        && let Ok(message) = from_json(JsonDocument::Status, body, body.len())
+        && let Ok(status) = RpcStatus::decode(&*message)
         && !status.message.is_empty()
     {
         return quote(&status.message);

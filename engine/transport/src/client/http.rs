@@ -10,17 +10,18 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
-use wasmill_wire::Signal;
+use wasmill_wire::{JsonDocument, Signal, from_json};
 
 use super::answer::{self, Collected};
 use super::connect::{Connector, connector};
 use super::{ClientError, SendError, head, target};
-use crate::Accepted;
 use crate::encoding::{Encoding, compress};
 use crate::messages::decode_response;
 use crate::settings::{HttpClientSettings, RESPONSE_BYTES_MAX};
+use crate::{Accepted, ContentType, json};
 
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// What is read of an error's body: a status has a sentence and a few details.
 const ERROR_BYTES_MAX: usize = 64 << 10;
@@ -32,6 +33,7 @@ pub struct HttpClient {
     metrics: Option<Uri>,
     logs: Option<Uri>,
     headers: HeaderMap,
+    content: ContentType,
     encoding: Encoding,
     timeout: Duration,
 }
@@ -55,7 +57,7 @@ impl HttpClient {
         }
         let encoding = head::encoding(settings.compression);
         let mut headers = head::headers(&settings.user_agent, &settings.headers)?;
-        headers.insert(CONTENT_TYPE, PROTOBUF);
+        headers.insert(CONTENT_TYPE, if settings.content == ContentType::Json { JSON } else { PROTOBUF });
         if encoding != Encoding::Identity {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding.name()));
         }
@@ -66,10 +68,11 @@ impl HttpClient {
             .pool_max_idle_per_host(settings.idle_connections_max)
             .pool_idle_timeout(settings.idle_connection_timeout)
             .build(connector(tls.then_some(&settings.tls), &[b"h2", b"http/1.1"])?);
-        Ok(HttpClient { client, traces, metrics, logs, headers, encoding, timeout: settings.timeout })
+        let HttpClientSettings { content, timeout, .. } = settings;
+        Ok(HttpClient { client, traces, metrics, logs, headers, content, encoding, timeout })
     }
 
-    /// Sends one request, once. The payload is not copied unless it is compressed.
+    /// Sends one request, once. The payload is protobuf, and not copied unless it is sent as JSON or compressed.
     ///
     /// Dropping the future cancels the call; the backend may have the data then.
     pub async fn send(&self, signal: Signal, payload: Bytes) -> Result<Accepted, SendError> {
@@ -83,22 +86,27 @@ impl HttpClient {
             return Err(SendError::Unsendable { endpoint: String::new(), reason });
         };
         if self.timeout.is_zero() {
-            return self.call(uri, payload).await;
+            return self.call(signal, uri, payload).await;
         }
         let timed_out = |_| SendError::Timeout { endpoint: uri.to_string(), timeout: self.timeout };
-        timeout(self.timeout, self.call(uri, payload)).await.map_err(timed_out)?
+        timeout(self.timeout, self.call(signal, uri, payload)).await.map_err(timed_out)?
     }
 
-    async fn call(&self, uri: &Uri, payload: Bytes) -> Result<Accepted, SendError> {
-        let payload = compress(payload, self.encoding)
-            .await
-            .map_err(|error| SendError::Unsendable { endpoint: uri.to_string(), reason: error.to_string() })?;
+    async fn call(&self, signal: Signal, uri: &Uri, payload: Bytes) -> Result<Accepted, SendError> {
+        let unsendable = |reason| SendError::Unsendable { endpoint: uri.to_string(), reason };
+        let payload = match self.content {
+            ContentType::Protobuf => payload,
+            ContentType::Json => {
+                json::document(signal, payload).await.map_err(|error| unsendable(error.to_string()))?
+            }
+        };
+        let payload = compress(payload, self.encoding).await.map_err(|error| unsendable(error.to_string()))?;
         let mut request = Request::new(Full::new(payload));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri.clone();
         *request.headers_mut() = self.headers.clone();
         match self.client.request(request).await {
-            Ok(response) => read(uri, response).await,
+            Ok(response) => read(signal, uri, response).await,
             Err(error) if error.is_connect() => {
                 Err(SendError::Connect { endpoint: uri.to_string(), source: error.into() })
             }
@@ -107,7 +115,7 @@ impl HttpClient {
     }
 }
 
-async fn read(uri: &Uri, response: Response<Incoming>) -> Result<Accepted, SendError> {
+async fn read(signal: Signal, uri: &Uri, response: Response<Incoming>) -> Result<Accepted, SendError> {
     let (head, body) = response.into_parts();
     if !head.status.is_success() {
         return Err(refused(uri, head.status, &head.headers, body).await);
@@ -120,8 +128,14 @@ async fn read(uri: &Uri, response: Response<Incoming>) -> Result<Accepted, SendE
         return Err(nonsense(format!("it is larger than {RESPONSE_BYTES_MAX} bytes")));
     }
     // Backends that have nothing to say often do not say in which type.
-    if data.is_empty() || answer::is_type(&head.headers, b"application/json") && is_empty_json(&data) {
+    if data.is_empty() {
         return Ok(Accepted::default());
+    }
+    // Some answer in JSON whatever they were asked in.
+    if answer::is_type(&head.headers, b"application/json") {
+        let message = from_json(JsonDocument::Response(signal), &data, RESPONSE_BYTES_MAX);
+        let message = message.map_err(|error| nonsense(error.to_string()))?;
+        return decode_response(message.into()).map_err(|error| nonsense(error.to_string()));
     }
     if !answer::is_type(&head.headers, b"application/x-protobuf") {
         let found = head.headers.get(CONTENT_TYPE).map_or("none", |value| value.to_str().unwrap_or("not text"));
@@ -139,10 +153,4 @@ async fn refused(uri: &Uri, status: StatusCode, headers: &HeaderMap, body: Incom
     }
     let retry_after = answer::retry_after(headers, SystemTime::now());
     SendError::Http { endpoint: uri.to_string(), status, message, retry_after }
-}
-
-/// Full success, as backends say it that answer in JSON whatever they were asked in.
-fn is_empty_json(body: &[u8]) -> bool {
-    let text: Vec<u8> = body.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    text == b"{}" || text == b"{\"partialSuccess\":{}}"
 }

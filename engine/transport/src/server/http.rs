@@ -17,6 +17,7 @@ use super::connection::Service;
 use super::reply::{self, HttpBody};
 use crate::encoding::Encoding;
 use crate::intake::{Taken, Terms, take_body};
+use crate::json;
 use crate::settings::HttpServerSettings;
 use crate::sink::context;
 use crate::{Budget, ContentType, Protocol, Sink};
@@ -46,13 +47,20 @@ impl<S: Sink> HttpService<S> {
         paths.into_iter().find(|(known, _)| *known == path).map(|(_, signal)| signal)
     }
 
-    async fn take(&self, body: &mut Incoming, encoding: Encoding) -> Result<Taken, Refusal> {
+    async fn take(&self, body: &mut Incoming, head: Head) -> Result<Taken, Refusal> {
+        let Head { signal, content, encoding } = head;
         let terms = Terms { encoding, bytes_max: self.settings.request_bytes_max, permit: self.budget.permit() };
         let announced = body.size_hint().exact();
-        timeout(self.settings.read_timeout, take_body(body, announced, terms))
+        let taken = timeout(self.settings.read_timeout, take_body(body, announced, terms))
             .await
-            .map_err(|_| Refusal::new(RefusalKind::DeadlineExceeded, "the request did not arrive in time"))?
-            .map_err(|error| error.refusal())
+            .map_err(|_| Refusal::new(RefusalKind::DeadlineExceeded, "the request did not arrive in time"))?;
+        match (taken, content) {
+            (Ok(document), ContentType::Json) => {
+                json::request(signal, document, self.settings.request_bytes_max, self.budget.permit()).await
+            }
+            (taken, _) => taken,
+        }
+        .map_err(|error| error.refusal())
     }
 }
 
@@ -62,32 +70,33 @@ impl<S: Sink> Service for HttpService<S> {
     async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<HttpBody> {
         let (head, mut body) = request.into_parts();
         let checked = check(&head.method, &head.headers, self.signal(head.uri.path()));
-        let (signal, encoding) = match checked {
+        let known = match checked {
             Ok(known) => known,
             Err(Misdirected { status, content, message }) => {
                 discard(body, head.version);
                 return reply::http_misdirected(status, content, message);
             }
         };
-        let taken = match self.take(&mut body, encoding).await {
+        let Head { signal, content, .. } = known;
+        let taken = match self.take(&mut body, known).await {
             Ok(taken) => taken,
             Err(refusal) => {
                 self.sink.refused(Protocol::Http, Some(signal), &refusal);
                 discard(body, head.version);
-                return reply::http_refused(&refusal, ContentType::Protobuf);
+                return reply::http_refused(&refusal, content);
             }
         };
         let request = crate::Request {
             signal,
             protocol: Protocol::Http,
-            content: ContentType::Protobuf,
+            content,
             payload: taken.payload,
             wire_bytes: taken.wire_bytes,
             context: context(&head.headers, peer, None, self.settings.include_metadata),
         };
         match self.sink.deliver(request).await {
-            Ok(accepted) => reply::http_accepted(&accepted),
-            Err(refusal) => reply::http_refused(&refusal, ContentType::Protobuf),
+            Ok(accepted) => reply::http_accepted(&accepted, signal, content),
+            Err(refusal) => reply::http_refused(&refusal, content),
         }
     }
 }
@@ -100,8 +109,16 @@ struct Misdirected {
     message: &'static str,
 }
 
+/// What a head says.
+#[derive(Clone, Copy)]
+struct Head {
+    signal: Signal,
+    content: ContentType,
+    encoding: Encoding,
+}
+
 /// What a head says, or why its request cannot be for us.
-fn check(method: &Method, headers: &HeaderMap, signal: Option<Signal>) -> Result<(Signal, Encoding), Misdirected> {
+fn check(method: &Method, headers: &HeaderMap, signal: Option<Signal>) -> Result<Head, Misdirected> {
     let content = content_type(headers);
     let refuse =
         |status, message| Err(Misdirected { status, content: content.unwrap_or(ContentType::Protobuf), message });
@@ -111,19 +128,14 @@ fn check(method: &Method, headers: &HeaderMap, signal: Option<Signal>) -> Result
     if method != Method::POST {
         return refuse(StatusCode::METHOD_NOT_ALLOWED, "requests are sent with POST");
     }
-    match content {
-        Some(ContentType::Protobuf) => {}
-        Some(ContentType::Json) => {
-            return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "JSON is not served, use `application/x-protobuf`");
-        }
-        None => {
-            return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "`content-type` is not `application/x-protobuf`");
-        }
-    }
+    let Some(content) = content else {
+        let message = "`content-type` is neither `application/x-protobuf` nor `application/json`";
+        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
+    };
     let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
     let encoding = Encoding::parse(encodings.next().map(|name| name.as_bytes()));
     match (encoding, encodings.next()) {
-        (Some(encoding), None) => Ok((signal, encoding)),
+        (Some(encoding), None) => Ok(Head { signal, content, encoding }),
         _ => refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "`content-encoding` is not one of gzip, zstd, deflate"),
     }
 }

@@ -8,8 +8,10 @@ use http::{Method, Response, StatusCode};
 use prost::Message;
 use tonic::Code;
 use wasmill_batch::Refusal;
+use wasmill_wire::{JsonDocument, Signal};
 
 use crate::framing::{self, UnaryBody};
+use crate::json;
 use crate::messages::{RpcStatus, encode_response};
 use crate::status::{grpc_status, http_status, rpc_status};
 use crate::{Accepted, ContentType};
@@ -63,8 +65,8 @@ pub(super) fn not_grpc(status: StatusCode) -> Response<UnaryBody> {
 }
 
 /// An HTTP request that succeeded.
-pub(super) fn http_accepted(accepted: &Accepted) -> Response<HttpBody> {
-    with_type(StatusCode::OK, PROTOBUF, encode_response(accepted))
+pub(super) fn http_accepted(accepted: &Accepted, signal: Signal, content: ContentType) -> Response<HttpBody> {
+    in_type(StatusCode::OK, content, JsonDocument::Response(signal), encode_response(accepted))
 }
 
 /// An HTTP request that was refused, with `google.rpc.Status` in the request's content type.
@@ -96,14 +98,15 @@ pub(super) fn http_misdirected(status: StatusCode, content: ContentType, message
     response
 }
 
+/// As JSON a status has no details: they are messages, which JSON would have to name by field, and nobody reads them there.
 fn http_error(status: StatusCode, content: ContentType, rpc: &RpcStatus) -> Response<HttpBody> {
+    in_type(status, content, JsonDocument::Status, rpc.encode_to_vec().into())
+}
+
+fn in_type(status: StatusCode, content: ContentType, document: JsonDocument, message: Bytes) -> Response<HttpBody> {
     match content {
-        ContentType::Protobuf => with_type(status, PROTOBUF, rpc.encode_to_vec().into()),
-        // The details are messages, which JSON would have to name by field; nobody reads them from here.
-        ContentType::Json => {
-            let body = format!("{{\"code\":{},\"message\":{}}}", rpc.code, json_text(&rpc.message));
-            with_type(status, JSON, body.into())
-        }
+        ContentType::Protobuf => with_type(status, PROTOBUF, message),
+        ContentType::Json => with_type(status, JSON, json::written(document, &message)),
     }
 }
 
@@ -119,29 +122,19 @@ fn whole_seconds(time: Duration) -> HeaderValue {
     HeaderValue::from(time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0)))
 }
 
-/// A text as JSON.
-fn json_text(text: &str) -> String {
-    let mut json = String::with_capacity(text.len() + 2);
-    json.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => json.extend(['\\', c]),
-            c if u32::from(c) < 0x20 => json.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => json.push(c),
-        }
-    }
-    json.push('"');
-    json
-}
-
 #[cfg(test)]
 mod tests {
+    use http_body_util::BodyExt;
+    use wasmill_batch::RefusalKind;
+
     use super::*;
 
     /// What is quoted from a request cannot break out of the JSON that quotes it.
-    #[test]
-    fn json_is_escaped() {
-        assert_eq!(json_text("a \"b\" \\ \n\u{1}ü"), r#""a \"b\" \\ \u000a\u0001ü""#);
+    #[tokio::test]
+    async fn json_is_escaped() {
+        let refusal = Refusal::new(RefusalKind::Invalid, "a \"b\" \\ \n\u{1}ü");
+        let body = http_refused(&refusal, ContentType::Json).into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(body, r#"{"code":3,"message":"a \"b\" \\ \n\u0001ü"}"#);
     }
 
     /// A fraction of a second is a second, and a whole one is not two.

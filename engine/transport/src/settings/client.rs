@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::ContentType;
+
 /// How request bodies are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Compression {
@@ -64,6 +66,8 @@ pub struct HttpClientSettings {
     pub tls: TlsClientSettings,
     /// Default gzip.
     pub compression: Compression,
+    /// How requests are written (`encoding`). Default protobuf.
+    pub content: ContentType,
     /// Sent with every request, in this order. Default none.
     pub headers: Vec<(String, String)>,
     /// For a whole call, connecting included. Zero: no limit. Default 30 s.
@@ -126,6 +130,7 @@ impl Default for HttpClientSettings {
             logs_endpoint: None,
             tls: TlsClientSettings::default(),
             compression: Compression::default(),
+            content: ContentType::Protobuf,
             headers: Vec::new(),
             timeout: Duration::from_secs(30),
             user_agent: user_agent(),
@@ -161,6 +166,7 @@ impl fmt::Debug for HttpClientSettings {
             .field("logs_endpoint", &self.logs_endpoint)
             .field("tls", &self.tls)
             .field("compression", &self.compression)
+            .field("content", &self.content)
             .field("headers", &names(&self.headers))
             .field("timeout", &self.timeout)
             .field("user_agent", &self.user_agent)

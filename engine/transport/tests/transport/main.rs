@@ -7,6 +7,7 @@
 //! | `connections` | ports, hostile bytes, silence, slowness, shutdown                  | raw sockets, a paused clock        |
 //! | `grpc_client` | classification of what backends answer, or do not                  | hyper servers, raw sockets         |
 //! | `http_client` | the same for OTLP/HTTP                                             | raw sockets                        |
+//! | `json`        | OTLP/JSON both ways: documents, answers, limits                     | raw sockets, and each other        |
 //! | `tls`         | roots, names, client certificates                                  | a rustls server                    |
 //!
 //! Not proven here: what lies in a request (the wire engine's tests), and behaviour under load (benches/gateway).
@@ -16,5 +17,6 @@ mod grpc_client;
 mod grpc_server;
 mod http_client;
 mod http_server;
+mod json;
 mod peers;
 mod tls;
