@@ -202,7 +202,6 @@ fn the_metrics_example() {
         unit: "1".into(),
         data: Some(data),
         metadata: attributes("meta"),
-        ..Default::default()
     };
     let metrics = vec![
         metric(

@@ -13,8 +13,8 @@ pub(super) fn plain_len(bytes: &[u8]) -> usize {
         let word = u64::from_le_bytes(*chunk);
         // A byte below 0x80 borrows from its highest bit when less is subtracted from it than is asked for; those from
         // 0x80 on are taken out by the last mask. A borrow can only mark bytes above one that is marked rightly.
-        let quotes = (word ^ ONES * b'"' as u64).wrapping_sub(ONES);
-        let backslashes = (word ^ ONES * b'\\' as u64).wrapping_sub(ONES);
+        let quotes = (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
+        let backslashes = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
         let controls = word.wrapping_sub(ONES * 0x20);
         let marks = (quotes | backslashes | controls) & !word & HIGHS;
         if marks != 0 {
