@@ -124,7 +124,13 @@ impl fmt::Display for Fault {
 
 /// What the epoch callback ends a call with, to be told apart from the guest's own traps.
 #[derive(Debug, thiserror::Error)]
-#[error("the call ran past its deadline of {deadline_ms} ms")]
-pub(crate) struct DeadlineExceeded {
-    pub deadline_ms: u64,
+pub(crate) enum DeadlineExceeded {
+    #[error("the call computed for longer than its deadline of {deadline_ms} ms")]
+    Processor { deadline_ms: u64 },
+    /// It was not the guest that took the time, or not alone.
+    #[error(
+        "the call had not ended after {clock_factor} times its deadline of {deadline_ms} ms of processor time: the machine is \
+         short of processors"
+    )]
+    Clock { deadline_ms: u64, clock_factor: u32 },
 }

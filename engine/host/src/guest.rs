@@ -1,14 +1,14 @@
 //! What the host keeps for one instance, and the host functions that it calls.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
 use crate::bindings::wasmill::plugin::host::{Host as HostFunctions, Label, Level};
 use crate::bindings::wasmill::plugin::types::Failure;
 use crate::bindings::wasmill::plugin::{columns, lookup, state, types};
-use crate::fault::DeadlineExceeded;
+use crate::deadline::Deadline;
 use crate::log::GuestLog;
 use crate::metrics::{GuestMetrics, MetricKind};
 use crate::output::Output;
@@ -28,8 +28,7 @@ pub(crate) struct Guest {
     /// The limiter said no since this was last cleared.
     pub memory_refused: bool,
     table_elements: usize,
-    deadline: Instant,
-    deadline_ms: u64,
+    deadline: Deadline,
     /// Where the instance's monotonic clock starts.
     pub born: Instant,
 }
@@ -44,26 +43,21 @@ impl Guest {
             memory_bytes: 0,
             memory_refused: false,
             table_elements: 0,
-            deadline: Instant::now(),
-            deadline_ms: 0,
+            deadline: Deadline::default(),
             born: Instant::now(),
         }
     }
 
-    /// A call begins that has to end within `deadline_ms`.
+    /// A call begins that has to end within `deadline_ms` of processor time.
     pub fn begin(&mut self, now: Instant, deadline_ms: u64) {
-        self.deadline = now + Duration::from_millis(deadline_ms);
-        self.deadline_ms = deadline_ms;
+        self.deadline.begin(now, deadline_ms);
         self.memory_refused = false;
     }
 
     /// At each tick of a running call: end it, or let others run and go on.
-    pub fn on_tick(&self) -> wasmtime::Result<UpdateDeadline> {
-        if Instant::now() >= self.deadline {
-            return Err(DeadlineExceeded { deadline_ms: self.deadline_ms }.into());
-        }
-        // Through tokio: wasmtime's own yield is rescheduled before anything else is.
-        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+    pub fn on_tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
+        let resume = self.deadline.check()?;
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(resume)))
     }
 
     fn record(&self, kind: MetricKind, name: &str, labels: &[Label], value: f64) -> Result<(), Failure> {

@@ -1,7 +1,7 @@
 //! One instance of a plugin: started, called, given up.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -11,9 +11,10 @@ use crate::bindings::{self, wasmill::plugin::types};
 use crate::fault::Fault;
 use crate::guest::Guest;
 use crate::host::HostInner;
-use crate::lane::Lost;
+use crate::lane::{Begin, Lost};
 use crate::load::Plugin;
 use crate::log::GuestLog;
+use crate::ticker::TICK;
 use crate::{FaultKind, Limits, StageStats};
 
 /// Ticks that a call may run on the task that made it: it ends within one to two of them, or is moved.
@@ -60,6 +61,14 @@ pub(crate) struct Start {
     /// JSON.
     pub config: String,
     pub limits: Limits,
+    /// The last call outlived what it is given on the task that made it: the next one is likely to.
+    pub lasts: AtomicBool,
+}
+
+impl Start {
+    fn begin(&self) -> Begin {
+        if self.lasts.load(Relaxed) { Begin::OnLane } else { Begin::OnTask }
+    }
 }
 
 impl Instance {
@@ -69,11 +78,12 @@ impl Instance {
         start: &Arc<Start>,
     ) -> Result<(Instance, types::Requirements), StartError> {
         let ticking = host.ticker.ticking();
-        let (of_call, start) = (Arc::clone(host), Arc::clone(start));
-        let started = host.lane.run(async move {
+        let (of_call, begin, start) = (Arc::clone(host), start.begin(), Arc::clone(start));
+        let start = async move {
             let _ticking = ticking;
             Instance::start_here(&of_call, &start).await
-        });
+        };
+        let started = host.lane.run(start, begin);
         started.await.unwrap_or_else(|lost| Err(StartError::Fault(lost.into())))
     }
 
@@ -82,7 +92,7 @@ impl Instance {
         let guest = Guest::new(Arc::clone(&start.log), Arc::clone(&host.metrics), limits.memory_bytes_max.get());
         let mut store = Store::new(&host.engine, guest);
         store.limiter(|guest| guest);
-        store.epoch_deadline_callback(|store| store.data().on_tick());
+        store.epoch_deadline_callback(|mut store| store.data_mut().on_tick());
         store.set_hostcall_fuel(limits.verdict_bytes_max.get());
         store.data_mut().begin(Instant::now(), limits.init_deadline_ms.get());
         store.set_epoch_deadline(TICKS_ON_TASK);
@@ -140,27 +150,29 @@ impl Lease {
     pub async fn process(
         self,
         host: &HostInner,
-        limits: &Limits,
+        start: &Start,
         signal: types::Signal,
         rows: u32,
         columns: Vec<u8>,
     ) -> Result<Called, Lost> {
         let ticking = host.ticker.ticking();
-        let (deadline_ms, memory_bytes_retire) = (limits.call_deadline_ms.get(), limits.memory_bytes_retire.get());
+        let Limits { call_deadline_ms, memory_bytes_retire, .. } = start.limits;
         let call = async move {
             let _ticking = ticking;
             let Lease { mut instance, permit } = self;
             let started = Instant::now();
             let slice = types::Slice { signal, rows, groups: &[], columns: &columns };
-            let verdict = instance.process(deadline_ms, started, slice).await;
+            let verdict = instance.process(call_deadline_ms.get(), started, slice).await;
             let took = started.elapsed();
             instance.count_memory();
             let survives = verdict.as_ref().err().is_none_or(|fault| fault.kind.instance_survives());
-            let retired = instance.store.data().memory_bytes > memory_bytes_retire;
+            let retired = instance.store.data().memory_bytes > memory_bytes_retire.get();
             let lease = (survives && !retired).then_some(Lease { instance, permit });
             Called { lease, verdict, took }
         };
-        host.lane.run(call).await
+        let called = host.lane.run(call, start.begin()).await;
+        start.lasts.store(called.as_ref().is_ok_and(|called| called.took > TICK * TICKS_ON_TASK as u32), Relaxed);
+        called
     }
 }
 

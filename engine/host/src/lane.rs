@@ -1,9 +1,10 @@
 //! Where a call runs: on the task that made it, and if it lasts, on a thread where it holds up nobody.
 //!
 //! Most calls take microseconds: moving each to another thread would cost more than the call. A call that has not ended by its
-//! second tick is moved, as it stands, to a runtime of its own, with as many threads as the machine has cores and a lower
-//! priority than the rest, so that a plugin that loops takes what others leave. There it gives way at each tick, so
-//! that long calls share these threads. It is never dropped before it ends: its deadline ends it.
+//! second tick is moved, as it stands, to a runtime of its own, and a stage whose last call lasted has its next one begin
+//! there. That runtime has as many threads as the machine has cores. Its calls give way to each other at each tick, and its threads
+//! to every other thread as soon as that has something to do: see [`give_way`]. A call is never dropped before it ends: its
+//! deadline ends it.
 
 use std::future::{Future, poll_fn};
 use std::sync::OnceLock;
@@ -13,6 +14,18 @@ use tokio::runtime::{Builder, Runtime};
 
 /// Below the receivers and exporters, above what is truly in the background: a Python guest is slow and not at fault.
 const LONG_CALL_NICE: i32 = 5;
+
+/// The longest that Linux takes. A thread that wakes with a shorter slice (3 ms are usual) does not wait for this one to end.
+const LONG_CALL_SLICE_NS: u64 = 100_000_000;
+
+/// Where a call begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Begin {
+    /// It is likely to end within microseconds.
+    OnTask,
+    /// It is likely to last.
+    OnLane,
+}
 
 /// A call that did not come back: the process is ending, or the host failed in it.
 #[derive(Debug, thiserror::Error)]
@@ -28,20 +41,22 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    pub async fn run<F>(&self, call: F) -> Result<F::Output, Lost>
+    pub async fn run<F>(&self, call: F, begin: Begin) -> Result<F::Output, Lost>
     where
         F: Future<Output: Send> + Send + 'static,
     {
         let mut call = Box::pin(call);
-        // Polled once and moved without an await between: dropping what this returns cannot drop a call that runs.
-        let first = poll_fn(|cx| {
-            Poll::Ready(match call.as_mut().poll(cx) {
-                Poll::Ready(output) => Some(output),
-                Poll::Pending => None,
-            })
-        });
-        if let Some(output) = first.await {
-            return Ok(output);
+        if begin == Begin::OnTask {
+            // Polled once and moved without an await between: dropping what this returns cannot drop a call that runs.
+            let first = poll_fn(|cx| {
+                Poll::Ready(match call.as_mut().poll(cx) {
+                    Poll::Ready(output) => Some(output),
+                    Poll::Pending => None,
+                })
+            });
+            if let Some(output) = first.await {
+                return Ok(output);
+            }
         }
         let running = match self.long.get_or_init(long_runtime) {
             Some(runtime) => runtime.spawn(call),
@@ -66,11 +81,33 @@ fn long_runtime() -> Option<Runtime> {
     Builder::new_multi_thread()
         .worker_threads(threads)
         .thread_name("wasmill-long-call")
-        .on_thread_start(|| {
-            // SAFETY: takes three numbers. On Linux this is the calling thread's priority; that it may fail is fine.
-            unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, LONG_CALL_NICE) };
-        })
+        .on_thread_start(give_way)
         .build()
         .inspect_err(|error| tracing::warn!(%error, "no threads for long plugin calls"))
         .ok()
+}
+
+/// Makes the calling thread one that others do not wait for.
+///
+/// Priority alone is not enough: it divides time, and since version 6.6 Linux lets whoever runs finish its slice, so that a
+/// thread of a receiver that wakes beside two looping plugins waits for milliseconds. A slice longer than the others' says that
+/// this thread may be interrupted (since 6.12). Its share of the time stays that of its priority: unlike `SCHED_IDLE`, a
+/// slow guest beside a busy pipeline does not starve.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    {
+        // SAFETY: all fields are numbers, of which 0 is one.
+        let mut attributes: libc::sched_attr = unsafe { std::mem::zeroed() };
+        attributes.size = size_of::<libc::sched_attr>() as u32;
+        attributes.sched_policy = libc::SCHED_OTHER as u32;
+        attributes.sched_nice = LONG_CALL_NICE;
+        attributes.sched_runtime = LONG_CALL_SLICE_NS;
+        // SAFETY: reads the structure, whose size it is told. That it may fail is fine: an older kernel takes the priority below.
+        let taken = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
+        if taken == 0 {
+            return;
+        }
+    }
+    // SAFETY: takes three numbers. On Linux this is the calling thread's priority; that it may fail is fine.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, LONG_CALL_NICE) };
 }

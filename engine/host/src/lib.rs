@@ -14,6 +14,7 @@ mod bindings;
 mod cache;
 mod check;
 mod compile;
+mod deadline;
 mod fault;
 mod gather;
 mod guest;

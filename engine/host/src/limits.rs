@@ -5,11 +5,10 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 /// Limits of one stage. The defaults suit guests in all five languages.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Limits {
-    /// How long one `process` may take, on the clock. The default is some 100 times what the slowest measured guest
-    /// (whole attribute maps in Python, 10 ms for 8,192 rows) needs: a machine that is short of processors must not look
-    /// like a plugin that loops.
+    /// Processor time of one `process`; on the clock it may take 4 times that. The default is 25 times what the slowest
+    /// measured guest (whole attribute maps in Python, 10 ms for 8,192 rows) needs.
     pub call_deadline_ms: NonZeroU64,
-    /// How long instantiating and `init` may take together: interpreters import their libraries then.
+    /// The same for instantiating and `init` together: interpreters import their libraries then.
     pub init_deadline_ms: NonZeroU64,
     /// Linear memory of one instance. A CPython guest needs 12 MiB before it does anything.
     pub memory_bytes_max: NonZeroUsize,
@@ -45,7 +44,7 @@ macro_rules! non_zero {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            call_deadline_ms: non_zero!(NonZeroU64, 1_000),
+            call_deadline_ms: non_zero!(NonZeroU64, 250),
             init_deadline_ms: non_zero!(NonZeroU64, 5_000),
             memory_bytes_max: non_zero!(NonZeroUsize, 64 << 20),
             memory_bytes_retire: non_zero!(NonZeroUsize, 48 << 20),

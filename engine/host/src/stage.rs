@@ -9,7 +9,7 @@
 //! ```
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use arrow_buffer::BooleanBufferBuilder;
 use wasmill_batch::{Refusal, RefusalKind, Routes, TelemetryBatch};
@@ -98,6 +98,7 @@ impl Stage {
             stats: Arc::clone(&stats),
             config: spec.config.to_string(),
             limits: spec.limits.bounded(),
+            lasts: AtomicBool::new(false),
         };
         let pool = Pool::new(Arc::new(start));
         let host = Arc::clone(&host.inner);
@@ -191,8 +192,8 @@ impl Stage {
             Some(lease) => lease,
             None => self.take().await?,
         };
-        let (limits, rows) = (&self.pool.start.limits, subject.rows.count() as u32);
-        let called = taken.process(&self.host, limits, subject.signal.into(), rows, block).await;
+        let rows = subject.rows.count() as u32;
+        let called = taken.process(&self.host, &self.pool.start, subject.signal.into(), rows, block).await;
         let Called { lease: left, verdict, took } = called.map_err(|lost| Undecided::Fault(lost.into()))?;
         self.stats.called(took);
         let decision = verdict.and_then(|verdict| Decision::check(verdict, subject));

@@ -40,9 +40,9 @@ pub enum PluginSource {
 /// What a plugin may use. Each is a bound on one instance, or on one call.
 #[derive(Clone, PartialEq, Debug)]
 pub struct PluginLimits {
-    /// For one call of `process`.
+    /// Processor time of one call of `process`; on the clock it may take 4 times that.
     pub call_deadline: Duration,
-    /// For instantiating and `init`.
+    /// The same for instantiating and `init`.
     pub init_deadline: Duration,
     /// Linear memory of an instance, bytes.
     pub memory_bytes_max: usize,

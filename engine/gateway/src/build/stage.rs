@@ -81,3 +81,14 @@ fn millis(duration: Duration) -> NonZeroU64 {
 fn bytes(bytes: usize) -> NonZeroUsize {
     NonZeroUsize::new(bytes).unwrap_or(NonZeroUsize::MIN)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stage without `limits:` has those of the host: neither has defaults of its own.
+    #[test]
+    fn the_configuration_and_the_host_have_the_same_defaults() {
+        assert_eq!(limits(&PluginLimits::default()), Limits::default());
+    }
+}
