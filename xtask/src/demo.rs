@@ -33,16 +33,26 @@ const SHOPPING: Duration = Duration::from_secs(5);
 const BEFORE: &str = "\"payments\"";
 const AFTER: &str = "\"checkout-squad\"";
 
-pub fn run() -> Result<()> {
+/// Whether the gateway's binary has to be built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Gateway {
+    Build,
+    /// By the tests' build, whose dependencies have some features more: built for the demo alone, they would be built again.
+    IsBuilt,
+}
+
+pub fn run(gateway: Gateway) -> Result<()> {
     println!("\nWasmill: a telemetry gateway whose processors are WebAssembly plugins\n");
     chapter(1, "Set-up");
     let wasm = setup::wasm()?;
     setup::python()?;
 
     chapter(2, "Build the gateway and the plugin (the first time takes some minutes)");
-    let mut build = Command::new("cargo");
-    wasm.environment(&mut build);
-    setup::shown(build.args(["build", "--workspace", "--bin", "wasmill"]))?;
+    if gateway == Gateway::Build {
+        let mut build = Command::new("cargo");
+        wasm.environment(&mut build);
+        setup::shown(build.args(["build", "--workspace", "--bin", "wasmill"]))?;
+    }
     let stage = Stage::prepare()?;
     stage.build_plugin(wasm)?;
 

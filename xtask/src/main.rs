@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     let command = args.next().unwrap_or_default();
     let rest: Vec<String> = args.collect();
     let done = match command.as_str() {
-        "demo" => demo::run(),
+        "demo" => demo::run(demo::Gateway::Build),
         "test" => test::run(&rest),
         "bench" => bench::run(&rest),
         "lint" => test::lint(),

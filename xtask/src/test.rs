@@ -25,7 +25,7 @@ pub fn run(args: &[String]) -> Result<()> {
         let target = places::target().join("demo-plugin");
         let mut test = cargo(&["test", "--manifest-path"]);
         setup::shown(test.arg(plugin).env("CARGO_TARGET_DIR", target))?;
-        demo::run()?;
+        demo::run(demo::Gateway::IsBuilt)?;
     }
     Ok(())
 }

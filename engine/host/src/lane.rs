@@ -111,3 +111,57 @@ fn give_way() {
     // SAFETY: takes three numbers. On Linux this is the calling thread's priority; that it may fail is fine.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, LONG_CALL_NICE) };
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    fn thread_name() -> String {
+        thread::current().name().unwrap_or_default().to_owned()
+    }
+
+    /// A call that is likely to be short: it begins where it was made, and only what is left of it after its first wait moves.
+    #[tokio::test]
+    async fn a_call_moves_when_it_lasts() {
+        let lane = Lane::default();
+        let here = thread_name();
+        let call = async {
+            let begun = thread_name();
+            tokio::task::yield_now().await;
+            (begun, thread_name())
+        };
+        let (begun, ended) = lane.run(call, Begin::OnTask).await.unwrap();
+        assert_eq!((begun, ended.as_str()), (here, "wasmill-long-call"));
+    }
+
+    /// A call that is likely to last: it holds up nothing from the start, on a thread of a lower priority.
+    #[tokio::test]
+    async fn a_call_can_begin_on_the_lane() {
+        let lane = Lane::default();
+        let call = async {
+            // SAFETY: takes two numbers, and gives one.
+            (thread_name(), unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) })
+        };
+        assert_eq!(lane.run(call, Begin::OnLane).await.unwrap(), ("wasmill-long-call".to_owned(), LONG_CALL_NICE));
+    }
+
+    /// Whoever made the call goes away: the call ends all the same.
+    #[tokio::test]
+    async fn a_call_on_the_lane_ends_without_its_caller() {
+        let lane = Lane::default();
+        let (ended, was_ended) = tokio::sync::oneshot::channel();
+        let (go, gone) = tokio::sync::oneshot::channel::<()>();
+        let call = async move {
+            let _ = gone.await;
+            let _ = ended.send(());
+        };
+        let mut running = Box::pin(lane.run(call, Begin::OnLane));
+        let waker = std::task::Waker::noop();
+        assert!(running.as_mut().poll(&mut std::task::Context::from_waker(waker)).is_pending());
+        drop(running);
+        drop(go);
+        was_ended.await.expect("the call ended");
+    }
+}
