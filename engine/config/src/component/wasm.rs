@@ -44,7 +44,12 @@ pub(super) static SECTION: Section = Section {
 
 static LIMITS: Section = Section {
     keys: &[
-        key("call_deadline", Kind::Duration, "250ms", "Processor time of one call of `process`, and a quarter of what it may take on the clock; 1ms to 1h."),
+        key(
+            "call_deadline",
+            Kind::Duration,
+            "250ms",
+            "Processor time of one call of `process`, and a quarter of what it may take on the clock; 1ms to 1h.",
+        ),
         key("init_deadline", Kind::Duration, "5s", "The same for instantiating and `init`."),
         key("memory", Kind::Size, "64MiB", "Memory of an instance; 64KiB to 1GiB."),
         key("rows_max", Kind::Integer, "8192", "Rows of a slice, which is what a call gets; 1 to 1048576."),
