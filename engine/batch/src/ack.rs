@@ -41,7 +41,10 @@ struct Node {
 struct State {
     /// Handles not yet resolved.
     pending: usize,
+    /// Of everything that was said of the whole.
     outcome: Outcome,
+    /// Of what was said of single sources, by their numbers; empty where nothing was.
+    of_sources: Vec<Outcome>,
     sink: Sink,
 }
 
@@ -65,13 +68,14 @@ impl Ack {
         Ack::with(Sink::Nobody)
     }
 
-    /// One ack for a batch that was merged from those of `acks`: each is resolved with its outcome.
+    /// One ack for a batch that was merged from those of `acks`: each is resolved with its outcome, but for what is said of
+    /// single ones by [`resolve_each`](Ack::resolve_each).
     pub fn merge(acks: Vec<Ack>) -> Ack {
         Ack::with(Sink::Merged(acks))
     }
 
     fn with(sink: Sink) -> Ack {
-        let state = State { pending: 1, outcome: Outcome::Dropped, sink };
+        let state = State { pending: 1, outcome: Outcome::Dropped, of_sources: Vec::new(), sink };
         Ack { node: Some(Arc::new(Node { state: Mutex::new(state) })) }
     }
 
@@ -101,7 +105,15 @@ impl Ack {
 
     pub fn resolve(mut self, outcome: Outcome) {
         if let Some(node) = self.node.take() {
-            node.resolve(outcome);
+            node.resolve(outcome, Vec::new());
+        }
+    }
+
+    /// Resolves with an outcome for each of the acks that were [merged](Ack::merge), in their order; those beyond the last one
+    /// hear what became of the whole. An ack that was not merged is resolved with the outcome of all of them together.
+    pub fn resolve_each(mut self, outcomes: Vec<Outcome>) {
+        if let Some(node) = self.node.take() {
+            node.resolve(Outcome::Dropped, outcomes);
         }
     }
 }
@@ -109,10 +121,8 @@ impl Ack {
 impl Drop for Ack {
     fn drop(&mut self) {
         if let Some(node) = self.node.take() {
-            node.resolve(Outcome::Refused(Refusal::new(
-                RefusalKind::Unavailable,
-                "the batch was given up before it was handled",
-            )));
+            let refusal = Refusal::new(RefusalKind::Unavailable, "the batch was given up before it was handled");
+            node.resolve(Outcome::Refused(refusal), Vec::new());
         }
     }
 }
@@ -122,21 +132,42 @@ impl Node {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn resolve(&self, outcome: Outcome) {
-        let (sink, outcome) = {
+    fn resolve(&self, outcome: Outcome, of_sources: Vec<Outcome>) {
+        let (sink, outcome, of_sources) = {
             let mut state = self.lock();
             state.pending -= 1;
-            state.outcome = mem::replace(&mut state.outcome, Outcome::Dropped).and(outcome);
+            state.add(outcome, of_sources);
             if state.pending > 0 {
                 return;
             }
-            (mem::replace(&mut state.sink, Sink::Nobody), state.outcome.clone())
+            let sink = mem::replace(&mut state.sink, Sink::Nobody);
+            (sink, state.outcome.clone(), mem::take(&mut state.of_sources))
         };
+        let of_all = || of_sources.iter().cloned().fold(outcome.clone(), Outcome::and);
         match sink {
             Sink::Nobody => {}
             // A sender that no longer waits has been answered by its own deadline.
-            Sink::Sender(sender) => drop(sender.send(outcome)),
-            Sink::Merged(acks) => acks.into_iter().for_each(|ack| ack.resolve(outcome.clone())),
+            Sink::Sender(sender) => drop(sender.send(of_all())),
+            Sink::Merged(acks) => {
+                for (number, ack) in acks.into_iter().enumerate() {
+                    match of_sources.get(number) {
+                        Some(of_source) => ack.resolve(outcome.clone().and(of_source.clone())),
+                        None => ack.resolve(of_all()),
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl State {
+    fn add(&mut self, outcome: Outcome, of_sources: Vec<Outcome>) {
+        self.outcome = mem::replace(&mut self.outcome, Outcome::Dropped).and(outcome);
+        for (number, outcome) in of_sources.into_iter().enumerate() {
+            match self.of_sources.get_mut(number) {
+                Some(before) => *before = mem::replace(before, Outcome::Dropped).and(outcome),
+                None => self.of_sources.push(outcome),
+            }
         }
     }
 }
@@ -190,6 +221,24 @@ mod tests {
         let ((a, a_acked), (b, b_acked)) = (Ack::new(), Ack::new());
         Ack::merge(vec![a, b]).resolve(Outcome::DurablyQueued);
         assert_eq!((a_acked.await, b_acked.await), (Outcome::DurablyQueued, Outcome::DurablyQueued));
+    }
+
+    /// A merged batch goes two ways; on one of them a single source is refused: that sender alone hears it, and who waits for the
+    /// whole.
+    #[tokio::test]
+    async fn a_source_of_a_merged_batch_has_its_own_outcome() {
+        let ((good, good_acked), (bad, bad_acked), (whole, whole_acked)) = (Ack::new(), Ack::new(), Ack::new());
+        let merged = Ack::merge(vec![good, bad, whole]);
+        let other = merged.fork();
+        merged.resolve_each(vec![Outcome::Delivered, refused(RefusalKind::Invalid)]);
+        other.resolve(Outcome::HeldInMemory);
+        assert_eq!(good_acked.await, Outcome::HeldInMemory, "the lesser promise of the two ways");
+        assert_eq!(bad_acked.await, refused(RefusalKind::Invalid));
+        assert_eq!(whole_acked.await, refused(RefusalKind::Invalid));
+
+        let (single, acked) = Ack::new();
+        single.resolve_each(vec![Outcome::Delivered, refused(RefusalKind::Invalid)]);
+        assert_eq!(acked.await, refused(RefusalKind::Invalid));
     }
 
     /// Everything of a batch was filtered: there is no part to wait for, and the sender is acked.

@@ -8,6 +8,8 @@ use wasmill_wire::{
     ColumnRequest, Edit, EditError, Index, Overlay, Selection, Signal, WireBatch, compact, encode, encoded_len,
 };
 
+use crate::merge::compacted_ends;
+use crate::retained::Retained;
 use crate::{Ack, RequestContext};
 
 /// A parked batch keeps at most so many times the bytes of its selected rows. Copying costs as much as encoding does: at a
@@ -46,9 +48,13 @@ impl Routes {
 pub struct TelemetryBatch {
     base: Arc<WireBatch>,
     overlay: Option<Arc<Overlay>>,
-    selection: Selection,
+    pub(crate) selection: Selection,
     pub routes: Routes,
-    context: Arc<RequestContext>,
+    pub(crate) context: Arc<RequestContext>,
+    /// Where each source ends in the base's rows. `None`: it was not merged.
+    pub(crate) sources: Option<Arc<[u32]>>,
+    /// While it is parked: its part of the process's count.
+    retained: Option<Retained>,
     ack: Ack,
 }
 
@@ -56,7 +62,16 @@ impl TelemetryBatch {
     /// All rows of `base`, unchanged.
     pub fn new(base: Arc<WireBatch>, context: Arc<RequestContext>, ack: Ack) -> Self {
         let selection = Selection::all(base.rows());
-        TelemetryBatch { base, overlay: None, selection, routes: Routes::Default, context, ack }
+        TelemetryBatch {
+            base,
+            overlay: None,
+            selection,
+            routes: Routes::Default,
+            context,
+            sources: None,
+            retained: None,
+            ack,
+        }
     }
 
     pub fn signal(&self) -> Signal {
@@ -108,13 +123,20 @@ impl TelemetryBatch {
 
     /// Another branch of this batch, with a part of its ack.
     pub fn fork(&self) -> TelemetryBatch {
+        TelemetryBatch { ack: self.ack.fork(), ..self.fork_unobserved() }
+    }
+
+    /// Another branch of this batch that nobody waits for.
+    pub fn fork_unobserved(&self) -> TelemetryBatch {
         TelemetryBatch {
             base: Arc::clone(&self.base),
             overlay: self.overlay.clone(),
             selection: self.selection.clone(),
             routes: self.routes.clone(),
             context: Arc::clone(&self.context),
-            ack: self.ack.fork(),
+            sources: self.sources.clone(),
+            retained: None,
+            ack: Ack::unobserved(),
         }
     }
 
@@ -144,13 +166,24 @@ impl TelemetryBatch {
         std::mem::replace(&mut self.ack, ack)
     }
 
+    /// Puts another context in place.
+    pub fn replace_context(&mut self, context: Arc<RequestContext>) {
+        self.context = context;
+    }
+
     /// Makes this cheap to keep for a while: cached columns go, unless other branches may still ask for them, and where the
     /// selected rows are a small part of what is kept in memory for them, they are copied out of it. Rows get other numbers
-    /// then.
+    /// then. From now on it counts among the process's [retained bytes](crate::retained_bytes).
     pub fn park(&mut self) {
+        self.retained = None;
         if Arc::strong_count(&self.base) == 1 {
             self.base.forget_columns();
         }
+        self.compact();
+        self.retained = Some(Retained::new(self.retained_bytes()));
+    }
+
+    fn compact(&mut self) {
         if self.selection.is_all() && self.overlay.is_none() {
             return;
         }
@@ -161,9 +194,17 @@ impl TelemetryBatch {
         if let Routes::Rows(routes) = &self.routes {
             self.routes = Routes::Rows(self.selection.rows().filter_map(|row| routes.get(row).copied()).collect());
         }
+        if let Some(ends) = &self.sources {
+            self.sources = Some(compacted_ends(ends, &self.selection));
+        }
         self.base = Arc::new(compact(self.signal(), self.index(), &self.selection));
         self.overlay = None;
         self.selection = Selection::all(self.base.rows());
+    }
+
+    /// Ends a batch that was merged, with an outcome for each source.
+    pub fn resolve_each(self, outcomes: Vec<crate::Outcome>) {
+        self.ack.resolve_each(outcomes);
     }
 
     /// Ends this batch: who waits for it is told.

@@ -4,9 +4,13 @@
 mod ack;
 mod batch;
 mod context;
+mod merge;
 mod outcome;
+mod retained;
 
 pub use ack::{Ack, Acked};
 pub use batch::{ROUTE_DEFAULT, Routes, TelemetryBatch};
 pub use context::RequestContext;
+pub use merge::MergeInput;
 pub use outcome::{Outcome, Refusal, RefusalKind};
+pub use retained::retained_bytes;

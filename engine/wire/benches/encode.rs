@@ -21,8 +21,8 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 use wasmill_wire::{
-    Change, ColumnRequest, ColumnType, Edit, Overlay, Path, Projection, Rows, Selection, Signal, TextForm, WireBatch,
-    compact, encode, merge,
+    Change, ColumnRequest, ColumnType, Edit, MergePart, Overlay, Path, Projection, Rows, Selection, Signal, TextForm,
+    WireBatch, compact, encode, merge,
 };
 
 const ROWS: usize = 1_000;
@@ -112,7 +112,15 @@ fn steps(signal: Signal) -> (usize, Vec<Step>) {
         ),
         (
             "merge four, all rows",
-            with(|signal, batch, all| drop(black_box(merge(signal, &[(batch.index(), all); 4]))), &all),
+            with(
+                |signal, batch, all| {
+                    drop(black_box(merge(
+                        signal,
+                        &[MergePart { index: batch.index(), selection: all, with_rowless: true }; 4],
+                    )))
+                },
+                &all,
+            ),
         ),
         ("set two attributes", edit_step(two.clone())),
         ("set a resource attribute", edit_step(vec![of_resource])),

@@ -41,7 +41,7 @@ pub use encode::{encode, encode_limited, encoded_len};
 pub use error::WireError;
 pub use index::{Extent, Index, MetricData, MetricKind, Parent, Record};
 pub use json::{JsonDocument, JsonError, WIRE_PER_JSON_MAX, from_json, to_json};
-pub use merge::{compact, merge};
+pub use merge::{MergePart, compact, merge};
 pub use path::{Field, Key, Level, Path, PathError};
 pub use project::{ColumnRequest, ColumnType, Projection, TextForm};
 pub use record_batch::record_batch;

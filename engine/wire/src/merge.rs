@@ -14,16 +14,26 @@ use crate::index::{MetricData, Parent, Record};
 use crate::parse::BUFFER_LEN_MAX;
 use crate::{Extent, Index, MetricKind, Selection, Signal, WireBatch};
 
+/// What one batch gives to a merged one.
+#[derive(Clone, Copy)]
+pub struct MergePart<'a> {
+    pub index: &'a Index,
+    pub selection: &'a Selection,
+    /// Whether its parents that came without rows, and its unknown fields, come along. Where a batch is cut in pieces they belong
+    /// to one of these.
+    pub with_rowless: bool,
+}
+
 /// One batch of all the selected rows, in order; parents with equal headers are joined. Buffers are shared, not copied.
 ///
 /// Parents that came without rows are kept, each by itself. Unknown fields of the requests come one after another.
-pub fn merge(signal: Signal, parts: &[(&Index, &Selection)]) -> WireBatch {
+pub fn merge(signal: Signal, parts: &[MergePart]) -> WireBatch {
     WireBatch::from_index(signal, merge_indexes(signal, parts))
 }
 
 /// The selected rows alone in one buffer of their own (several, where that would be 2 GiB or longer).
 pub fn compact(signal: Signal, index: &Index, selection: &Selection) -> WireBatch {
-    let mut index = merge_indexes(signal, &[(index, selection)]);
+    let mut index = merge_indexes(signal, &[MergePart { index, selection, with_rowless: true }]);
     let mut copier = Copier::new(&index);
     for extent in &mut index.extents {
         (extent.buffer, extent.offset) = copier.copy(&index.buffers, *extent);
@@ -38,16 +48,16 @@ pub fn compact(signal: Signal, index: &Index, selection: &Selection) -> WireBatc
 
 const UNPLACED: u32 = u32::MAX;
 
-fn merge_indexes(signal: Signal, parts: &[(&Index, &Selection)]) -> Index {
+fn merge_indexes(signal: Signal, parts: &[MergePart]) -> Index {
     let mut merger = Merger::default();
-    for (index, _) in parts {
+    for MergePart { index, .. } in parts.iter().filter(|part| part.with_rowless) {
         merger.begin(index);
         merger.extents(index, index.header);
     }
     merger.out.header = (0, merger.out.extents.len() as u32);
-    merger.out.records.reserve_exact(parts.iter().map(|(_, selection)| selection.count()).sum());
-    for (index, selection) in parts {
-        merger.add(signal, index, selection);
+    merger.out.records.reserve_exact(parts.iter().map(|part| part.selection.count()).sum());
+    for part in parts {
+        merger.add(signal, part);
     }
     merger.out
 }
@@ -86,9 +96,10 @@ impl<'a> Merger<'a> {
         self.placed.resize(index.buffers.len(), UNPLACED);
     }
 
-    fn add(&mut self, signal: Signal, index: &'a Index, selection: &Selection) {
+    fn add(&mut self, signal: Signal, &MergePart { index, selection, with_rowless }: &MergePart<'a>) {
         self.begin(index);
-        let plan = Plan::new(signal, index, selection, Rowless::Kept);
+        let rowless = if with_rowless { Rowless::Kept } else { Rowless::LeftOut };
+        let plan = Plan::new(signal, index, selection, rowless);
         // Numbers in the merged index; of no meaning for parents that are not kept, which nothing kept refers to.
         let mut resources = vec![0; index.resources.len()];
         let mut scopes = vec![0; index.scopes.len()];

@@ -14,7 +14,8 @@ use prost::Message;
 
 use crate::field::put_len;
 use crate::{
-    ColumnRequest, ColumnType, IdFaults, Path, Projection, Selection, Signal, TextForm, WireBatch, merge, record_batch,
+    ColumnRequest, ColumnType, IdFaults, MergePart, Path, Projection, Selection, Signal, TextForm, WireBatch, merge,
+    record_batch,
 };
 use cell::Cell;
 
@@ -148,7 +149,13 @@ proptest! {
         let requests = [first, second].map(|seed| Bytes::from(wild::request(signal, seed, false)));
         let [first, second] = requests.clone().map(|request| WireBatch::parse(signal, request, &nothing).expect("valid"));
         let [all_first, all_second] = [&first, &second].map(|batch| Selection::all(batch.rows()));
-        let merged = merge(signal, &[(first.index(), &all_first), (second.index(), &all_second)]);
+        let merged = merge(
+            signal,
+            &[
+                MergePart { index: first.index(), selection: &all_first, with_rowless: true },
+                MergePart { index: second.index(), selection: &all_second, with_rowless: true },
+            ],
+        );
         let columns = wanted(signal, TextForm::Either);
         let rows: Vec<_> = requests.iter().flat_map(|request| expected::rows(signal, request)).collect();
         compare_rows(&merged, &columns, &rows);

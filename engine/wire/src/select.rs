@@ -91,6 +91,26 @@ impl Selection {
         }
     }
 
+    /// The first `count` of the selected rows, and the others.
+    pub fn split_at(&self, count: usize) -> (Selection, Selection) {
+        let mut left = count;
+        let mut cut = 0;
+        for (start, end) in self.runs() {
+            cut = start + left.min(end - start);
+            left -= cut - start;
+            if left == 0 {
+                break;
+            }
+        }
+        let before = |set: bool| {
+            let mut bits = BooleanBufferBuilder::new(self.len);
+            bits.append_n(cut, set);
+            bits.append_n(self.len - cut, !set);
+            Selection::from_bits(bits.finish())
+        };
+        (self.and(&before(true)), self.and(&before(false)))
+    }
+
     /// The rows that are in both.
     pub fn and(&self, other: &Selection) -> Selection {
         assert_eq!(self.len, other.len, "selections of one batch");
@@ -116,6 +136,19 @@ mod tests {
         assert_eq!(last.rows().collect::<Vec<_>>(), [3, 5]);
         assert_eq!(last.count(), 2);
         assert_eq!(last.and(&Selection::from_rows(6, &[5, 0])).rows().collect::<Vec<_>>(), [5]);
+    }
+
+    /// A selection is cut at each place, the ends and beyond included: no row is lost, none is in both parts.
+    #[test]
+    fn a_cut_keeps_every_row_once() {
+        for selection in [Selection::all(6), Selection::from_rows(6, &[0, 1, 4]), Selection::from_rows(6, &[])] {
+            for count in 0..8 {
+                let (first, rest) = selection.split_at(count);
+                assert_eq!(first.count(), count.min(selection.count()));
+                let rows: Vec<usize> = first.rows().chain(rest.rows()).collect();
+                assert_eq!(rows, selection.rows().collect::<Vec<_>>());
+            }
+        }
     }
 
     /// A bitmap of ones, and no rows at all: both are "every row", and both have as many runs as they should.

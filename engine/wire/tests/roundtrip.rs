@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use requests::check::{parse, some_rows};
 use requests::meaning::{self, Row};
 use requests::{Choices, check, corpus, model, odd};
-use wasmill_wire::{Index, Selection, Signal, WireBatch, encode, encode_limited, merge};
+use wasmill_wire::{Index, MergePart, Selection, Signal, WireBatch, encode, encode_limited, merge};
 
 fn signal() -> impl Strategy<Value = Signal> {
     prop::sample::select(&Signal::ALL[..])
@@ -26,6 +26,10 @@ fn choices() -> impl Strategy<Value = Vec<u8>> {
 fn occupied(signal: Signal, rows: Vec<Row>) -> Vec<Row> {
     let depth = if signal == Signal::Metrics { 4 } else { 3 };
     rows.into_iter().filter(|row| row.len() == depth).collect()
+}
+
+fn whole<'a>(batch: &'a WireBatch, selection: &'a Selection) -> MergePart<'a> {
+    MergePart { index: batch.index(), selection, with_rowless: true }
 }
 
 proptest! {
@@ -75,13 +79,13 @@ proptest! {
         let selections: Vec<Selection> = batches.iter().map(|batch| some_rows(&mut c, batch.rows()).1).collect();
         // The first one twice, as two branches of one request would come.
         let twice = batches.iter().zip(&selections).chain([(&batches[0], &selections[0])]);
-        let parts: Vec<_> = twice.map(|(batch, selection)| (batch.index(), selection)).collect();
+        let parts: Vec<_> = twice.map(|(batch, selection)| whole(batch, selection)).collect();
         let merged = merge(signal, &parts);
         prop_assert!(merged.index().buffers.len() <= batches.len(), "buffers are shared");
 
         let out = encode(signal, merged.index(), &Selection::all(merged.rows()));
         let (mut rows, mut unknown) = (Vec::new(), Vec::new());
-        for (index, selection) in &parts {
+        for MergePart { index, selection, .. } in &parts {
             let (more, unknown_too) = meaning::rows(signal, &encode(signal, index, selection));
             rows.extend(more);
             unknown.extend(unknown_too);
@@ -94,10 +98,41 @@ proptest! {
             let record = &index.records[row];
             index.buffers[record.buffer as usize].slice(record.offset as usize..(record.offset + record.len) as usize)
         };
-        let of_parts = parts.iter().flat_map(|&(index, selection)| selection.rows().map(move |row| records(index, row)));
+        let of_parts =
+            parts.iter().flat_map(|part| part.selection.rows().map(move |row| records(part.index, row)));
         let of_merged = (0..merged.rows()).map(|row| records(merged.index(), row));
         prop_assert!(of_merged.eq(of_parts));
-        prop_assert_eq!(merged.rows(), parts.iter().map(|(_, selection)| selection.count()).sum::<usize>());
+        prop_assert_eq!(merged.rows(), parts.iter().map(|part| part.selection.count()).sum::<usize>());
+    }
+
+    /// A request is cut in two, and each half is merged with another request: every row once, and what has no rows once.
+    #[test]
+    fn merged_in_pieces(signal in signal(), bytes in choices(), at in any::<prop::sample::Index>()) {
+        let mut c = Choices::new(&bytes);
+        let (one, other) = (parse(signal, &odd(signal, &mut c)), parse(signal, &odd(signal, &mut c)));
+        let cut = at.index(one.rows() + 1) as u32;
+        let half = |rows: std::ops::Range<u32>| Selection::from_rows(one.rows(), &rows.collect::<Vec<_>>());
+        let (first, rest) = (half(0..cut), half(cut..one.rows() as u32));
+        let all = Selection::all(other.rows());
+        let merged = [
+            merge(signal, &[whole(&other, &all), whole(&one, &first)]),
+            merge(signal, &[MergePart { with_rowless: false, ..whole(&one, &rest) }, whole(&other, &all)]),
+        ];
+        let meanings = |batch: &WireBatch| {
+            meaning::rows(signal, &encode(signal, batch.index(), &Selection::all(batch.rows())))
+        };
+        let (mut rows, mut unknown) = meanings(&merged[0]);
+        let second = meanings(&merged[1]);
+        rows.extend(second.0);
+        unknown.extend(second.1);
+        let (mut expected, mut expected_unknown) = meanings(&other);
+        for batch in [&one, &other] {
+            let more = meanings(batch);
+            expected.extend(more.0);
+            expected_unknown.extend(more.1);
+        }
+        prop_assert_eq!(meaning::sorted(rows), meaning::sorted(expected));
+        prop_assert_eq!(unknown, expected_unknown);
     }
 
     /// Cut to a length: every row once, in order, none longer than it may be unless it is a single row; what has no rows
@@ -133,8 +168,8 @@ fn merging_joins_equal_parents() {
         let request = odd(signal, &mut Choices::new(&corpus(seed)));
         let (one, other) = (parse(signal, &request), parse(signal, &request));
         let all = Selection::all(one.rows());
-        let alone = merge(signal, &[(one.index(), &all)]);
-        let merged = merge(signal, &[(one.index(), &all), (other.index(), &all)]);
+        let alone = merge(signal, &[whole(&one, &all)]);
+        let merged = merge(signal, &[whole(&one, &all), whole(&other, &all)]);
         assert_eq!(merged.rows(), 2 * one.rows());
         let with_rows = |batch: &WireBatch| {
             let leaves: HashSet<u32> = batch.index().records.iter().map(|record| record.parent).collect();
