@@ -3,22 +3,27 @@
 //! Each file below holds one component: the table of its keys, then how they are read into the file's shape. What depends on
 //! other components is left to [`crate::validate`]; what depends only on the component itself is final here, defaults included.
 
+mod batch;
 mod debug;
 mod file_storage;
+mod forward;
 mod health_check;
+mod memory_limiter;
 mod otlp_grpc;
 mod otlp_http;
 mod otlp_receiver;
 mod retry;
+mod routing;
 mod sending_queue;
 mod tls;
 mod wasm;
 
+pub(crate) use routing::{FileRouting, FileRow};
 pub(crate) use wasm::FileStage;
 
 use crate::id::ComponentId;
 use crate::reader::{Located, Reader};
-use crate::running::{Endpoint, Exporter, Extension, Receiver};
+use crate::running::{Endpoint, Exporter, Extension, Processor, Receiver};
 use crate::schema::Section;
 
 /// What a section holds, in the order of the file.
@@ -28,6 +33,28 @@ pub(crate) struct Component<T> {
     pub settings: Option<T>,
     /// Addresses that it listens on, to find two that want one port.
     pub listens: Vec<Located<Endpoint>>,
+}
+
+/// A processor before its references are resolved.
+pub(crate) enum FileProcessor {
+    Stage(FileStage),
+    /// It refers to nothing.
+    Other(Processor),
+}
+
+impl FileProcessor {
+    pub fn stage(&self) -> Option<&FileStage> {
+        match self {
+            FileProcessor::Stage(stage) => Some(stage),
+            FileProcessor::Other(_) => None,
+        }
+    }
+}
+
+/// A connector before its references are resolved.
+pub(crate) enum FileConnector {
+    Forward,
+    Routing(FileRouting),
 }
 
 /// One type: its names, its keys, a line about it, and how it is read.
@@ -55,11 +82,12 @@ pub(crate) const RECEIVERS: &[ComponentType<Receiver>] = &[ComponentType {
     read: otlp_receiver::read,
 }];
 
-pub(crate) const PROCESSORS: &[ComponentType<FileStage>] = &[ComponentType {
-    names: &["wasm"],
-    section: &wasm::SECTION,
-    doc: "A plugin as a stage. Its name after the `/` is that of the stage in logs and metrics.",
-    example: "wasm/keep-what-matters:
+pub(crate) const PROCESSORS: &[ComponentType<FileProcessor>] = &[
+    ComponentType {
+        names: &["wasm"],
+        section: &wasm::SECTION,
+        doc: "A plugin as a stage. Its name after the `/` is that of the stage in logs and metrics.",
+        example: "wasm/keep-what-matters:
   plugin: builtin:filter
   config:
     drop:
@@ -68,8 +96,32 @@ pub(crate) const PROCESSORS: &[ComponentType<FileStage>] = &[ComponentType {
     call_deadline: 50ms
   on_fault: pass
 ",
-    read: wasm::read,
-}];
+        read: wasm::read,
+    },
+    ComponentType {
+        names: &["batch"],
+        section: &batch::SECTION,
+        doc: "Makes one batch of several requests. See [batching](batching.md).",
+        example: "batch:
+  timeout: 1s
+  send_batch_size: 4096
+  send_batch_max_size: 8192
+",
+        read: batch::read,
+    },
+    ComponentType {
+        names: &["memory_limiter"],
+        section: &memory_limiter::SECTION,
+        doc: "Refuses requests, with a code that says to retry, while the process uses too much memory. It is best first. See \
+              [memory](memory.md).",
+        example: "memory_limiter:
+  check_interval: 1s
+  limit_mib: 512
+  spike_limit_mib: 128
+",
+        read: memory_limiter::read_processor,
+    },
+];
 
 pub(crate) const EXPORTERS: &[ComponentType<Exporter>] = &[
     ComponentType {
@@ -129,5 +181,41 @@ pub(crate) const EXTENSIONS: &[ComponentType<Extension>] = &[
   max_size: 20GiB
 ",
         read: file_storage::read,
+    },
+    ComponentType {
+        names: &["memory_limiter"],
+        section: &memory_limiter::SECTION,
+        doc: "As the processor, before every pipeline of every receiver: requests are refused before they are looked into.",
+        example: "memory_limiter:
+  check_interval: 1s
+  limit_percentage: 80
+",
+        read: memory_limiter::read_extension,
+    },
+];
+
+pub(crate) const CONNECTORS: &[ComponentType<FileConnector>] = &[
+    ComponentType {
+        names: &["forward"],
+        section: &forward::SECTION,
+        doc: "Hands what comes to every pipeline of the signal that names it among its receivers. See [connectors](connectors.md).",
+        example: "forward:
+",
+        read: forward::read,
+    },
+    ComponentType {
+        names: &["routing"],
+        section: &routing::SECTION,
+        doc: "Hands each record to the pipelines of the first row of a table that takes it. See [connectors](connectors.md).",
+        example: "routing:
+  default_pipelines: [traces/other]
+  table:
+    - context: request
+      condition: request[\"X-Tenant\"] == \"acme\"
+      pipelines: [traces/acme]
+    - condition: attributes[\"service.name\"] == \"checkout\"
+      pipelines: [traces/checkout]
+",
+        read: routing::read,
     },
 ];

@@ -1,6 +1,8 @@
 //! The file's shape: what was written, typed, each reference with its place. Nothing is resolved yet.
 
-use crate::component::{Component, ComponentType, EXPORTERS, EXTENSIONS, FileStage, PROCESSORS, RECEIVERS};
+use crate::component::{
+    CONNECTORS, Component, ComponentType, EXPORTERS, EXTENSIONS, FileConnector, FileProcessor, PROCESSORS, RECEIVERS,
+};
 use crate::diagnostic::{Place, Report};
 use crate::id::{ComponentId, PipelineId};
 use crate::known::{self, Answer, Known};
@@ -18,7 +20,7 @@ pub(crate) static ROOT: Section = Section {
         key("receivers", Kind::Any, "", "Where data comes in, by `type[/name]`."),
         key("processors", Kind::Any, "", "What is done with it."),
         key("exporters", Kind::Any, "", "Where it goes."),
-        key("connectors", Kind::Any, "", "Ways between pipelines. None is served yet."),
+        key("connectors", Kind::Any, "", "Ways between pipelines."),
         key("extensions", Kind::Any, "", "What stands beside the pipelines."),
         required("service", Kind::Section(&SERVICE), "What of all that runs."),
     ],
@@ -34,19 +36,23 @@ pub(crate) static SERVICE: Section = Section {
 
 pub(crate) static PIPELINE: Section = Section {
     keys: &[
-        required("receivers", Kind::Ids, "Where its data comes from, at least one."),
+        key(
+            "receivers",
+            Kind::Ids,
+            "",
+            "Where its data comes from, receivers and connectors: at least one, unless a route of a plugin leads here.",
+        ),
         key("processors", Kind::Ids, "[]", "What is done with it, in this order."),
-        required("exporters", Kind::Ids, "Where rows without a route go, at least one."),
+        required("exporters", Kind::Ids, "Where rows without a route go, exporters and connectors: at least one."),
     ],
 };
 
 pub(crate) struct FileConfig {
     pub receivers: Vec<Component<Receiver>>,
-    pub processors: Vec<Component<FileStage>>,
+    pub processors: Vec<Component<FileProcessor>>,
     pub exporters: Vec<Component<Exporter>>,
     pub extensions: Vec<Component<Extension>>,
-    /// None is served, but what names one is not a mistake of its own.
-    pub connectors: Vec<Component<()>>,
+    pub connectors: Vec<Component<FileConnector>>,
     pub service: Option<FileService>,
 }
 
@@ -59,7 +65,10 @@ pub(crate) struct FileService {
 
 pub(crate) struct FilePipeline {
     pub id: Located<PipelineId>,
+    /// May be empty, where a route leads here.
     pub receivers: Vec<Located<ComponentId>>,
+    /// Where they stand, or should.
+    pub receivers_place: Place,
     pub processors: Vec<Located<ComponentId>>,
     pub exporters: Vec<Located<ComponentId>>,
 }
@@ -72,7 +81,7 @@ pub(crate) fn read(root: &Node, report: &Report) -> Option<FileConfig> {
         processors: components(&reader, "processors", PROCESSORS, known::PROCESSORS),
         exporters: components(&reader, "exporters", EXPORTERS, known::EXPORTERS),
         extensions: components(&reader, "extensions", EXTENSIONS, known::EXTENSIONS),
-        connectors: components(&reader, "connectors", &[], known::CONNECTORS),
+        connectors: components(&reader, "connectors", CONNECTORS, known::CONNECTORS),
         service: read_service(&reader),
     })
 }
@@ -194,15 +203,16 @@ fn read_pipeline(entry: &Entry, place: Place, report: &Report) -> Option<FilePip
     let pipeline = FilePipeline {
         id: Located { value: id?, place: place.clone() },
         receivers: reader.list("receivers"),
+        receivers_place: if reader.has("receivers") { reader.place("receivers") } else { place.clone() },
         processors: reader.list("processors"),
         exporters: reader.list("exporters"),
     };
-    for (key, what) in [("receivers", "at least one receiver"), ("exporters", "at least one exporter")] {
-        let empty = matches!(reader.node(key).map(|node| &node.value), Some(crate::node::Value::List(items)) if items.is_empty());
-        if empty || reader.node(key).is_none() {
-            let place = if reader.has(key) { reader.place(key) } else { place.clone() };
-            report.error(&place, Problem::MissingKey { key, expected: what.to_owned() });
-        }
+    let key = "exporters";
+    let empty =
+        matches!(reader.node(key).map(|node| &node.value), Some(crate::node::Value::List(items)) if items.is_empty());
+    if empty || reader.node(key).is_none() {
+        let place = if reader.has(key) { reader.place(key) } else { place.clone() };
+        report.error(&place, Problem::MissingKey { key, expected: "at least one exporter".to_owned() });
     }
     Some(pipeline)
 }

@@ -72,8 +72,6 @@ pub(crate) const RECEIVERS: &[Known] = &[
 ];
 
 pub(crate) const PROCESSORS: &[Known] = &[
-    known("batch", NotYet("remove it: requests are passed on as they come, and exporters queue them")),
-    known("memory_limiter", NotYet("remove it: requests and queues are bounded without it")),
     known("filter", NotYet("use the plugin `builtin:filter`, which takes the same conditions")),
     known("transform", NotYet("use the plugin `builtin:enrich`, which takes the same statements")),
     known("attributes", NotYet("use the plugin `builtin:enrich`: `set(attributes[\"key\"], \"value\")`")),
@@ -85,7 +83,7 @@ pub(crate) const PROCESSORS: &[Known] = &[
         Instead("sample in a Collector behind Wasmill, or by attributes of single spans with `builtin:filter`"),
     ),
     known("groupbytrace", Instead("rows are not grouped by trace; sample in a Collector behind Wasmill")),
-    known("routing", Instead("let a plugin choose routes, and map them to exporters with `routes:`")),
+    known("routing", Instead("use the connector `routing`")),
     known("span", WITH_ENRICH),
     known("metricstransform", WITH_ENRICH),
     known("schema", WITH_ENRICH),
@@ -138,7 +136,6 @@ pub(crate) const EXTENSIONS: &[Known] = &[
     known("zpages", Ignored("metrics are at `service::telemetry::metrics`")),
     known("pprof", Ignored("profile the process with the system's tools, such as `perf`")),
     known("memory_ballast", Ignored("there is no garbage collector to soothe")),
-    known("memory_limiter", NotYet("remove it: requests and queues are bounded without it")),
     known("bearertokenauth", NotYet("give the token in the exporter's `headers`")),
     known("basicauth", NotYet("give it in the exporter's `headers`, as `authorization: Basic …`")),
     known("headers_setter", NotYet("give fixed headers in the exporter's `headers`")),
@@ -157,8 +154,6 @@ pub(crate) const EXTENSIONS: &[Known] = &[
 ];
 
 pub(crate) const CONNECTORS: &[Known] = &[
-    known("forward", NotYet("name the exporters in both pipelines")),
-    known("routing", NotYet("let a plugin choose routes, and map them to exporters with `routes:`")),
     known("spanmetrics", Instead("compute them in a Collector behind Wasmill")),
     known("servicegraph", Instead("compute it in a Collector behind Wasmill")),
     known("count", Instead("compute it in a Collector behind Wasmill")),

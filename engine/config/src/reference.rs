@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::component::{ComponentType, EXPORTERS, EXTENSIONS, PROCESSORS, RECEIVERS};
+use crate::component::{CONNECTORS, ComponentType, EXPORTERS, EXTENSIONS, PROCESSORS, RECEIVERS};
 use crate::file::{PIPELINE, SERVICE};
 use crate::known::{self, Answer, Known};
 use crate::schema::{Key, Kind, Section, State};
@@ -21,8 +21,7 @@ fn write_reference(out: &mut String) -> std::fmt::Result {
     write_section(out, "Processors", "processors", PROCESSORS, known::PROCESSORS)?;
     write_section(out, "Exporters", "exporters", EXPORTERS, known::EXPORTERS)?;
     write_section(out, "Extensions", "extensions", EXTENSIONS, known::EXTENSIONS)?;
-    writeln!(out, "### Connectors\n\nNone yet.\n")?;
-    write_known(out, known::CONNECTORS)?;
+    write_section(out, "Connectors", "connectors", CONNECTORS, known::CONNECTORS)?;
     writeln!(out, "### Service\n")?;
     write_keys(out, &SERVICE)?;
     writeln!(out, "#### A pipeline\n")?;

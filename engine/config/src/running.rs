@@ -4,22 +4,28 @@
 //! the thing is switched off, never that a default applies. Only components that a pipeline uses are in it. All types compare by
 //! value, so that a reload rebuilds what differs and leaves the rest; `Debug` shows no secrets.
 
+mod connectors;
 mod endpoint;
 mod exporters;
 mod extensions;
+mod memory_limiter;
 mod processors;
 mod receivers;
 mod telemetry;
 
 use std::collections::BTreeMap;
 
+pub use connectors::{
+    Connector, RoutingAction, RoutingCondition, RoutingConnector, RoutingContext, RoutingErrors, RoutingRow,
+};
 pub use endpoint::{Endpoint, HttpUrl};
 pub use exporters::{
     Compression, DebugExporter, Exporter, Headers, HttpEncoding, OnFull, OtlpGrpcExporter, OtlpHttpExporter, PerSignal,
     Retry, SendingQueue, Sizer, TlsClient, Verbosity,
 };
 pub use extensions::{Extension, FileStorage, HealthCheck};
-pub use processors::{OnFault, PluginLimits, PluginSource, Processor, WasmStage};
+pub use memory_limiter::{MemoryLimiter, MemoryShare};
+pub use processors::{BatchProcessor, OnFault, PluginLimits, PluginSource, Processor, RouteTarget, WasmStage};
 pub use receivers::{GrpcServer, HttpServer, OtlpReceiver, Receiver, ServerKeepalive};
 pub use telemetry::{LogEncoding, LogLevel, LogSettings, MetricsLevel, MetricsSettings, Telemetry};
 
@@ -31,19 +37,36 @@ pub struct Config {
     pub receivers: BTreeMap<ComponentId, Receiver>,
     pub processors: BTreeMap<ComponentId, Processor>,
     pub exporters: BTreeMap<ComponentId, Exporter>,
+    pub connectors: BTreeMap<ComponentId, Connector>,
     /// Those that `service::extensions` names.
     pub extensions: BTreeMap<ComponentId, Extension>,
     pub pipelines: BTreeMap<PipelineId, Pipeline>,
     pub telemetry: Telemetry,
 }
 
+impl Config {
+    /// The processors that are plugins.
+    pub fn stages(&self) -> impl Iterator<Item = (&ComponentId, &WasmStage)> {
+        self.processors.iter().filter_map(|(id, processor)| Some((id, processor.stage()?)))
+    }
+
+    /// One of them; `None` where the processor is none.
+    pub fn stage(&self, id: &ComponentId) -> Option<&WasmStage> {
+        self.processors.get(id)?.stage()
+    }
+}
+
 /// One signal's way from receivers to exporters. Every id stands in the section of the [`Config`] that it names.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Pipeline {
-    /// At least one, each once.
+    /// Each once.
     pub receivers: Vec<ComponentId>,
+    /// Connectors that bring data, each once. Without these and without receivers, routes of other pipelines' plugins lead here.
+    pub from_connectors: Vec<ComponentId>,
     /// In order, each once; may be empty.
     pub processors: Vec<ComponentId>,
-    /// Where rows without a route go: at least one, each once. A route may lead to exporters that are not among these.
+    /// Where rows without a route go, each once. A route may lead to exporters that are not among these.
     pub exporters: Vec<ComponentId>,
+    /// The same. At least one of the two lists is not empty.
+    pub to_connectors: Vec<ComponentId>,
 }

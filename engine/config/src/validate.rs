@@ -2,17 +2,22 @@
 //!
 //! Only what a pipeline uses, or may use, goes over. What depends on a component that had mistakes of its own is not reported again.
 
+mod graph;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 
-use crate::component::{Component, FileStage};
+use crate::component::{Component, FileConnector, FileProcessor, FileRow, FileStage};
 use crate::diagnostic::Report;
 use crate::file::{FileConfig, FilePipeline, FileService};
-use crate::id::{ComponentId, PipelineId};
+use crate::id::ComponentId;
 use crate::nearest::nearest;
 use crate::problem::Problem;
 use crate::reader::Located;
-use crate::running::{Config, Endpoint, Exporter, Extension, Pipeline, PluginSource, Processor, WasmStage};
+use crate::running::{
+    Config, Connector, Endpoint, Exporter, Extension, Pipeline, PluginSource, Processor, RouteTarget, RoutingConnector,
+    RoutingRow, WasmStage,
+};
 
 /// What is returned is whole only if the report has no errors.
 pub(crate) fn validate(file: FileConfig, report: &Report) -> Config {
@@ -20,7 +25,8 @@ pub(crate) fn validate(file: FileConfig, report: &Report) -> Config {
     let used = Used::of(service, &file.processors);
     check_references(&file, service, report);
     check_storages(&file, &used, report);
-    check_routes(&file, &used, report);
+    graph::check(&file, service, report);
+    check_unreached(&file, &used, report);
     check_urls(&file, service, report);
     check_used(&file, &used, report);
     check_ports(&file, service, &used, report);
@@ -32,6 +38,8 @@ pub(crate) fn validate(file: FileConfig, report: &Report) -> Config {
 #[derive(Default)]
 struct Used {
     receivers: BTreeSet<ComponentId>,
+    /// Of which a pipeline names one end; that it names both has been checked.
+    connectors: BTreeSet<ComponentId>,
     processors: BTreeSet<ComponentId>,
     /// By `exporters:` or by a route of a stage that is used.
     exporters: BTreeSet<ComponentId>,
@@ -41,17 +49,18 @@ struct Used {
 }
 
 impl Used {
-    fn of(service: &FileService, stages: &[Component<FileStage>]) -> Used {
+    fn of(service: &FileService, stages: &[Component<FileProcessor>]) -> Used {
         let ids = |list: &[Located<ComponentId>]| list.iter().map(|id| id.value.clone()).collect::<Vec<_>>();
         let mut used = Used { extensions: ids(&service.extensions).into_iter().collect(), ..Used::default() };
         for pipeline in &service.pipelines {
             used.receivers.extend(ids(&pipeline.receivers));
             used.processors.extend(ids(&pipeline.processors));
-            used.has_stages |= !pipeline.processors.is_empty();
             used.exporters.extend(ids(&pipeline.exporters));
         }
+        used.connectors = used.receivers.union(&used.exporters).cloned().collect();
         for stage in stages.iter().filter(|stage| used.processors.contains(&stage.id.value)) {
-            let routes = stage.settings.iter().flat_map(|settings| &settings.routes);
+            used.has_stages |= stage_of(stage).is_some();
+            let routes = stage_of(stage).into_iter().flat_map(|settings| &settings.routes);
             used.exporters.extend(routes.flat_map(|route| ids(&route.to)));
         }
         used
@@ -123,21 +132,10 @@ fn check_list(ids: &[Located<ComponentId>], section: &'static str, defined: &[St
     }
 }
 
-fn check_routes(file: &FileConfig, used: &Used, report: &Report) {
-    let exporters = defined(&file.exporters);
-    for route in file.processors.iter().flat_map(|stage| &stage.settings).flat_map(|settings| &settings.routes) {
-        let is_pipeline = |to: &Located<ComponentId>| PipelineId::parse(&to.value.to_string()).is_ok();
-        let (pipelines, to): (Vec<_>, Vec<_>) = route.to.iter().cloned().partition(is_pipeline);
-        for pipeline in pipelines {
-            let instead = "route to the exporters of that pipeline".to_owned();
-            let what = format!("a route to a pipeline (`{}`)", pipeline.value);
-            report.error(&pipeline.place, Problem::NotServedYet { what, instead });
-        }
-        check_list(&to, "exporter", &exporters, report);
-    }
+fn check_unreached(file: &FileConfig, used: &Used, report: &Report) {
     for exporter in file.exporters.iter().filter(|exporter| !used.exporters.contains(&exporter.id.value)) {
-        let leads_here = |stage: &&Component<FileStage>| {
-            let mut to = stage.settings.iter().flat_map(|settings| &settings.routes).flat_map(|route| &route.to);
+        let leads_here = |stage: &&Component<FileProcessor>| {
+            let mut to = stage_of(stage).into_iter().flat_map(|settings| &settings.routes).flat_map(|route| &route.to);
             to.any(|to| to.value == exporter.id.value)
         };
         if let Some(stage) = file.processors.iter().find(leads_here) {
@@ -167,11 +165,11 @@ fn check_urls(file: &FileConfig, service: &FileService, report: &Report) {
 }
 
 /// The exporters of a pipeline, those of its stages' routes included.
-fn reached<'f>(pipeline: &'f FilePipeline, stages: &'f [Component<FileStage>]) -> Vec<&'f Located<ComponentId>> {
+fn reached<'f>(pipeline: &'f FilePipeline, stages: &'f [Component<FileProcessor>]) -> Vec<&'f Located<ComponentId>> {
     let mut exporters: Vec<_> = pipeline.exporters.iter().collect();
     for stage in &pipeline.processors {
         let of_id = stages.iter().find(|candidate| candidate.id.value == stage.value);
-        let settings = of_id.and_then(|of_id| of_id.settings.as_ref());
+        let settings = of_id.and_then(stage_of);
         exporters.extend(settings.iter().flat_map(|settings| &settings.routes).flat_map(|route| &route.to));
     }
     exporters
@@ -183,7 +181,7 @@ fn check_used(file: &FileConfig, used: &Used, report: &Report) {
     let by_unused_route: HashSet<_> = file
         .processors
         .iter()
-        .flat_map(|stage| &stage.settings)
+        .filter_map(stage_of)
         .flat_map(|settings| &settings.routes)
         .flat_map(|route| route.to.iter().map(|to| to.value.clone()))
         .collect();
@@ -193,6 +191,7 @@ fn check_used(file: &FileConfig, used: &Used, report: &Report) {
     } else {
         warn_unused(&file.exporters, "exporter", &exporters, report);
     }
+    warn_unused(&file.connectors, "connector", &used.connectors, report);
     warn_unused(&file.extensions, "extension", &used.extensions, report);
 }
 
@@ -242,8 +241,8 @@ fn overlap(a: &Endpoint, b: &Endpoint) -> bool {
     a.port != 0 && a.port == b.port && hosts
 }
 
-fn check_plugins(stages: &[Component<FileStage>], report: &Report) {
-    for stage in stages.iter().flat_map(|stage| &stage.settings) {
+fn check_plugins(stages: &[Component<FileProcessor>], report: &Report) {
+    for stage in stages.iter().filter_map(stage_of) {
         let PluginSource::File(path) = &stage.plugin.value else { continue };
         let why = match std::fs::metadata(path) {
             Ok(metadata) if metadata.is_file() => continue,
@@ -261,18 +260,19 @@ fn build(file: FileConfig, mut used: Used) -> Config {
     }
     let mut pipelines = BTreeMap::new();
     for pipeline in service.pipelines {
-        let ids = |list: Vec<Located<ComponentId>>| list.into_iter().map(|id| id.value).collect();
-        let running = Pipeline {
-            receivers: ids(pipeline.receivers),
-            processors: ids(pipeline.processors),
-            exporters: ids(pipeline.exporters),
-        };
+        let ids = |list: Vec<Located<ComponentId>>| list.into_iter().map(|id| id.value);
+        let is_connector = |id: &ComponentId| file.connectors.iter().any(|connector| connector.id.value == *id);
+        let (from_connectors, receivers) = ids(pipeline.receivers).partition(is_connector);
+        let (to_connectors, exporters) = ids(pipeline.exporters).partition(is_connector);
+        let processors = ids(pipeline.processors).collect();
+        let running = Pipeline { receivers, from_connectors, processors, exporters, to_connectors };
         pipelines.insert(pipeline.id.value, running);
     }
     Config {
         receivers: take(file.receivers, &used.receivers, |receiver| receiver),
-        processors: take(file.processors, &used.processors, |stage| Processor::Wasm(running_stage(stage))),
+        processors: take(file.processors, &used.processors, running_processor),
         exporters: take(file.exporters, &used.exporters, |exporter| exporter),
+        connectors: take(file.connectors, &used.connectors, running_connector),
         extensions: take(file.extensions, &used.extensions, |extension| extension),
         pipelines,
         telemetry: service.telemetry,
@@ -288,8 +288,35 @@ fn take<T, R>(
     of_use.filter_map(|component| Some((component.id.value, running(component.settings?)))).collect()
 }
 
+/// The settings of a processor that is a plugin and has no mistakes.
+fn stage_of(processor: &Component<FileProcessor>) -> Option<&FileStage> {
+    processor.settings.as_ref()?.stage()
+}
+
+fn running_processor(processor: FileProcessor) -> Processor {
+    match processor {
+        FileProcessor::Stage(stage) => Processor::Wasm(running_stage(stage)),
+        FileProcessor::Other(processor) => processor,
+    }
+}
+
+fn running_connector(connector: FileConnector) -> Connector {
+    let FileConnector::Routing(routing) = connector else { return Connector::Forward };
+    let ids = |list: Vec<Located<_>>| list.into_iter().map(|id| id.value).collect();
+    let row = |row: FileRow| RoutingRow { condition: row.condition, pipelines: ids(row.pipelines), action: row.action };
+    Connector::Routing(RoutingConnector {
+        default: ids(routing.default),
+        errors: routing.errors,
+        table: routing.table.into_iter().map(row).collect(),
+    })
+}
+
 fn running_stage(stage: FileStage) -> WasmStage {
-    let routes = stage.routes.into_iter().map(|route| (route.name, route.to.into_iter().map(|to| to.value).collect()));
+    let target = |to: Located<ComponentId>| match graph::as_pipeline(&to.value) {
+        Some(pipeline) => RouteTarget::Pipeline(pipeline),
+        None => RouteTarget::Exporter(to.value),
+    };
+    let routes = stage.routes.into_iter().map(|route| (route.name, route.to.into_iter().map(target).collect()));
     WasmStage {
         plugin: stage.plugin.value,
         config: stage.config,

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use wasmill_config::{
     ComponentId, Compression, Config, ConfigErrors, Endpoint, Exporter, Loaded, OnFull, OtlpGrpcExporter,
-    OtlpHttpExporter, PipelineId, PluginSource, Problem, Processor, Receiver, Retry, SendingQueue, Sizer, WasmStage,
+    OtlpHttpExporter, PipelineId, PluginSource, Problem, Processor, Receiver, Retry, RouteTarget, SendingQueue, Sizer,
+    WasmStage,
     load, load_texts,
 };
 use wasmill_wire::Signal;
@@ -55,7 +56,7 @@ service: {pipelines: {traces: {processors: [wasm/a]}}}
     let config = loaded(&[REST, over, &format!("processors: {{wasm/a: {settings}}}")], variables).config;
     match config.processors.into_values().next() {
         Some(Processor::Wasm(stage)) => stage,
-        None => panic!("no stage"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -192,7 +193,7 @@ fn a_plugins_configuration_is_exact() {
 #[test]
 fn a_route_leads_beyond_the_pipelines_exporters() {
     let stage = stage("{plugin: 'builtin:filter', routes: {rare: [debug, otlp]}}", &[]);
-    assert_eq!(stage.routes.get("rare").unwrap(), &[id("debug"), id("otlp")]);
+    assert_eq!(stage.routes.get("rare").unwrap(), &[RouteTarget::Exporter(id("debug")), RouteTarget::Exporter(id("otlp"))]);
     assert_eq!(stage.plugin, PluginSource::Builtin("filter".into()));
 }
 

@@ -7,6 +7,8 @@ use wasmill_config::SendingQueue;
 /// The latest of the promises that a pipeline's paths make; the answer waits for all of them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum AckPoint {
+    /// Every path ends in this process: answered when it is written.
+    Written,
     /// Every path queues in memory: answered on acceptance. What is queued does not survive a crash.
     QueuedInMemory,
     /// Every path queues, some on disk: answered when it is there. It survives a crash.
@@ -27,13 +29,19 @@ impl AckPoint {
 
     /// Of a pipeline that leads to exporters with these ack points.
     pub fn of_pipeline(exporters: impl IntoIterator<Item = AckPoint>) -> AckPoint {
-        exporters.into_iter().max().unwrap_or(AckPoint::QueuedInMemory)
+        exporters.into_iter().max().unwrap_or(AckPoint::Written)
+    }
+
+    /// Whether whoever keeps rows in memory keeps this promise too.
+    pub fn memory_suffices(self) -> bool {
+        self <= AckPoint::QueuedInMemory
     }
 }
 
 impl fmt::Display for AckPoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            AckPoint::Written => "written",
             AckPoint::QueuedInMemory => "queued in memory",
             AckPoint::DurablyQueued => "durably queued",
             AckPoint::Delivered => "delivered",

@@ -11,6 +11,11 @@ const MEMORY_UNKNOWN_BYTES: usize = 2 << 30;
 
 /// Default of the process's budget: a quarter of its control group's memory limit, or of the machine's memory.
 pub fn default_budget_bytes() -> usize {
+    memory_bytes() / BUDGET_PART
+}
+
+/// What the process can have: its control group's limit, or the machine's memory.
+pub fn memory_bytes() -> usize {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let limits = [
         number(&read(&own_cgroup_v2_limit())),
@@ -18,7 +23,7 @@ pub fn default_budget_bytes() -> usize {
         number(&read("/sys/fs/cgroup/memory/memory.limit_in_bytes")),
         machine_bytes(&read("/proc/meminfo")),
     ];
-    limits.into_iter().flatten().min().unwrap_or(MEMORY_UNKNOWN_BYTES) / BUDGET_PART
+    limits.into_iter().flatten().min().unwrap_or(MEMORY_UNKNOWN_BYTES)
 }
 
 /// Outside a container the process's group is named; inside one its root is the group's.

@@ -25,3 +25,13 @@ pub fn tune() {
         libc::mallopt(libc::M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES);
     }
 }
+
+/// Gives memory that is free but kept back to the system. Walks the whole heap: takes milliseconds. Where there is no such
+/// allocator, does nothing.
+pub fn give_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: `malloc_trim` takes a number, and may be called from any thread at any time.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}

@@ -4,7 +4,9 @@
 //! is taken over from the previous build as it stands; the rest is made and proven anew beside it. Nothing of the previous build
 //! is touched, so that a build that fails costs nothing.
 
+mod pipelines;
 mod plugins;
+mod routers;
 mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,18 +17,19 @@ use wasmill_host::{Host, Plugin, Stage};
 use wasmill_transport::ClientError;
 use wasmill_wire::{ColumnRequest, Projection, Signal};
 
-use crate::ack_point::AckPoint;
+use crate::batcher::Batcher;
 use crate::exporter::{DebugExporter, OtlpExporter};
 use crate::generation::Inlets;
+use crate::memory_limiter::MemoryLimiter;
 use crate::outlet::{Outlet, OutletSettings};
-use crate::pipeline::{Inlet, Pipeline, PipelineStage};
+use crate::pipeline::{Inlet, Pipeline};
 use crate::telemetry::Metrics;
-use stage::{build_stage, resolve_route, route_names, source_name};
+use pipelines::Builder;
+use routers::Routers;
+use stage::{build_stage, route_names, source_name};
 
 pub use plugins::{PluginError, Plugins, file_hash};
-
-/// A row's route is 16 bits, of which the highest value says: as it was.
-const ROUTES_MAX: usize = u16::MAX as usize;
+pub use routers::plugin_source;
 
 /// What components are made with.
 #[derive(Clone)]
@@ -39,13 +42,25 @@ pub struct Workshop {
 pub struct Built {
     pub config: Config,
     pub plugins: Plugins,
+    /// What `routing` connectors add.
+    pub routers: Routers,
+    /// Processors', and those of connectors.
     pub stages: BTreeMap<ComponentId, Arc<Stage>>,
     pub outlets: BTreeMap<OutletId, Arc<Outlet>>,
+    /// Processors and extensions; an extension's name does not stand in a pipeline.
+    pub limiters: BTreeMap<LimiterId, Arc<MemoryLimiter>>,
+    pub batchers: BTreeMap<BatcherId, Arc<Batcher>>,
     pub pipelines: BTreeMap<PipelineId, Arc<Pipeline>>,
 }
 
 /// An exporter, for one signal.
 pub type OutletId = (ComponentId, Signal);
+
+/// A `memory_limiter`, and whether it is an extension.
+pub type LimiterId = (ComponentId, bool);
+
+/// A `batch` processor, which is another one in each pipeline.
+pub type BatcherId = (PipelineId, ComponentId);
 
 /// Why a configuration cannot be built. Whatever served before goes on serving.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +91,7 @@ pub enum BuildError {
         #[source]
         source: ClientError,
     },
-    #[error("pipeline `{id}` has {count} route sets; at most {ROUTES_MAX} are possible")]
+    #[error("pipeline `{id}` has {count} route sets; at most {} are possible", pipelines::ROUTES_MAX)]
     Routes { id: PipelineId, count: usize },
 }
 
@@ -102,21 +117,34 @@ pub async fn build(
     plugins: Plugins,
     previous: Option<&Built>,
 ) -> Result<Built, Vec<BuildError>> {
-    let mut built =
-        Built { config, plugins, stages: BTreeMap::new(), outlets: BTreeMap::new(), pipelines: BTreeMap::new() };
+    let mut built = Built {
+        routers: Routers::of(&config),
+        config,
+        plugins,
+        stages: BTreeMap::new(),
+        outlets: BTreeMap::new(),
+        limiters: BTreeMap::new(),
+        batchers: BTreeMap::new(),
+        pipelines: BTreeMap::new(),
+    };
     let mut errors = Vec::new();
     built.build_stages(workshop, previous, &mut errors).await;
     built.build_outlets(workshop, previous, &mut errors);
+    built.build_limiters(previous);
     // A pipeline of parts that could not be made would only add to their errors.
     if errors.is_empty() {
-        built.build_pipelines(&mut errors);
+        let mut builder = Builder::new(&built, workshop, previous);
+        builder.build();
+        let Builder { pipelines, batchers, errors: more, .. } = builder;
+        (built.pipelines, built.batchers) = (pipelines, batchers);
+        errors.extend(more);
     }
     if errors.is_empty() { Ok(built) } else { Err(errors) }
 }
 
 impl Built {
     async fn build_stages(&mut self, workshop: &Workshop, previous: Option<&Built>, errors: &mut Vec<BuildError>) {
-        for (id, Processor::Wasm(settings)) in &self.config.processors {
+        for (id, settings) in self.config.stages().chain(&self.routers.stages) {
             let stage = match self.plugins.get(&settings.plugin) {
                 Ok(plugin) => {
                     match previous.and_then(|previous| self.unchanged_stage(previous, id, settings, plugin)) {
@@ -143,7 +171,7 @@ impl Built {
         settings: &WasmStage,
         plugin: &Plugin,
     ) -> Option<Arc<Stage>> {
-        let Processor::Wasm(before) = previous.config.processors.get(id)?;
+        let before = previous.stage_settings(id)?;
         let same_plugin = previous.plugins.get(&before.plugin).is_ok_and(|before| before.hash == plugin.hash);
         let same_routes = route_names(&previous.config, before) == route_names(&self.config, settings);
         let same = before == settings && same_plugin && same_routes;
@@ -154,11 +182,8 @@ impl Built {
     fn build_outlets(&mut self, workshop: &Workshop, previous: Option<&Built>, errors: &mut Vec<BuildError>) {
         let mut wanted: BTreeMap<&ComponentId, BTreeSet<Signal>> = BTreeMap::new();
         for (pipeline, settings) in &self.config.pipelines {
-            let routed = settings.processors.iter().filter_map(|id| {
-                let Processor::Wasm(stage) = self.config.processors.get(id)?;
-                Some(stage.routes.values().flatten())
-            });
-            for id in settings.exporters.iter().chain(routed.flatten()) {
+            let stages = settings.processors.iter().filter_map(|id| self.config.stage(id));
+            for id in settings.exporters.iter().chain(stages.flat_map(|stage| stage.routed_exporters())) {
                 wanted.entry(id).or_default().insert(pipeline.signal());
             }
             // A plugin may name any exporter by its id.
@@ -200,50 +225,39 @@ impl Built {
         }
     }
 
-    fn build_pipelines(&mut self, errors: &mut Vec<BuildError>) {
-        for (id, settings) in &self.config.pipelines {
-            let mut exporters: Vec<&ComponentId> = settings.exporters.iter().collect();
-            let own = exporters.len();
-            let mut stages = Vec::new();
-            let mut routes = Vec::new();
-            for processor in &settings.processors {
-                let (Some(stage), Some(Processor::Wasm(stage_settings))) =
-                    (self.stages.get(processor), self.config.processors.get(processor))
-                else {
-                    continue;
-                };
-                let Ok(route_base) = u16::try_from(routes.len()) else { break };
-                stages.push(PipelineStage { stage: Arc::clone(stage), route_base });
-                for set in stage.route_sets() {
-                    let mut numbers = BTreeSet::new();
-                    for name in set {
-                        for exporter in resolve_route(&self.config, stage_settings, name) {
-                            let Some((exporter, _)) = self.config.exporters.get_key_value(&exporter) else { continue };
-                            let known = exporters.iter().position(|known| *known == exporter);
-                            numbers.insert(known.unwrap_or_else(|| {
-                                exporters.push(exporter);
-                                exporters.len() - 1
-                            }));
-                        }
-                    }
-                    routes.push(numbers.into_iter().collect());
-                }
-            }
-            if routes.len() > ROUTES_MAX {
-                errors.push(BuildError::Routes { id: id.clone(), count: routes.len() });
-                continue;
-            }
-            let outlet = |exporter: &&ComponentId| self.outlets.get(&((*exporter).clone(), id.signal())).cloned();
-            let outlets: Vec<Arc<Outlet>> = exporters.iter().filter_map(outlet).collect();
-            let ack_point = AckPoint::of_pipeline(outlets.iter().map(|outlet| outlet.ack_point()));
-            let pipeline = Pipeline { id: id.clone(), stages, outlets, own, routes, ack_point };
-            self.pipelines.insert(id.clone(), Arc::new(pipeline));
+    fn build_limiters(&mut self, previous: Option<&Built>) {
+        let processors = self.config.processors.iter().filter_map(|(id, processor)| match processor {
+            Processor::MemoryLimiter(settings) => Some(((id.clone(), false), settings)),
+            Processor::Wasm(_) | Processor::Batch(_) => None,
+        });
+        let extensions = self.config.extensions.iter().filter_map(|(id, extension)| match extension {
+            Extension::MemoryLimiter(settings) => Some(((id.clone(), true), settings)),
+            Extension::HealthCheck(_) | Extension::FileStorage(_) => None,
+        });
+        let mut limiters = BTreeMap::new();
+        for (id, settings) in processors.chain(extensions) {
+            let before = previous.and_then(|previous| previous.limiters.get(&id));
+            let limiter = match before.filter(|before| before.settings() == settings) {
+                Some(before) => Arc::clone(before),
+                None => Arc::new(MemoryLimiter::start(id.0.to_string().into(), settings.clone())),
+            };
+            limiters.insert(id, limiter);
         }
+        self.limiters = limiters;
+    }
+
+    /// The limiters before every receiver.
+    fn guards(&self) -> impl Iterator<Item = &Arc<MemoryLimiter>> {
+        self.limiters.iter().filter(|((_, is_extension), _)| *is_extension).map(|(_, limiter)| limiter)
+    }
+
+    fn stage_settings(&self, id: &ComponentId) -> Option<&WasmStage> {
+        self.config.stage(id).or_else(|| self.routers.stages.get(id))
     }
 
     /// Of the plugin in a stage.
     pub fn plugin_hash(&self, stage: &ComponentId) -> Option<&str> {
-        let Processor::Wasm(settings) = self.config.processors.get(stage)?;
+        let settings = self.stage_settings(stage)?;
         self.plugins.get(&settings.plugin).ok().map(|plugin| plugin.hash.as_str())
     }
 
@@ -259,7 +273,9 @@ impl Built {
         let mut inlets = Inlets::new();
         for ((receiver, signal), pipelines) in pipelines {
             let projection = Projection::new(signal, columns(signal, &pipelines));
-            inlets.entry(receiver.clone()).or_default()[signal as usize] = Some(Inlet { projection, pipelines });
+            let guards = self.guards().cloned().collect();
+            inlets.entry(receiver.clone()).or_default()[signal as usize] =
+                Some(Inlet { projection, guards, pipelines });
         }
         inlets
     }
@@ -267,10 +283,10 @@ impl Built {
 
 /// What the pipelines' stages want to see, each column once.
 ///
-/// All stages', not only the first ones': a column more in the parsing pass costs a fraction of a pass of its own, and what a
-/// stage changes is projected anew from the changed records anyway.
+/// All stages' before a batcher, not only the first ones': a column more in the parsing pass costs a fraction of a pass of its
+/// own, and what a stage changes is projected anew from the changed records anyway. Behind a batcher it is another batch.
 fn columns(signal: Signal, pipelines: &[Arc<Pipeline>]) -> Vec<ColumnRequest> {
-    let stages = pipelines.iter().flat_map(|pipeline| &pipeline.stages);
+    let stages = pipelines.iter().flat_map(|pipeline| pipeline.stages_before_batching());
     let mut columns: Vec<ColumnRequest> = Vec::new();
     for column in stages.flat_map(|stage| stage.stage.columns(signal).unwrap_or_default()) {
         if !columns.contains(column) {

@@ -24,11 +24,11 @@ use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
-use wasmill_config::{self as config, ComponentId, Config, Extension, PluginSource, Processor};
+use wasmill_config::{self as config, ComponentId, Config, Extension, PluginSource};
 use wasmill_host::{Host, Stage};
 use wasmill_transport::{BindError, Budget, Protocol};
 
-use crate::build::{Built, Plugins, Workshop, build, file_hash};
+use crate::build::{Built, Plugins, Workshop, build, file_hash, plugin_source};
 use crate::generation::{Ended, Generation, Generations};
 use crate::outlet::{Ending, Outlet};
 use crate::queue::Held;
@@ -180,7 +180,7 @@ impl Engine {
     pub async fn plugin_files(&self) -> Vec<PathBuf> {
         let state = self.state.lock().await;
         let files = sources(&state.built.config).filter_map(|source| match source {
-            PluginSource::File(path) => Some(path.clone()),
+            PluginSource::File(path) => Some(path),
             PluginSource::Builtin(_) => None,
         });
         files.collect()
@@ -279,6 +279,8 @@ impl Engine {
         let until = Instant::now() + limit;
         self.health.set_draining();
         let State { built, receivers, endpoints, .. } = self.state.into_inner();
+        // Nothing waits for more rows any longer: callers are answered, and then their receivers can stop.
+        let batchers = self.intake.generations.current().close_batchers();
         let mut stopping: JoinSet<_> = receivers.into_values().map(Receiver::stop).collect();
         let stopped = async { while stopping.join_next().await.is_some() {} };
         // What has not stopped by then is cut off, and counted below.
@@ -286,7 +288,14 @@ impl Engine {
         // Batches whose clients went have tasks of their own, and so have exporters that a reload removed.
         drop(self.intake);
         let _ = timeout_at(until, self.in_flight.closed()).await;
+        let sent = async {
+            for batcher in &batchers {
+                batcher.idle().await;
+            }
+        };
+        let _ = timeout_at(until, sent).await;
         let mut left = Left { in_flight: self.in_flight.receiver_count(), ..Left::default() };
+        batchers.iter().for_each(|batcher| left.add(batcher.held()));
         let mut draining: JoinSet<Held> =
             built.outlets.values().map(|outlet| drain(Arc::clone(outlet), until, Ending::Shutdown)).collect();
         while let Some(held) = draining.join_next().await {
@@ -356,18 +365,18 @@ impl State {
 
     /// Plugin files that are not what serves, and not what was refused already.
     fn changed_plugins(&mut self) -> Vec<PluginSource> {
-        let sources: HashSet<&PluginSource> = sources(&self.built.config).collect();
+        let sources: HashSet<PluginSource> = sources(&self.built.config).collect();
         let mut changed = Vec::new();
         for source in sources {
-            let PluginSource::File(path) = source else { continue };
+            let PluginSource::File(path) = &source else { continue };
             let hash = file_hash(path);
-            let serves = self.built.plugins.get(source).ok().map(|plugin| plugin.hash.clone());
+            let serves = self.built.plugins.get(&source).ok().map(|plugin| plugin.hash.clone());
             if hash == serves {
-                self.refused.remove(source);
-            } else if self.refused.get(source) != Some(&hash) {
+                self.refused.remove(&source);
+            } else if self.refused.get(&source) != Some(&hash) {
                 // Noted as refused until it is published.
                 self.refused.insert(source.clone(), hash);
-                changed.push(source.clone());
+                changed.push(source);
             }
         }
         changed
@@ -513,12 +522,12 @@ fn missing<K: Ord, T>(old: &BTreeMap<K, Arc<T>>, new: &BTreeMap<K, Arc<T>>) -> V
     old.iter().filter(|(key, value)| !kept(key, value)).map(|(_, value)| Arc::clone(value)).collect()
 }
 
-fn sources(config: &Config) -> impl Iterator<Item = &PluginSource> {
-    config.processors.values().map(|Processor::Wasm(stage)| &stage.plugin)
+/// Of every plugin that a configuration runs.
+fn sources(config: &Config) -> impl Iterator<Item = PluginSource> + '_ {
+    config.stages().map(|(_, stage)| stage.plugin.clone()).chain(plugin_source(config))
 }
 
 /// Processors whose plugin comes from `source`.
 fn stages_of<'a>(config: &'a Config, source: &'a PluginSource) -> impl Iterator<Item = &'a ComponentId> {
-    let stages = config.processors.iter().filter(move |(_, Processor::Wasm(stage))| stage.plugin == *source);
-    stages.map(|(id, _)| id)
+    config.stages().filter(move |(_, stage)| stage.plugin == *source).map(|(id, _)| id)
 }

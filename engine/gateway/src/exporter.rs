@@ -38,6 +38,11 @@ pub trait Exporter: Send + Sync + 'static {
         request
     }
 
+    /// Whether sending neither waits nor fails: there is nothing to promise beyond it.
+    fn writes_at_once(&self) -> bool {
+        false
+    }
+
     /// Sends it. Ends by itself, within the exporter's `timeout`. A refusal that is retryable may be tried again with the same
     /// request.
     fn send<'a>(&'a self, request: &'a Request) -> Sending<'a>;

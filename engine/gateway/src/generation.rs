@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 use wasmill_config::ComponentId;
 use wasmill_wire::Signal;
 
-use crate::pipeline::Inlet;
+use crate::batcher::Batcher;
+use crate::pipeline::{Inlet, Pipeline};
 
 /// What a receiver hands a signal to.
 pub type Inlets = HashMap<ComponentId, [Option<Inlet>; 3]>;
@@ -52,8 +53,38 @@ impl Ended {
     }
 }
 
+impl Generation {
+    /// What waits between pipelines' steps, some more than once: each with its pipeline and the number of its step.
+    fn batchers(&self) -> impl Iterator<Item = (&Arc<Pipeline>, usize, &Arc<Batcher>)> {
+        let inlets = self.inlets.values().flatten().flatten();
+        let mut pipelines: Vec<&Arc<Pipeline>> = inlets.flat_map(|inlet| &inlet.pipelines).collect();
+        let mut seen = 0;
+        while let Some(&pipeline) = pipelines.get(seen) {
+            pipelines.extend(pipeline.next());
+            seen += 1;
+        }
+        let pipelines = pipelines.into_iter();
+        pipelines.flat_map(|pipeline| pipeline.batchers().map(move |(step, batcher)| (pipeline, step, batcher)))
+    }
+
+    /// What waits goes on by this generation from now on.
+    fn lead(self: &Arc<Self>) {
+        for (pipeline, step, batcher) in self.batchers() {
+            batcher.follow(self, pipeline, step + 1);
+        }
+    }
+
+    /// Sends what waits, and lets nothing wait any more. Returns those that it waited in.
+    pub fn close_batchers(&self) -> Vec<Arc<Batcher>> {
+        let batchers: Vec<_> = self.batchers().map(|(_, _, batcher)| Arc::clone(batcher)).collect();
+        batchers.iter().for_each(|batcher| batcher.close());
+        batchers
+    }
+}
+
 impl Generations {
     pub fn new(first: Arc<Generation>) -> Generations {
+        first.lead();
         Generations { current: RwLock::new(first) }
     }
 
@@ -62,8 +93,14 @@ impl Generations {
         Arc::clone(&self.current.read())
     }
 
-    /// From now on batches take `next`.
+    /// From now on batches take `next`, those that wait in a batcher included. What waits in one that `next` has not goes on by
+    /// the old one.
     pub fn publish(&self, next: Arc<Generation>) {
-        *self.current.write() = next;
+        next.lead();
+        let old = std::mem::replace(&mut *self.current.write(), Arc::clone(&next));
+        let stays = |batcher| next.batchers().any(|(_, _, next)| Arc::ptr_eq(next, batcher));
+        for (_, _, batcher) in old.batchers().filter(|(_, _, batcher)| !stays(batcher)) {
+            batcher.close();
+        }
     }
 }

@@ -1,17 +1,20 @@
 //! The gateway: what puts receivers, plugins and exporters together and keeps them running.
 //!
-//! In the order in which data moves: [`receiver`], [`pipeline`] (the data path on one page), [`outlet`] with its [`queue`] and
-//! [`retry`], [`exporter`]. Around it: [`build`] makes pipelines of a configuration, [`generation`] is what a batch is run by,
-//! [`engine`] starts, swaps, reloads and ends all of it, [`telemetry`] tells of it.
+//! In the order in which data moves: [`receiver`], [`pipeline`] (the data path on one page), [`batcher`], [`outlet`] with its
+//! [`queue`] and [`retry`], [`exporter`]. Around it: [`build`] makes pipelines of a configuration, [`generation`] is what a batch is run by,
+//! [`memory_limiter`] refuses what
+//! would be too much, [`engine`] starts, swaps, reloads and ends all of it, [`telemetry`] tells of it.
 
 pub mod ack_point;
 pub mod admission;
 pub mod allocator;
+pub mod batcher;
 pub mod build;
 pub mod cli;
 pub mod engine;
 pub mod exporter;
 pub mod generation;
+pub mod memory_limiter;
 pub mod outlet;
 pub mod pipeline;
 pub mod queue;

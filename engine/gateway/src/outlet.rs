@@ -14,6 +14,8 @@
 //! built: until then another outlet, or another process, may have it. An outlet that is replaced [hands over](Outlet::hand_over):
 //! what it waits to send again goes back to the queue, and is the next one's.
 
+mod sources;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -31,6 +33,8 @@ use crate::exporter::{Exporter, Request};
 use crate::queue::{Capacity, Content, DurableQueue, Held, Lease, MemoryQueue, Queue, Rejected, RejectedReason};
 use crate::retry::Backoff;
 use crate::telemetry::ExporterMetrics;
+
+pub use sources::Delivered;
 
 /// How long `on_full: block` waits for room when the caller has set no deadline: as long as SDKs wait at most by default for an
 /// answer, thrice over. A wait without end would let one dead backend collect every request there is.
@@ -167,7 +171,10 @@ impl Outlet {
     }
 
     pub fn ack_point(&self) -> AckPoint {
-        AckPoint::of_exporter(self.settings.as_ref())
+        match &self.queue {
+            None if self.delivery.exporter.writes_at_once() => AckPoint::Written,
+            _ => AckPoint::of_exporter(self.settings.as_ref()),
+        }
     }
 
     /// Whether [`submit`](Outlet::submit) may wait: for the backend, for the disk, or for room.
@@ -187,8 +194,8 @@ impl Outlet {
             None => {
                 let request = self.delivery.exporter.prepare(&batch);
                 let deadline = batch.context().deadline.map(Instant::from_std);
-                match self.delivery.deliver(&request, deadline).await {
-                    Some(outcome) => batch.resolve(outcome),
+                match self.delivery.deliver(Some(&batch), &request, deadline).await {
+                    Some(delivered) => delivered.resolve(batch),
                     None => unreachable!("only consumers are told to hand over"),
                 }
             }
@@ -296,13 +303,16 @@ async fn consume<Q: Queue>(delivery: Arc<Delivery>, queue: Q) {
         let Some(lease) = lease else { return };
         // A batch that an exporter cannot even write must not end its consumer, and must not come back to the next one.
         let prepared = catch_unwind(AssertUnwindSafe(|| delivery.prepare(&lease.content())));
-        let outcome = match prepared {
-            Ok(request) => delivery.deliver(&request, deadline(&lease.content())).await,
-            Err(_) => Some(delivery.given_up(lease.content().rows())),
+        let delivered = match prepared {
+            Ok(request) => {
+                let content = lease.content();
+                delivery.deliver(content.batch(), &request, deadline(&content)).await
+            }
+            Err(_) => Some(delivery.given_up(lease.content().rows()).into()),
         };
         // Without one it goes back, and is somebody else's.
-        let Some(outcome) = outcome else { return };
-        lease.ack(outcome);
+        let Some(delivered) = delivered else { return };
+        lease.ack(delivered);
     }
 }
 
@@ -340,7 +350,7 @@ impl Delivery {
     }
 
     /// Attempts until the backend has it, refuses it for good, or there is no more time. `None`: it is to be left to another outlet.
-    async fn deliver(&self, request: &Request, deadline: Option<Instant>) -> Option<Outcome> {
+    async fn attempt(&self, request: &Request, deadline: Option<Instant>) -> Option<Result<(), Refusal>> {
         let mut backoff = self.retry.as_ref().map(Backoff::start);
         loop {
             let refusal = match self.exporter.send(request).await {
@@ -353,19 +363,14 @@ impl Delivery {
                     let rejected = sent.rejected_rows.min(request.rows);
                     self.metrics.sent(request.rows - rejected);
                     self.metrics.send_failed(rejected);
-                    return Some(Outcome::Delivered);
+                    return Some(Ok(()));
                 }
                 Err(refusal) => refusal,
             };
             let wait = backoff.as_mut().filter(|_| refusal.is_retryable()).and_then(|b| b.next(refusal.retry_after));
             // A caller that will have gone by then sends the same data again: to go on would deliver it twice.
             let wait = wait.filter(|wait| deadline.is_none_or(|deadline| Instant::now() + *wait < deadline));
-            let Some(wait) = wait else {
-                self.metrics.send_failed(request.rows);
-                tracing::error!(exporter = %self.name, signal = %self.signal, rows = request.rows, reason = %refusal,
-                    retryable = refusal.is_retryable(), "exporting failed");
-                return Some(Outcome::Refused(refusal));
-            };
+            let Some(wait) = wait else { return Some(Err(refusal)) };
             tracing::warn!(exporter = %self.name, signal = %self.signal, rows = request.rows, reason = %refusal, wait = ?wait,
                 "exporting failed, will be tried again");
             tokio::select! {

@@ -1,47 +1,92 @@
 //! The data path, whole: what happens to a batch between its receiver and its exporters' queues.
 //!
 //! ```text
-//!  receiver ─► parse ─┬─► pipeline: stage ─► stage ─► split ─┬─► outlet (queue, retry) ─► exporter
-//!                     │                                      └─► outlet
+//!  receiver ─► parse ─┬─► pipeline: stage ─► batcher ─► stage ─► split ─┬─► outlet (queue, retry) ─► exporter
+//!                     │                                                  ├─► outlet
+//!                     │                                                  └─► pipeline (connector, route) …
 //!                     └─► pipeline …
 //! ```
 //!
 //! [`accept`] is that path from the receiver's side and [`Pipeline::run`] one pipeline's part of it. A batch runs to completion
-//! on one task: nothing between here and the outlets waits, except a stage for its plugin. Each step stands where it does for
-//! the reason beside it.
+//! on one task: nothing between here and the outlets waits, except a stage for its plugin, and a `batch` processor, from which
+//! the rows of several go on as one on a task of its own. Each step stands where it does for the reason beside it.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use arrow_buffer::BooleanBufferBuilder;
-use wasmill_batch::{Ack, Acked, Outcome, ROUTE_DEFAULT, Refusal, RefusalKind, Routes, TelemetryBatch};
+use wasmill_batch::{Ack, Acked, Outcome, ROUTE_DEFAULT, Refusal, RefusalKind, RequestContext, Routes, TelemetryBatch};
 use wasmill_config::PipelineId;
 use wasmill_host::Stage;
 use wasmill_transport::Request;
 use wasmill_wire::{Change, Edit, Path, Projection, Rows, Selection, Signal, WireBatch, encoded_len};
 
 use crate::ack_point::AckPoint;
+use crate::batcher::{Arriving, Batcher};
 use crate::generation::Generation;
+use crate::memory_limiter::MemoryLimiter;
 use crate::outlet::Outlet;
+use crate::telemetry::LimiterMetrics;
 
 /// One signal's pipelines behind one receiver, in one generation.
 pub struct Inlet {
     /// What their stages want to see: parsed and projected in one pass.
     pub projection: Projection,
+    /// What may refuse a request before it is looked into.
+    pub guards: Vec<Arc<MemoryLimiter>>,
     /// At least one.
     pub pipelines: Vec<Arc<Pipeline>>,
 }
 
-/// Stages and where they lead. Immutable: another plugin or configuration makes another pipeline.
+/// Steps and where they lead. Immutable: another plugin or configuration makes another pipeline.
 pub struct Pipeline {
     pub id: PipelineId,
-    pub stages: Vec<PipelineStage>,
-    /// Each once: the pipeline's own exporters first, then those that only routes lead to.
-    pub outlets: Vec<Arc<Outlet>>,
+    pub steps: Vec<Step>,
+    /// Each once: the pipeline's own first, then those that only routes lead to.
+    pub targets: Vec<Target>,
     /// How many of them are the pipeline's own: where rows go that no stage has routed.
     pub own: usize,
-    /// For each route set of each stage, in order: numbers in `outlets`, ascending.
+    /// For each route set of each stage, in order: numbers in `targets`, ascending.
     pub routes: Vec<Vec<usize>>,
     pub ack_point: AckPoint,
+}
+
+/// Where rows go at a pipeline's end.
+#[derive(Clone)]
+pub enum Target {
+    Outlet(Arc<Outlet>),
+    /// On, by a connector or a route.
+    Pipeline(Arc<Pipeline>),
+}
+
+pub enum Step {
+    Stage(PipelineStage),
+    Batch(Arc<Batcher>),
+    Limit(LimitStep),
+    /// Of a connector: all rows of a request that the rule is true for take the route of that number.
+    Request(RequestRule, u16),
+}
+
+/// Whether one of the request's headers of a name has a value, or none has.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RequestRule {
+    /// In lower case.
+    pub key: Arc<str>,
+    pub equal: bool,
+    pub value: Arc<str>,
+}
+
+impl RequestRule {
+    fn is_true(&self, context: &RequestContext) -> bool {
+        let mut values = context.metadata.iter().filter(|(name, _)| **name == *self.key);
+        values.any(|(_, value)| **value == *self.value) == self.equal
+    }
+}
+
+pub struct LimitStep {
+    pub limiter: Arc<MemoryLimiter>,
+    pub metrics: LimiterMetrics,
 }
 
 pub struct PipelineStage {
@@ -66,6 +111,8 @@ pub struct Taken {
 /// Runs on a task of its own: a client that goes away takes nothing with it. Returns when the stages are done and the outlets
 /// have the batch; the ack says what became of it.
 pub async fn accept(generation: &Arc<Generation>, inlet: &Inlet, request: Request) -> Result<Taken, Refusal> {
+    // Where memory is short nothing more is made of a request than an answer.
+    inlet.guards.iter().try_for_each(|guard| guard.admit())?;
     // Validate before anything else looks at the bytes: from here on a record is known to be well-formed. The columns that
     // stages want come out of the same pass, because the bytes are in the cache now.
     let parsed = WireBatch::parse(request.signal, request.payload, &inlet.projection);
@@ -86,11 +133,10 @@ pub async fn accept(generation: &Arc<Generation>, inlet: &Inlet, request: Reques
     for pipeline in others {
         let (pipeline, batch, pin) = (Arc::clone(pipeline), batch.fork(), Arc::clone(generation));
         tokio::spawn(async move {
-            pipeline.run(batch).await;
-            drop(pin);
+            pipeline.run(batch, &pin).await;
         });
     }
-    last.run(batch).await;
+    last.run(batch, generation).await;
     Ok(taken)
 }
 
@@ -127,39 +173,151 @@ fn settle_ids(batch: &mut TelemetryBatch) -> Result<IdsSettled, Refusal> {
     }
 }
 
-impl Pipeline {
-    /// Takes a batch through the stages to the outlets, and sees to it that its ack is resolved.
-    pub async fn run(&self, mut batch: TelemetryBatch) {
-        for PipelineStage { stage, route_base } in &self.stages {
-            // Nothing is left to decide about; the rest of the stages would be called for no rows.
-            if batch.selection().is_empty() {
-                break;
-            }
-            // A stage that fails under `on_fault: reject` has changed nothing, and the sender is told to try again.
-            if let Err(refusal) = stage.process(&mut batch, *route_base).await {
-                return batch.resolve(Outcome::Refused(refusal));
-            }
-        }
-        // Split once, after the last stage: until then rows that will part share columns and calls.
-        let mut parts = self.split(batch);
-        // Outlets that wait (for their backend, or for room) wait side by side; queues take a batch at once.
-        let inline = parts.iter().rposition(|(outlet, _)| outlet.waits()).unwrap_or(0);
-        let last = (inline < parts.len()).then(|| parts.swap_remove(inline));
-        for (outlet, part) in parts {
-            if outlet.waits() {
-                let outlet = Arc::clone(outlet);
-                tokio::spawn(async move { outlet.submit(part).await });
-            } else {
-                outlet.submit(part).await;
-            }
-        }
-        if let Some((outlet, part)) = last {
-            outlet.submit(part).await;
+impl Target {
+    /// What it promises to whoever sent a row.
+    pub fn ack_point(&self) -> AckPoint {
+        match self {
+            Target::Outlet(outlet) => outlet.ack_point(),
+            Target::Pipeline(pipeline) => pipeline.ack_point,
         }
     }
 
-    /// The batch in parts, one for each outlet that rows lead to. A batch of which nothing is left is resolved as dropped.
-    fn split(&self, mut batch: TelemetryBatch) -> Vec<(&Arc<Outlet>, TelemetryBatch)> {
+    fn waits(&self) -> bool {
+        match self {
+            Target::Outlet(outlet) => outlet.waits(),
+            Target::Pipeline(_) => true,
+        }
+    }
+
+    /// Takes a part of a batch, in the generation that this target is of.
+    async fn take(&self, batch: TelemetryBatch, generation: &Arc<Generation>) {
+        match self {
+            Target::Outlet(outlet) => outlet.submit(batch).await,
+            Target::Pipeline(pipeline) => pipeline.run(batch, generation).await,
+        }
+    }
+}
+
+impl Step {
+    fn stage(&self) -> Option<&PipelineStage> {
+        match self {
+            Step::Stage(stage) => Some(stage),
+            Step::Batch(_) | Step::Limit(_) | Step::Request(..) => None,
+        }
+    }
+}
+
+impl Pipeline {
+    /// Takes a batch through all steps to the outlets, and sees to it that its ack is resolved.
+    pub async fn run(&self, batch: TelemetryBatch, generation: &Arc<Generation>) {
+        self.run_from(0, batch, generation).await;
+    }
+
+    /// The same from a step on. `generation` is this pipeline's.
+    pub fn run_from<'a>(
+        &'a self,
+        first: usize,
+        mut batch: TelemetryBatch,
+        generation: &'a Arc<Generation>,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(async move {
+            // A batcher that holds acks waits for those that may still come, and no longer.
+            let mut arriving = self.arriving(first);
+            for (number, step) in self.steps.iter().enumerate().skip(first) {
+                // Nothing is left to decide about; the rest of the stages would be called for no rows.
+                if batch.selection().is_empty() {
+                    break;
+                }
+                match step {
+                    // A stage that fails under `on_fault: reject` has changed nothing, and the sender is told to try again.
+                    Step::Stage(PipelineStage { stage, route_base }) => {
+                        if let Err(refusal) = stage.process(&mut batch, *route_base).await {
+                            return batch.resolve(Outcome::Refused(refusal));
+                        }
+                    }
+                    Step::Request(rule, route) if rule.is_true(batch.context()) => batch.routes = Routes::All(*route),
+                    Step::Request(..) => {}
+                    Step::Limit(LimitStep { limiter, metrics }) => {
+                        let rows = batch.selection().count() as u64;
+                        if let Err(refusal) = limiter.admit() {
+                            metrics.refused(rows);
+                            return batch.resolve(Outcome::Refused(refusal));
+                        }
+                        metrics.accepted(rows);
+                    }
+                    // What it keeps goes on later, on a task of its own. What it does not keep goes on here.
+                    Step::Batch(batcher) => {
+                        for batch in batcher.take(batch, arriving.take()) {
+                            self.run_from(number + 1, batch, generation).await;
+                        }
+                        return;
+                    }
+                }
+            }
+            drop(arriving);
+            self.deliver(batch, generation).await;
+        })
+    }
+
+    /// When a client is answered, in words that follow "when their data is".
+    pub fn answered_when(&self) -> String {
+        match self.batchers().find(|(_, batcher)| !batcher.spec().holds_acks) {
+            Some((_, batcher)) => format!("in memory, in `{}`", batcher.name()),
+            None => self.ack_point.to_string(),
+        }
+    }
+
+    fn arriving(&self, first: usize) -> Option<Arriving> {
+        self.batchers().find(|(number, _)| *number >= first)?.1.arriving()
+    }
+
+    pub fn stages(&self) -> impl Iterator<Item = &PipelineStage> {
+        self.steps.iter().filter_map(Step::stage)
+    }
+
+    /// Those that see a request as it came.
+    pub fn stages_before_batching(&self) -> impl Iterator<Item = &PipelineStage> {
+        let before = self.steps.iter().take_while(|step| !matches!(step, Step::Batch(_)));
+        before.filter_map(Step::stage)
+    }
+
+    /// Those that it leads to.
+    pub fn next(&self) -> impl Iterator<Item = &Arc<Pipeline>> {
+        self.targets.iter().filter_map(|target| match target {
+            Target::Pipeline(pipeline) => Some(pipeline),
+            Target::Outlet(_) => None,
+        })
+    }
+
+    /// Each with its number in `steps`.
+    pub fn batchers(&self) -> impl Iterator<Item = (usize, &Arc<Batcher>)> {
+        self.steps.iter().enumerate().filter_map(|(number, step)| match step {
+            Step::Batch(batcher) => Some((number, batcher)),
+            Step::Stage(_) | Step::Limit(_) | Step::Request(..) => None,
+        })
+    }
+
+    async fn deliver(&self, batch: TelemetryBatch, generation: &Arc<Generation>) {
+        // Split once, after the last stage: until then rows that will part share columns and calls.
+        let mut parts = self.split(batch);
+        // What waits (for a backend, for room, for plugins of another pipeline) waits side by side; queues take a batch at once.
+        let inline = parts.iter().rposition(|(target, _)| target.waits()).unwrap_or(0);
+        let last = (inline < parts.len()).then(|| parts.swap_remove(inline));
+        for (target, part) in parts {
+            if target.waits() {
+                let (target, pin) = (target.clone(), Arc::clone(generation));
+                tokio::spawn(async move { target.take(part, &pin).await });
+            } else {
+                target.take(part, generation).await;
+            }
+        }
+        if let Some((target, part)) = last {
+            target.take(part, generation).await;
+        }
+    }
+
+    /// The batch in parts, one for each target that rows lead to. A batch of which nothing is left is resolved as dropped.
+    fn split(&self, mut batch: TelemetryBatch) -> Vec<(&Target, TelemetryBatch)> {
         // Parents that came without rows (a metric without points) survive where no row does.
         if batch.selection().is_empty() && encoded_len(batch.signal(), batch.index(), batch.selection()) == 0 {
             batch.resolve(Outcome::Dropped);
@@ -167,25 +325,30 @@ impl Pipeline {
         }
         let selections: Vec<(usize, Option<Selection>)> = match std::mem::take(&mut batch.routes) {
             // What is left are parents without rows, of which no stage has said where they go.
-            _ if batch.selection().is_empty() => (0..self.own).map(|outlet| (outlet, None)).collect(),
-            Routes::Default => (0..self.own).map(|outlet| (outlet, None)).collect(),
-            Routes::All(route) => self.outlets_of(route).map(|outlet| (outlet, None)).collect(),
+            _ if batch.selection().is_empty() => (0..self.own).map(|target| (target, None)).collect(),
+            Routes::Default => (0..self.own).map(|target| (target, None)).collect(),
+            Routes::All(route) => self.targets_of(route).map(|target| (target, None)).collect(),
             Routes::Rows(routes) => self.select_by_route(batch.selection(), &routes),
         };
+        // A routing table without a default, or that copies: what no row takes goes nowhere.
+        if selections.is_empty() {
+            batch.resolve(Outcome::Dropped);
+            return Vec::new();
+        }
         let forks = selections.len().saturating_sub(1);
         let mut branches: Vec<TelemetryBatch> = (0..forks).map(|_| batch.fork()).collect();
         branches.push(batch);
-        let parts = selections.into_iter().zip(branches).map(|((outlet, selection), mut branch)| {
+        let parts = selections.into_iter().zip(branches).map(|((target, selection), mut branch)| {
             if let Some(selection) = selection {
                 branch.select(selection);
             }
-            (&self.outlets[outlet], branch)
+            (&self.targets[target], branch)
         });
         parts.collect()
     }
 
-    /// Numbers in `outlets` of where a route leads.
-    fn outlets_of(&self, route: u16) -> impl Iterator<Item = usize> + '_ {
+    /// Numbers in `targets` of where a route leads.
+    fn targets_of(&self, route: u16) -> impl Iterator<Item = usize> + '_ {
         let set = (route != ROUTE_DEFAULT).then(|| self.routes.get(usize::from(route))).flatten();
         // A set without names says nothing about where a row goes; it is not a drop.
         let set = set.filter(|set| !set.is_empty());
@@ -193,13 +356,13 @@ impl Pipeline {
         set.into_iter().flatten().copied().chain(own)
     }
 
-    /// For each outlet that a selected row leads to, its rows.
+    /// For each target that a selected row leads to, its rows.
     fn select_by_route(&self, selection: &Selection, routes: &[u16]) -> Vec<(usize, Option<Selection>)> {
-        let mut bits: Vec<Option<BooleanBufferBuilder>> = (0..self.outlets.len()).map(|_| None).collect();
+        let mut bits: Vec<Option<BooleanBufferBuilder>> = (0..self.targets.len()).map(|_| None).collect();
         for row in selection.rows() {
             let route = routes.get(row).copied().unwrap_or(ROUTE_DEFAULT);
-            for outlet in self.outlets_of(route) {
-                let bits = bits[outlet].get_or_insert_with(|| {
+            for target in self.targets_of(route) {
+                let bits = bits[target].get_or_insert_with(|| {
                     let mut bits = BooleanBufferBuilder::new(selection.len());
                     bits.append_n(selection.len(), false);
                     bits
@@ -208,6 +371,6 @@ impl Pipeline {
             }
         }
         let select = |mut bits: BooleanBufferBuilder| Some(Selection::from_bits(bits.finish()));
-        bits.into_iter().enumerate().filter_map(|(outlet, bits)| Some((outlet, select(bits?)))).collect()
+        bits.into_iter().enumerate().filter_map(|(target, bits)| Some((target, select(bits?)))).collect()
     }
 }

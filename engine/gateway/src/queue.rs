@@ -21,10 +21,11 @@ mod memory;
 use std::future::Future;
 use std::sync::Arc;
 
-use wasmill_batch::{Outcome, TelemetryBatch};
+use wasmill_batch::TelemetryBatch;
 use wasmill_config::Sizer;
 
 use crate::exporter::Request;
+use crate::outlet::Delivered;
 
 pub use durable::{DurableQueue, WeakDurableQueue};
 pub use memory::MemoryQueue;
@@ -51,7 +52,7 @@ pub trait Lease: Send + 'static {
     fn content(&self) -> Content<'_>;
 
     /// It is delivered, or given up: the queue forgets it, and tells who still waits.
-    fn ack(self, outcome: Outcome);
+    fn ack(self, delivered: impl Into<Delivered>);
 }
 
 /// What a queue gives back.
@@ -61,7 +62,14 @@ pub enum Content<'a> {
     Encoded(&'a Request),
 }
 
-impl Content<'_> {
+impl<'a> Content<'a> {
+    pub fn batch(&self) -> Option<&'a TelemetryBatch> {
+        match self {
+            Content::Batch(batch) => Some(batch),
+            Content::Encoded(_) => None,
+        }
+    }
+
     pub fn rows(&self) -> u64 {
         match self {
             Content::Batch(batch) => batch.selection().count() as u64,

@@ -9,4 +9,7 @@ mod process;
 pub use health::{Health, serve_health};
 pub use http::HttpEndpoint;
 pub use logs::{LogHandle, init_logs};
-pub use metrics::{ExporterMetrics, Metrics, ReceiverMetrics, SwapResult, serve_metrics};
+pub use metrics::{
+    BatcherMetrics, ExporterMetrics, LimiterMetrics, Metrics, ReceiverMetrics, SendReason, SwapResult, serve_metrics,
+};
+pub use process::memory_rss_bytes;

@@ -22,10 +22,10 @@ use wasmill::build::{Built, Plugins, Workshop, build};
 use wasmill::exporter::{self, Exporter, Sending, Sent};
 use wasmill::generation::Generation;
 use wasmill::outlet::{Outlet, OutletSettings};
-use wasmill::pipeline::{self, Inlet, Pipeline, PipelineStage};
+use wasmill::pipeline::{self, Inlet, Pipeline, PipelineStage, Step, Target};
 use wasmill::telemetry::Metrics;
 use wasmill_batch::{Outcome, RequestContext};
-use wasmill_config::{OnFull, PipelineId, Processor, load_texts};
+use wasmill_config::{OnFull, PipelineId, load_texts};
 use wasmill_host::{Compile, Host, HostConfig};
 use wasmill_transport::{ContentType, Protocol, Request};
 use wasmill_wire::{Projection, Signal};
@@ -147,18 +147,22 @@ fn inlet(built: &Built, metrics: &Metrics, signal: Signal) -> Inlet {
     let pipeline = &built.pipelines[&PipelineId::new(signal, None)];
     let settings = OutletSettings { queue: None, retry: None, on_full: OnFull::default() };
     let outlet = Outlet::start("none".into(), signal, Arc::new(Encodes), settings, metrics.exporter("none", signal));
-    let stages = pipeline.stages.iter();
-    let stage = |at: &PipelineStage| PipelineStage { stage: Arc::clone(&at.stage), route_base: at.route_base };
-    let columns = stages.clone().flat_map(|at| at.stage.columns(signal).unwrap_or_default()).cloned();
+    let stage =
+        |at: &PipelineStage| Step::Stage(PipelineStage { stage: Arc::clone(&at.stage), route_base: at.route_base });
+    let columns = pipeline.stages().flat_map(|at| at.stage.columns(signal).unwrap_or_default()).cloned();
     let pipeline = Pipeline {
         id: pipeline.id.clone(),
-        stages: stages.map(stage).collect(),
-        outlets: vec![Arc::new(outlet)],
+        steps: pipeline.stages().map(stage).collect(),
+        targets: vec![Target::Outlet(Arc::new(outlet))],
         own: 1,
         routes: Vec::new(),
         ack_point: pipeline.ack_point,
     };
-    Inlet { projection: Projection::new(signal, columns.collect()), pipelines: vec![Arc::new(pipeline)] }
+    Inlet {
+        projection: Projection::new(signal, columns.collect()),
+        guards: Vec::new(),
+        pipelines: vec![Arc::new(pipeline)],
+    }
 }
 
 async fn run(generation: &Arc<Generation>, inlet: &Inlet, signal: Signal, payload: Bytes) {
@@ -183,7 +187,7 @@ async fn allocations_do_not_grow_with_records() {
         Host::new(HostConfig { compile: Compile::InProcess, cache_dir: Some(cache.into()), ..HostConfig::default() })
             .unwrap();
     let workshop = Workshop { host, metrics: Metrics::new() };
-    let sources = config.processors.values().map(|Processor::Wasm(stage)| &stage.plugin);
+    let sources: Vec<_> = config.stages().map(|(_, stage)| stage.plugin.clone()).collect();
     let plugins = Plugins::load(&workshop.host, sources, None).await;
     let built = build(&workshop, config, plugins, None).await.unwrap_or_else(|errors| panic!("{errors:?}"));
     let (generation, _ended) = Generation::new(1, built.inlets());

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::FileProcessor;
 use crate::diagnostic::{Place, Report};
 use crate::id::ComponentId;
 use crate::node::{Entry, Node, Typed, Value};
@@ -36,8 +37,8 @@ pub(super) static SECTION: Section = Section {
             "routes",
             Kind::Routes,
             "{}",
-            "For each route that the plugin names, the exporters that its rows go to. A route that is not here is the id of an \
-             exporter.",
+            "For each route that the plugin names, the exporters and pipelines that its rows go to. A route that is not here is the \
+             id of an exporter.",
         ),
     ],
 };
@@ -76,13 +77,13 @@ pub(crate) struct Route {
     pub to: Vec<Located<ComponentId>>,
 }
 
-pub(super) fn read(reader: &Reader, _: &mut Vec<Located<Endpoint>>) -> Option<FileStage> {
+pub(super) fn read(reader: &Reader, _: &mut Vec<Located<Endpoint>>) -> Option<FileProcessor> {
     let plugin = reader.required("plugin", "a `.wasm` file or `builtin:NAME`");
     let config = read_config(reader);
     let limits = reader.section("limits", &LIMITS).map_or_else(PluginLimits::default, |limits| read_limits(&limits));
     let on_fault = reader.get_or("on_fault", OnFault::default());
     let routes = read_routes(reader);
-    Some(FileStage { plugin: plugin?, config, limits, on_fault, routes })
+    Some(FileProcessor::Stage(FileStage { plugin: plugin?, config, limits, on_fault, routes }))
 }
 
 impl FromNode for PluginSource {
@@ -146,8 +147,10 @@ fn read_routes(reader: &Reader) -> Vec<Route> {
     for (entry, place) in reader.named("routes") {
         let to = list::<ComponentId>(&entry.node, &place, reader.report);
         if matches!(&entry.node.value, Value::List(items) if items.is_empty()) {
-            let problem =
-                Problem::Invalid(format!("the route `{}` leads nowhere: expected a list of exporters", entry.key));
+            let problem = Problem::Invalid(format!(
+                "the route `{}` leads nowhere: expected a list of exporters and pipelines",
+                entry.key
+            ));
             reader.report.error(&place, problem);
         }
         routes.push(Route { name: entry.key.as_str().into(), to });

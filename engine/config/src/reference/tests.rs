@@ -16,6 +16,7 @@ fn sections() -> Vec<(Vec<&'static str>, &'static Section)> {
     sections.extend(of("processors", PROCESSORS));
     sections.extend(of("exporters", EXPORTERS));
     sections.extend(of("extensions", EXTENSIONS));
+    sections.extend(of("connectors", CONNECTORS));
     sections
 }
 
@@ -23,19 +24,28 @@ fn sections() -> Vec<(Vec<&'static str>, &'static Section)> {
 fn base() -> Value {
     json!({
         "receivers": {"otlp": {"protocols": {"grpc": {}, "http": {}}}},
-        "processors": {"wasm": {"plugin": "builtin:filter"}},
+        "processors": {"wasm": {"plugin": "builtin:filter"}, "batch": {}, "memory_limiter": {"check_interval": "1s", "limit_mib": 100}},
         "exporters": {
             "otlp_grpc": {"endpoint": "backend:4317"},
             "otlp_http": {"endpoint": "http://backend:4318"},
             "debug": {},
         },
-        "extensions": {"health_check": {}, "file_storage": {}},
+        "connectors": {
+            "forward": {},
+            "routing": {"table": [{"condition": "true", "pipelines": ["traces"]}]},
+        },
+        "extensions": {
+            "health_check": {},
+            "file_storage": {},
+            "memory_limiter": {"check_interval": "1s", "limit_mib": 100},
+        },
         "service": {
-            "extensions": ["health_check", "file_storage"],
+            "extensions": ["health_check", "file_storage", "memory_limiter"],
             "pipelines": {
+                "traces/in": {"receivers": ["otlp"], "exporters": ["forward", "routing"]},
                 "traces": {
-                    "receivers": ["otlp"],
-                    "processors": ["wasm"],
+                    "receivers": ["otlp", "forward", "routing"],
+                    "processors": ["wasm", "batch", "memory_limiter"],
                     "exporters": ["otlp_grpc", "otlp_http", "debug"],
                 },
             },
@@ -60,7 +70,9 @@ fn with(config: &mut Value, path: &[String], value: Value) {
     match first.strip_suffix("[]") {
         Some(first) => {
             let list = &mut config[first];
-            *list = json!([{}]);
+            if !list[0].is_object() {
+                *list = json!([{}]);
+            }
             with(&mut list[0], rest, value);
         }
         None => with(&mut config[first], rest, value),
@@ -163,4 +175,5 @@ fn known_types_are_not_served() {
     check(PROCESSORS, known::PROCESSORS);
     check(EXPORTERS, known::EXPORTERS);
     check(EXTENSIONS, known::EXTENSIONS);
+    check(CONNECTORS, known::CONNECTORS);
 }

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Endpoint;
+use super::{Endpoint, MemoryLimiter};
 
 #[derive(Clone, PartialEq, Debug)]
 pub enum Extension {
     HealthCheck(HealthCheck),
     FileStorage(FileStorage),
+    /// Before all receivers.
+    MemoryLimiter(MemoryLimiter),
 }
 
 /// `health_check`: 200 while the gateway is ready, 503 before and while it drains.

@@ -6,11 +6,39 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::id::ComponentId;
+use super::MemoryLimiter;
+use crate::id::{ComponentId, PipelineId};
 
 #[derive(Clone, PartialEq, Debug)]
 pub enum Processor {
     Wasm(WasmStage),
+    Batch(BatchProcessor),
+    MemoryLimiter(MemoryLimiter),
+}
+
+impl Processor {
+    /// Its settings, where it is a plugin.
+    pub fn stage(&self) -> Option<&WasmStage> {
+        match self {
+            Processor::Wasm(stage) => Some(stage),
+            Processor::Batch(_) | Processor::MemoryLimiter(_) => None,
+        }
+    }
+}
+
+/// `batch`: several requests as one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BatchProcessor {
+    /// How long a row waits at most; 0: nothing waits.
+    pub timeout: Duration,
+    /// So many rows wait no longer; 0: nothing waits.
+    pub rows_trigger: usize,
+    /// Rows of a batch, at least `rows_trigger`. `None`: no limit.
+    pub rows_max: Option<NonZeroUsize>,
+    /// In lower case, each once. Requests are batched together where these headers are the same.
+    pub metadata_keys: Vec<Arc<str>>,
+    /// Combinations of them that may have rows waiting. `None`: no limit.
+    pub metadata_combinations_max: Option<NonZeroUsize>,
 }
 
 /// `wasm/NAME`: a plugin as a stage.
@@ -22,8 +50,26 @@ pub struct WasmStage {
     pub config: PluginConfig,
     pub limits: PluginLimits,
     pub on_fault: OnFault,
-    /// What the plugin's route names mean. Every list has at least one exporter, each of the [`Config`](super::Config).
-    pub routes: BTreeMap<Arc<str>, Vec<ComponentId>>,
+    /// What the plugin's route names mean. Every list has at least one entry, each of the [`Config`](super::Config).
+    pub routes: BTreeMap<Arc<str>, Vec<RouteTarget>>,
+}
+
+/// Where a route leads.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum RouteTarget {
+    Exporter(ComponentId),
+    /// For rows of its signal.
+    Pipeline(PipelineId),
+}
+
+impl WasmStage {
+    /// The exporters that its routes lead to.
+    pub fn routed_exporters(&self) -> impl Iterator<Item = &ComponentId> {
+        self.routes.values().flatten().filter_map(|target| match target {
+            RouteTarget::Exporter(exporter) => Some(exporter),
+            RouteTarget::Pipeline(_) => None,
+        })
+    }
 }
 
 /// JSON text that `Debug` does not show.
@@ -66,6 +112,23 @@ pub enum OnFault {
     Pass,
     /// They are dropped, and counted.
     Drop,
+}
+
+impl BatchProcessor {
+    pub const METADATA_COMBINATIONS_MAX: usize = 1_000;
+}
+
+impl Default for BatchProcessor {
+    /// The Collector's.
+    fn default() -> Self {
+        BatchProcessor {
+            timeout: Duration::from_millis(200),
+            rows_trigger: 8_192,
+            rows_max: None,
+            metadata_keys: Vec::new(),
+            metadata_combinations_max: NonZeroUsize::new(Self::METADATA_COMBINATIONS_MAX),
+        }
+    }
 }
 
 impl PluginLimits {

@@ -42,16 +42,16 @@ pub enum PluginError {
 
 impl Plugins {
     /// Loads from each source what is there now; what has the same bytes as in `previous` is taken over.
-    pub async fn load<'a>(
+    pub async fn load(
         host: &Host,
-        sources: impl IntoIterator<Item = &'a PluginSource>,
+        sources: impl IntoIterator<Item = PluginSource>,
         previous: Option<&Plugins>,
     ) -> Plugins {
         let mut plugins = Plugins::default();
         for source in sources {
-            if !plugins.loaded.contains_key(source) {
-                let plugin = load(host, source, previous).await;
-                plugins.loaded.insert(source.clone(), plugin.map_err(Arc::new));
+            if !plugins.loaded.contains_key(&source) {
+                let plugin = load(host, &source, previous).await;
+                plugins.loaded.insert(source, plugin.map_err(Arc::new));
             }
         }
         plugins

@@ -5,7 +5,7 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasmill_config::{ComponentId, Config, PluginLimits, PluginSource, WasmStage};
+use wasmill_config::{ComponentId, Config, PluginLimits, PluginSource, RouteTarget, WasmStage};
 use wasmill_host::{Limits, OnFault, Plugin, Stage, StageSpec};
 
 use super::{BuildError, Workshop};
@@ -42,10 +42,13 @@ pub(super) fn route_names(config: &Config, settings: &WasmStage) -> Vec<String> 
 }
 
 /// Where one of [`route_names`] leads.
-pub(super) fn resolve_route(config: &Config, settings: &WasmStage, name: &str) -> Vec<ComponentId> {
+pub(super) fn resolve_route(config: &Config, settings: &WasmStage, name: &str) -> Vec<RouteTarget> {
     match settings.routes.get(name) {
-        Some(exporters) => exporters.clone(),
-        None => config.exporters.keys().filter(|id| id.to_string() == name).cloned().collect(),
+        Some(targets) => targets.clone(),
+        None => {
+            let of_name = config.exporters.keys().filter(|id| id.to_string() == name);
+            of_name.cloned().map(RouteTarget::Exporter).collect()
+        }
     }
 }
 

@@ -3,10 +3,8 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use wasmill_config::Processor;
-
 use super::{ConfigArgs, EXIT_FAILED, EXIT_WRONG, HostArgs, complain, explained, failed, runtime, say};
-use crate::build::{Built, Plugins, Workshop, build};
+use crate::build::{Built, Plugins, Workshop, build, plugin_source};
 use crate::engine::{EngineError, chain};
 use crate::telemetry::Metrics;
 
@@ -30,7 +28,8 @@ pub fn validate(config: &ConfigArgs, host: &HostArgs) -> ExitCode {
     };
     runtime.block_on(async {
         let workshop = Workshop { host, metrics: Metrics::new() };
-        let sources = settings.processors.values().map(|Processor::Wasm(stage)| &stage.plugin);
+        let sources: Vec<_> =
+            settings.stages().map(|(_, stage)| stage.plugin.clone()).chain(plugin_source(&settings)).collect();
         let plugins = Plugins::load(&workshop.host, sources, None).await;
         match build(&workshop, settings, plugins, None).await {
             Ok(built) => {
@@ -48,20 +47,30 @@ fn summary(built: &Built) -> String {
     for (id, settings) in &built.config.pipelines {
         let names =
             |ids: &[wasmill_config::ComponentId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let mut way = vec![names(&settings.receivers)];
+        let mut way = vec![names(&[&settings.receivers[..], &settings.from_connectors].concat())];
         way.extend(settings.processors.iter().map(ToString::to_string));
-        way.push(names(&settings.exporters));
+        way.push(names(&[&settings.exporters[..], &settings.to_connectors].concat()));
+        // Only routes lead here.
+        way.retain(|names| !names.is_empty());
         let _ = writeln!(out, "  {id}: {}", way.join(" -> "));
         let Some(pipeline) = built.pipelines.get(id) else { continue };
-        let _ = writeln!(out, "    clients are answered when their data is {}", pipeline.ack_point);
-        for stage in pipeline.stages.iter().filter(|stage| stage.stage.columns(id.signal()).is_none()) {
+        let next: Vec<String> = pipeline.next().map(|pipeline| pipeline.id.to_string()).collect();
+        if !next.is_empty() {
+            let _ = writeln!(out, "    leads to {}", next.join(", "));
+        }
+        let _ = writeln!(out, "    clients are answered when their data is {}", pipeline.answered_when());
+        for (_, batcher) in pipeline.batchers().filter(|(_, batcher)| batcher.spec().holds_acks) {
+            let _ =
+                writeln!(out, "    {} waits for no more rows than other clients are about to bring", batcher.name());
+        }
+        for stage in pipeline.stages().filter(|stage| stage.stage.columns(id.signal()).is_none()) {
             let _ = writeln!(out, "    {} does not take {}: they pass it unchanged", stage.stage.name(), id.signal());
         }
     }
     if !built.stages.is_empty() {
         out.push_str("\nplugins:\n");
     }
-    for (id, Processor::Wasm(settings)) in &built.config.processors {
+    for (id, settings) in built.config.stages() {
         let (Ok(plugin), Some(stage)) = (built.plugins.get(&settings.plugin), built.stages.get(id)) else { continue };
         let signals: Vec<String> = stage
             .requirements()

@@ -65,6 +65,10 @@ impl DebugExporter {
 }
 
 impl Exporter for DebugExporter {
+    fn writes_at_once(&self) -> bool {
+        true
+    }
+
     /// The text to write; empty for a batch that is not sampled.
     fn prepare(&self, batch: &TelemetryBatch) -> Request {
         let body = if self.is_sampled() {

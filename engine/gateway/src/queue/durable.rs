@@ -19,6 +19,7 @@ use wasmill_storage::{AppendError, Folder, Log, NewRecord, Record, Recovered};
 use wasmill_wire::Signal;
 
 use super::{Capacity, Content, Held, Lease, Queue, Rejected, RejectedReason, envelope};
+use crate::outlet::Delivered;
 use crate::engine::chain;
 use crate::exporter::Request;
 use crate::telemetry::ExporterMetrics;
@@ -259,7 +260,7 @@ impl Lease for DurableLease {
         }
     }
 
-    fn ack(mut self, _: Outcome) {
+    fn ack(mut self, _: impl Into<Delivered>) {
         let Some(record) = self.record.take() else { return };
         self.queue.state.lock().held.remove(held_of(&record));
         self.queue.log.ack(record);

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use wasmill_batch::{Ack, Outcome, TelemetryBatch};
 
 use super::{Capacity, Content, Held, Lease, Queue, Rejected, RejectedReason};
+use crate::outlet::Delivered;
 
 #[derive(Clone)]
 pub struct MemoryQueue {
@@ -141,7 +142,7 @@ impl Lease for MemoryLease {
         }
     }
 
-    fn ack(mut self, outcome: Outcome) {
+    fn ack(mut self, delivered: impl Into<Delivered>) {
         let Some(entry) = self.entry.take() else { return };
         let ended = {
             let mut state = self.queue.state.lock();
@@ -153,7 +154,7 @@ impl Lease for MemoryLease {
             self.queue.available.notify_waiters();
         }
         // Nobody hears of it unless the sender waits for the result.
-        entry.batch.resolve(outcome);
+        delivered.into().resolve(entry.batch);
     }
 }
 

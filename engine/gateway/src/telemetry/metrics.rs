@@ -4,6 +4,7 @@
 //! has is `wasmill_…`. Counters of receivers and exporters belong to the process: a reload that rebuilds a component goes on
 //! counting where the old one stopped.
 
+mod batchers;
 mod plugins;
 mod queues;
 
@@ -24,8 +25,10 @@ use wasmill_wire::Signal;
 
 use super::{HttpEndpoint, process};
 use crate::queue::{Capacity, Queue};
+use batchers::BatcherFamilies;
 use queues::{QueueId, QueueMetrics};
 
+pub use batchers::{BatcherMetrics, SendReason};
 pub use plugins::{PluginMetrics, SwapResult};
 
 /// All metrics of the process.
@@ -38,6 +41,8 @@ pub struct Metrics {
     exporters: Families<ExporterLabels, 3>,
     queue_damaged: Family<ExporterLabels, Counter>,
     reloads: Family<[(&'static str, &'static str); 1], Counter>,
+    limiters: Families<ProcessorLabels, 2>,
+    batchers: BatcherFamilies,
     queues: Arc<QueueMetrics>,
     pub plugins: Arc<PluginMetrics>,
 }
@@ -49,6 +54,11 @@ type Families<L, const N: usize> = [[Family<L, Counter>; 3]; N];
 struct ReceiverLabels {
     receiver: String,
     transport: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProcessorLabels {
+    processor: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -74,6 +84,13 @@ pub struct ExporterMetrics {
     queue_damaged: Counter,
     queues: Arc<QueueMetrics>,
     queue: QueueId,
+}
+
+/// What one `memory_limiter` counts for one signal.
+#[derive(Clone)]
+pub struct LimiterMetrics {
+    accepted: Counter,
+    refused: Counter,
 }
 
 impl Metrics {
@@ -106,6 +123,10 @@ impl Metrics {
         let reloads = Family::<[(&'static str, &'static str); 1], Counter>::default();
         let help = "Number of times that the configuration was to be reloaded";
         registry.register("wasmill_config_reloads", help, reloads.clone());
+        let limiters = Families::<ProcessorLabels, 2>::default();
+        register(&mut registry, "otelcol_processor_accepted", "passed on by the memory limiter", &limiters[0]);
+        register(&mut registry, "otelcol_processor_refused", "refused by the memory limiter", &limiters[1]);
+        let batchers = BatcherFamilies::register(&mut registry);
         let queues = Arc::new(QueueMetrics::default());
         registry.register_collector(Box::new(Arc::clone(&queues)));
         let plugins = Arc::new(PluginMetrics::default());
@@ -119,6 +140,8 @@ impl Metrics {
             exporters,
             queue_damaged,
             reloads,
+            limiters,
+            batchers,
             queues,
             plugins,
         }
@@ -145,6 +168,17 @@ impl Metrics {
             queues: Arc::clone(&self.queues),
             queue: self.queues.id(exporter, signal),
         }
+    }
+
+    /// Of a `memory_limiter` processor.
+    pub fn limiter(&self, processor: &str, signal: Signal) -> LimiterMetrics {
+        let labels = ProcessorLabels { processor: processor.to_owned() };
+        let counter = |kind: usize| self.limiters[kind][number(signal)].get_or_create_owned(&labels);
+        LimiterMetrics { accepted: counter(0), refused: counter(1) }
+    }
+
+    pub fn batcher(&self, processor: &str) -> BatcherMetrics {
+        self.batchers.of(processor)
     }
 
     /// The configuration was reloaded, or the old one serves on.
@@ -185,6 +219,16 @@ impl ReceiverMetrics {
     /// A request that was refused before its rows were known: over a limit, or not what it says.
     pub fn refused_request(&self) {
         self.refused_requests.inc();
+    }
+}
+
+impl LimiterMetrics {
+    pub fn accepted(&self, rows: u64) {
+        self.accepted.inc_by(rows);
+    }
+
+    pub fn refused(&self, rows: u64) {
+        self.refused.inc_by(rows);
     }
 }
 
@@ -263,7 +307,15 @@ impl Collector for ProcessMetrics {
             None,
             rss.metric_type(),
         )?;
-        rss.encode(metric)
+        rss.encode(metric)?;
+        let retained = ConstGauge::new(wasmill_batch::retained_bytes() as u64);
+        let metric = encoder.encode_descriptor(
+            "wasmill_retained_bytes",
+            "Memory that rows keep which wait, in queues and batchers",
+            None,
+            retained.metric_type(),
+        )?;
+        retained.encode(metric)
     }
 }
 
@@ -278,6 +330,16 @@ where
             format!("Number of {words} {what}"),
             families[number(signal)].clone(),
         );
+    }
+}
+
+/// Counters of any labels, each with its name and help.
+fn families<L, const N: usize>(registry: &mut Registry, counters: [(&str, &str, &Family<L, Counter>); N])
+where
+    L: Clone + std::hash::Hash + Eq + EncodeLabelSet + std::fmt::Debug + Send + Sync + 'static,
+{
+    for (name, help, counter) in counters {
+        registry.register(name, help, counter.clone());
     }
 }
 
@@ -344,6 +406,7 @@ mod tests {
             "otelcol_process_uptime_seconds_total ",
             "otelcol_process_cpu_seconds_total ",
             "otelcol_process_memory_rss_bytes ",
+            "wasmill_retained_bytes ",
             "target_info{service_name=\"wasmill\"",
         ] {
             assert!(text.lines().any(|line| line.starts_with(name)), "{name} is not in\n{text}");

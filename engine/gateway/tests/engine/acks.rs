@@ -181,6 +181,65 @@ service:
     assert_eq!(down.spans(20).await.len(), 20);
 }
 
+fn fan_out(up: &Backend, down: &Backend) -> String {
+    let exporter = |backend: &Backend| {
+        format!(
+            "{{endpoint: '{}', tls: {{insecure: true}}, timeout: 60s, sending_queue: {{enabled: false}}, \
+             retry_on_failure: {{initial_interval: 1ms, max_interval: 5ms}}}}",
+            backend.grpc()
+        )
+    };
+    format!(
+        r#"
+exporters:
+  otlp/up: {}
+  otlp/down: {}
+service:
+  pipelines:
+    traces: {{receivers: [otlp], exporters: [otlp/down, otlp/up]}}
+"#,
+        exporter(up),
+        exporter(down)
+    )
+}
+
+/// Two backends without queues, one down for some attempts: it is tried again on the client's behalf, and the other one gets
+/// everything once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_for_one_backend_does_not_reach_the_other() {
+    let (up, down) = (Backend::start().await, Backend::start().await);
+    down.refuse_next((0..5).map(|_| unavailable()));
+    let gateway = Gateway::start(&fan_out(&up, &down)).await;
+    gateway.grpc().await.spans(spans(&["pay"])).await.unwrap();
+    assert_eq!(names(&down.received(Signal::Traces)), ["pay"]);
+    assert_eq!(names(&up.received(Signal::Traces)), ["pay"]);
+    up.attempts(1).await;
+}
+
+/// Two backends end differently: the client hears what lets it lose nothing. A refusal for good counts more than a delivery.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_outcomes_of_two_backends_are_one_answer() {
+    let (up, down) = (Backend::start().await, Backend::start().await);
+    let gateway = Gateway::start(&fan_out(&up, &down)).await;
+    down.refuse_next([Refusal::new(RefusalKind::Invalid, "never")]);
+    let error = gateway.grpc().await.spans(spans(&["pay"])).await.unwrap_err();
+    assert!(!error.is_retryable() && error.to_string().contains("never"), "{error}");
+    assert_eq!(names(&up.received(Signal::Traces)), ["pay"], "the other one has it");
+}
+
+/// The backend takes a request in part: what it took is delivered, what it did not is counted, and the client is not told to send
+/// everything again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_backend_takes_in_part_is_delivered() {
+    let backend = Backend::start().await;
+    backend.reject_rows(2);
+    let gateway = Gateway::start(&relay(&backend, "    sending_queue: {enabled: false}")).await;
+    gateway.grpc().await.spans(spans(&["a", "b", "c"])).await.unwrap();
+    backend.attempts(1).await;
+    assert_eq!(gateway.metric(r#"otelcol_exporter_sent_spans_total{exporter="otlp"}"#), Some(1.0));
+    assert_eq!(gateway.metric(r#"otelcol_exporter_send_failed_spans_total{exporter="otlp"}"#), Some(2.0));
+}
+
 /// The backend stays down over the end of the gateway: it ends in time, and says what it could not deliver.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shutdown_reports_what_was_left() {

@@ -5,9 +5,13 @@
 mod language;
 
 mod acks;
+mod batching;
+mod connectors;
+mod contexts;
 mod data_path;
 mod durable;
 mod faults;
+mod memory;
 mod operation;
 mod reload;
 mod swap;

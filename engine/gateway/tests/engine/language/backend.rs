@@ -26,6 +26,10 @@ struct State {
     received: Mutex<Vec<(Signal, Bytes)>>,
     /// Answers to give before it accepts.
     refusals: Mutex<VecDeque<Refusal>>,
+    /// What it refuses, and how.
+    poison: Mutex<Option<(Vec<u8>, Refusal)>>,
+    /// How it answers what it accepts.
+    accepts: Mutex<Accepted>,
     /// Requests that came, refused ones included.
     attempts: Mutex<usize>,
     changed: Notify,
@@ -45,6 +49,8 @@ impl Backend {
         let state = Arc::new(State {
             received: Mutex::default(),
             refusals: Mutex::default(),
+            poison: Mutex::default(),
+            accepts: Mutex::default(),
             attempts: Mutex::default(),
             changed: Notify::new(),
             gate: Mutex::default(),
@@ -67,6 +73,16 @@ impl Backend {
     /// Answers the next requests with these.
     pub fn refuse_next(&self, refusals: impl IntoIterator<Item = Refusal>) {
         self.state.refusals.lock().extend(refusals);
+    }
+
+    /// Refuses every request that has this text in it.
+    pub fn refuse_containing(&self, text: &str, refusal: Refusal) {
+        *self.state.poison.lock() = Some((text.as_bytes().to_vec(), refusal));
+    }
+
+    /// Takes requests in part from now on.
+    pub fn reject_rows(&self, rejected: u64) {
+        *self.state.accepts.lock() = Accepted { rejected, message: "not all of them".to_owned() };
     }
 
     /// Answers nothing from now on, until [`release`](Backend::release).
@@ -145,8 +161,13 @@ impl Sink for Recorder {
         if let Some(refusal) = state.refusals.lock().pop_front() {
             return Err(refusal);
         }
+        if let Some((text, refusal)) = &*state.poison.lock()
+            && request.payload.windows(text.len()).any(|window| window == text)
+        {
+            return Err(refusal.clone());
+        }
         state.received.lock().push((request.signal, request.payload));
         state.changed.notify_waiters();
-        Ok(Accepted::default())
+        Ok(state.accepts.lock().clone())
     }
 }

@@ -16,11 +16,17 @@ pub enum Client {
 
 impl Client {
     pub fn grpc(address: SocketAddr) -> Client {
+        Client::grpc_with(address, &[])
+    }
+
+    /// A client that sends these headers.
+    pub fn grpc_with(address: SocketAddr, headers: &[(&str, &str)]) -> Client {
         let settings = GrpcClientSettings {
             endpoint: address.to_string(),
             tls: TlsClientSettings { insecure: true, ..TlsClientSettings::default() },
             compression: Compression::None,
             timeout: super::PATIENCE,
+            headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             ..GrpcClientSettings::default()
         };
         Client::Grpc(GrpcClient::new(settings).expect("a client"))

@@ -1,0 +1,228 @@
+//! From a pipeline's settings to its steps, and where rows go from there.
+//!
+//! Pipelines are built from their ends: one that leads to another holds it. The configuration has no circles.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use wasmill_config::{BatchProcessor, ComponentId, Connector, PipelineId, Processor, RouteTarget, WasmStage};
+use wasmill_host::Stage;
+
+use super::routers::{self, Router, RouterStep};
+use super::stage::resolve_route;
+use super::{BatcherId, BuildError, Built, Workshop};
+use crate::ack_point::AckPoint;
+use crate::batcher::{Batcher, BatcherSpec};
+use crate::pipeline::{LimitStep, Pipeline, PipelineStage, RequestRule, Step, Target};
+
+/// A row's route is 16 bits, of which the highest value says: as it was.
+pub(super) const ROUTES_MAX: usize = u16::MAX as usize;
+
+/// Builds the pipelines of a build whose parts are there.
+pub(super) struct Builder<'a> {
+    built: &'a Built,
+    workshop: &'a Workshop,
+    previous: Option<&'a Built>,
+    pub pipelines: BTreeMap<PipelineId, Arc<Pipeline>>,
+    pub batchers: BTreeMap<BatcherId, Arc<Batcher>>,
+    pub errors: Vec<BuildError>,
+}
+
+/// A pipeline before it is known what its targets promise.
+struct Plan<'a> {
+    steps: Vec<PlannedStep<'a>>,
+    /// Each once, the pipeline's own first.
+    targets: Vec<RouteTarget>,
+    /// For each route set, numbers in `targets`.
+    routes: Vec<Vec<usize>>,
+}
+
+enum PlannedStep<'a> {
+    Stage(PipelineStage),
+    Limit(LimitStep),
+    Request(RequestRule, u16),
+    Batch {
+        id: &'a ComponentId,
+        settings: &'a BatchProcessor,
+        /// So many route sets belong to stages before it.
+        routes_before: usize,
+    },
+}
+
+impl Plan<'_> {
+    /// The number of a target, which is added where it is new.
+    fn number(&mut self, target: RouteTarget) -> usize {
+        let known = self.targets.iter().position(|known| *known == target);
+        known.unwrap_or_else(|| {
+            self.targets.push(target);
+            self.targets.len() - 1
+        })
+    }
+}
+
+impl<'a> Builder<'a> {
+    pub fn new(built: &'a Built, workshop: &'a Workshop, previous: Option<&'a Built>) -> Self {
+        let (pipelines, batchers, errors) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        Builder { built, workshop, previous, pipelines, batchers, errors }
+    }
+
+    /// Builds all of them.
+    pub fn build(&mut self) {
+        for id in self.built.config.pipelines.keys() {
+            self.pipeline(id);
+        }
+    }
+
+    /// The pipeline of that name, with all that it leads to. `None`: there is none, or it cannot be built.
+    fn pipeline(&mut self, id: &'a PipelineId) -> Option<Arc<Pipeline>> {
+        if let Some(pipeline) = self.pipelines.get(id) {
+            return Some(Arc::clone(pipeline));
+        }
+        let mut plan = Plan { steps: Vec::new(), targets: self.own_targets(id), routes: Vec::new() };
+        let own = plan.targets.len();
+        self.plan_steps(id, &mut plan);
+        if plan.routes.len() > ROUTES_MAX {
+            self.errors.push(BuildError::Routes { id: id.clone(), count: plan.routes.len() });
+            return None;
+        }
+        let targets: Vec<Target> = plan.targets.iter().map(|target| self.target(id, target)).collect::<Option<_>>()?;
+        let ack_point = AckPoint::of_pipeline(targets.iter().map(Target::ack_point));
+        let mut steps = Vec::with_capacity(plan.steps.len());
+        for step in plan.steps {
+            steps.push(match step {
+                PlannedStep::Stage(stage) => Step::Stage(stage),
+                PlannedStep::Limit(limit) => Step::Limit(limit),
+                PlannedStep::Request(rule, route) => Step::Request(rule, route),
+                PlannedStep::Batch { id: processor, settings, routes_before } => {
+                    let meaning = |set: &Vec<usize>| set.iter().map(|&to| plan.targets[to].clone()).collect();
+                    let spec = BatcherSpec {
+                        settings: settings.clone(),
+                        holds_acks: !ack_point.memory_suffices(),
+                        routes: plan.routes.iter().take(routes_before).map(meaning).collect(),
+                    };
+                    Step::Batch(self.batcher((id.clone(), processor.clone()), spec))
+                }
+            });
+        }
+        let pipeline = Arc::new(Pipeline { id: id.clone(), steps, targets, own, routes: plan.routes, ack_point });
+        self.pipelines.insert(id.clone(), Arc::clone(&pipeline));
+        Some(pipeline)
+    }
+
+    /// Where rows of a pipeline go that no stage has routed.
+    fn own_targets(&self, id: &PipelineId) -> Vec<RouteTarget> {
+        let config = &self.built.config;
+        if let Some(router) = self.built.routers.pipelines.get(id) {
+            return router.own.iter().cloned().map(RouteTarget::Pipeline).collect();
+        }
+        let Some(settings) = config.pipelines.get(id) else { return Vec::new() };
+        let mut targets: Vec<_> = settings.exporters.iter().cloned().map(RouteTarget::Exporter).collect();
+        for connector in &settings.to_connectors {
+            let behind: Vec<PipelineId> = match config.connectors.get(connector) {
+                Some(Connector::Routing(routing)) => routers::pipeline_ids(connector, routing, id.signal()),
+                Some(Connector::Forward) => {
+                    let of_signal = config.pipelines.iter().filter(|(to, _)| to.signal() == id.signal());
+                    let behind = of_signal.filter(|(_, settings)| settings.from_connectors.contains(connector));
+                    behind.map(|(id, _)| id.clone()).collect()
+                }
+                None => continue,
+            };
+            for target in behind.into_iter().map(RouteTarget::Pipeline) {
+                // By another connector it may come here too: once is enough.
+                if !targets.contains(&target) {
+                    targets.push(target);
+                }
+            }
+        }
+        targets
+    }
+
+    fn plan_steps(&self, pipeline: &PipelineId, plan: &mut Plan<'a>) {
+        if let Some(router) = self.built.routers.pipelines.get(pipeline) {
+            return self.plan_router(pipeline, router, plan);
+        }
+        let Some(settings) = self.built.config.pipelines.get(pipeline) else { return };
+        for id in &settings.processors {
+            match (self.built.config.processors.get(id), self.built.stages.get(id)) {
+                (Some(Processor::Wasm(settings)), Some(stage)) => {
+                    let Ok(route_base) = u16::try_from(plan.routes.len()) else { break };
+                    plan.steps.push(PlannedStep::Stage(PipelineStage { stage: Arc::clone(stage), route_base }));
+                    self.plan_routes(pipeline, stage, settings, plan);
+                }
+                (Some(Processor::Batch(settings)), _) => {
+                    plan.steps.push(PlannedStep::Batch { id, settings, routes_before: plan.routes.len() });
+                }
+                (Some(Processor::MemoryLimiter(_)), _) => {
+                    let Some(limiter) = self.built.limiters.get(&(id.clone(), false)) else { continue };
+                    let metrics = self.workshop.metrics.limiter(&id.to_string(), pipeline.signal());
+                    plan.steps.push(PlannedStep::Limit(LimitStep { limiter: Arc::clone(limiter), metrics }));
+                }
+                (Some(Processor::Wasm(_)) | None, _) => {}
+            }
+        }
+    }
+
+    /// The steps of a routing table.
+    fn plan_router(&self, pipeline: &PipelineId, router: &Router, plan: &mut Plan<'a>) {
+        for step in &router.steps {
+            let Ok(route_base) = u16::try_from(plan.routes.len()) else { break };
+            match step {
+                RouterStep::Stage(name) => {
+                    let settings = self.built.routers.stages.get(name);
+                    let (Some(stage), Some(settings)) = (self.built.stages.get(name), settings) else { continue };
+                    plan.steps.push(PlannedStep::Stage(PipelineStage { stage: Arc::clone(stage), route_base }));
+                    self.plan_routes(pipeline, stage, settings, plan);
+                }
+                RouterStep::Request { rule, to } => {
+                    plan.steps.push(PlannedStep::Request(rule.clone(), route_base));
+                    let to = to.iter().cloned().map(RouteTarget::Pipeline).map(|target| plan.number(target)).collect();
+                    plan.routes.push(to);
+                }
+            }
+        }
+    }
+
+    /// A stage's route sets, and the targets that only they lead to. A route may name pipelines of several signals: here those of
+    /// this pipeline's are meant.
+    fn plan_routes(&self, pipeline: &PipelineId, stage: &Stage, settings: &WasmStage, plan: &mut Plan<'a>) {
+        for set in stage.route_sets() {
+            let mut numbers = BTreeSet::new();
+            for target in set.iter().flat_map(|name| resolve_route(&self.built.config, settings, name)) {
+                if matches!(&target, RouteTarget::Pipeline(to) if to.signal() != pipeline.signal()) {
+                    continue;
+                }
+                numbers.insert(plan.number(target));
+            }
+            plan.routes.push(numbers.into_iter().collect());
+        }
+    }
+
+    fn target(&mut self, from: &PipelineId, target: &RouteTarget) -> Option<Target> {
+        match target {
+            RouteTarget::Exporter(exporter) => {
+                let outlet = self.built.outlets.get(&(exporter.clone(), from.signal()));
+                outlet.cloned().map(Target::Outlet)
+            }
+            RouteTarget::Pipeline(id) => {
+                let of_config = self.built.config.pipelines.get_key_value(id).map(|(id, _)| id);
+                let id = of_config.or_else(|| Some(self.built.routers.pipelines.get_key_value(id)?.0))?;
+                self.pipeline(id).map(Target::Pipeline)
+            }
+        }
+    }
+
+    /// The previous build's, where it would be the same, with what waits in it.
+    fn batcher(&mut self, id: BatcherId, spec: BatcherSpec) -> Arc<Batcher> {
+        let previous = self.previous.and_then(|previous| previous.batchers.get(&id));
+        let batcher = match previous.filter(|previous| *previous.spec() == spec) {
+            Some(previous) => Arc::clone(previous),
+            None => {
+                let name = id.1.to_string();
+                let metrics = self.workshop.metrics.batcher(&name);
+                Arc::new(Batcher::start(name.into(), spec, metrics))
+            }
+        };
+        self.batchers.insert(id, Arc::clone(&batcher));
+        batcher
+    }
+}
