@@ -7,8 +7,7 @@ use std::time::Duration;
 use wasmill_config::{
     ComponentId, Compression, Config, ConfigErrors, Endpoint, Exporter, Loaded, OnFull, OtlpGrpcExporter,
     OtlpHttpExporter, PipelineId, PluginSource, Problem, Processor, Receiver, Retry, RouteTarget, SendingQueue, Sizer,
-    WasmStage,
-    load, load_texts,
+    WasmStage, load, load_texts,
 };
 use wasmill_wire::Signal;
 
@@ -193,7 +192,10 @@ fn a_plugins_configuration_is_exact() {
 #[test]
 fn a_route_leads_beyond_the_pipelines_exporters() {
     let stage = stage("{plugin: 'builtin:filter', routes: {rare: [debug, otlp]}}", &[]);
-    assert_eq!(stage.routes.get("rare").unwrap(), &[RouteTarget::Exporter(id("debug")), RouteTarget::Exporter(id("otlp"))]);
+    assert_eq!(
+        stage.routes.get("rare").unwrap(),
+        &[RouteTarget::Exporter(id("debug")), RouteTarget::Exporter(id("otlp"))]
+    );
     assert_eq!(stage.plugin, PluginSource::Builtin("filter".into()));
 }
 

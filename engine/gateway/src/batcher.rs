@@ -305,7 +305,8 @@ impl Shared {
         for load in loads {
             self.metrics.sent(load.rows, reason);
             state.flying += 1;
-            let held = Held { requests: load.requests(), rows: load.rows as u64, retained_bytes: load.bytes, disk_bytes: 0 };
+            let held =
+                Held { requests: load.requests(), rows: load.rows as u64, retained_bytes: load.bytes, disk_bytes: 0 };
             flights.push((load, Flight { shared: Arc::clone(self), held, _lands: self.flights.subscribe() }));
         }
         let (metadata, holds_acks) = (metadata.clone(), self.spec.holds_acks);

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -49,9 +50,9 @@ impl Plugins {
     ) -> Plugins {
         let mut plugins = Plugins::default();
         for source in sources {
-            if !plugins.loaded.contains_key(&source) {
-                let plugin = load(host, &source, previous).await;
-                plugins.loaded.insert(source, plugin.map_err(Arc::new));
+            if let Entry::Vacant(place) = plugins.loaded.entry(source) {
+                let plugin = load(host, place.key(), previous).await;
+                place.insert(plugin.map_err(Arc::new));
             }
         }
         plugins

@@ -34,7 +34,10 @@ pub struct Router {
 pub enum RouterStep {
     /// The stage of this name.
     Stage(ComponentId),
-    Request { rule: RequestRule, to: Vec<PipelineId> },
+    Request {
+        rule: RequestRule,
+        to: Vec<PipelineId>,
+    },
 }
 
 /// All that the connectors of a configuration add to it.
@@ -79,7 +82,9 @@ impl Routers {
             let at = rows.iter().enumerate().filter(|(_, row)| copies(row)).nth(copy)?.0;
             Some((at, rows[at]))
         }) {
-            None => (of_signal(&routing.default, signal), moved(&rows, |row, signal| of_signal(&row.pipelines, signal))),
+            None => {
+                (of_signal(&routing.default, signal), moved(&rows, |row, signal| of_signal(&row.pipelines, signal)))
+            }
             Some((at, row)) => {
                 let mut rules = moved(&rows[..at], |_, _| Vec::new());
                 rules.push((row.condition.clone(), of_signal(&row.pipelines, signal)));
@@ -95,7 +100,11 @@ impl Routers {
                     steps.push(RouterStep::Request { rule, to: to.clone() });
                 }
                 rules => {
-                    let suffix = if steps.is_empty() && number == 0 { String::new() } else { format!("/{number}.{}", steps.len()) };
+                    let suffix = if steps.is_empty() && number == 0 {
+                        String::new()
+                    } else {
+                        format!("/{number}.{}", steps.len())
+                    };
                     let Ok(name) = ComponentId::parse(&format!("{id}/{}{suffix}", signal.name())) else { continue };
                     self.stages.insert(name.clone(), stage(rules, routing.errors, signal));
                     steps.push(RouterStep::Stage(name));
@@ -198,7 +207,7 @@ mod tests {
         Routers::of(&Config { connectors: BTreeMap::from([connector]), ..Config::default() })
     }
 
-    fn of<'r>(routers: &'r Routers, signal: Signal, number: usize) -> &'r Router {
+    fn of(routers: &Routers, signal: Signal, number: usize) -> &Router {
         &routers.pipelines[&pipeline_id(&ComponentId::parse("routing").unwrap(), signal, number)]
     }
 
@@ -206,11 +215,17 @@ mod tests {
     #[test]
     fn a_table_is_run_backwards() {
         let moved = |condition, to| row(condition, &[to], RoutingAction::Move);
-        let table = vec![moved("a", "traces/a"), moved("b", "traces/b"), moved("request x", "traces/x"), moved("c", "traces/c")];
+        let table = vec![
+            moved("a", "traces/a"),
+            moved("b", "traces/b"),
+            moved("request x", "traces/x"),
+            moved("c", "traces/c"),
+        ];
         let routers = routers(&["traces/other", "logs/other"], table);
         let router = of(&routers, Signal::Traces, 0);
         assert_eq!(router.own, [pipeline("traces/other")]);
-        let [RouterStep::Stage(last), RouterStep::Request { rule, to }, RouterStep::Stage(first)] = &router.steps[..] else {
+        let [RouterStep::Stage(last), RouterStep::Request { rule, to }, RouterStep::Stage(first)] = &router.steps[..]
+        else {
             panic!("{router:?}")
         };
         assert_eq!((&*rule.value, to.as_slice()), ("x", &[pipeline("traces/x")][..]));
@@ -227,13 +242,18 @@ mod tests {
     /// A row copies: beside the table stands a pipeline that drops what an earlier row took.
     #[test]
     fn a_copy_is_a_pipeline_beside() {
-        let routers = routers(&[], vec![
-            row("a", &["traces/a"], RoutingAction::Move),
-            row("b", &["traces/b"], RoutingAction::Copy),
-            row("c", &["traces/c"], RoutingAction::Move),
-        ]);
+        let routers = routers(
+            &[],
+            vec![
+                row("a", &["traces/a"], RoutingAction::Move),
+                row("b", &["traces/b"], RoutingAction::Copy),
+                row("c", &["traces/c"], RoutingAction::Move),
+            ],
+        );
         let targets = |number: usize| {
-            let [RouterStep::Stage(stage)] = &of(&routers, Signal::Traces, number).steps[..] else { panic!("one stage") };
+            let [RouterStep::Stage(stage)] = &of(&routers, Signal::Traces, number).steps[..] else {
+                panic!("one stage")
+            };
             routers.stages[stage].routes.values().map(|to| to.len()).collect::<Vec<_>>()
         };
         assert_eq!(targets(0), [1, 1], "a and c");

@@ -19,9 +19,9 @@ use wasmill_storage::{AppendError, Folder, Log, NewRecord, Record, Recovered};
 use wasmill_wire::Signal;
 
 use super::{Capacity, Content, Held, Lease, Queue, Rejected, RejectedReason, envelope};
-use crate::outlet::Delivered;
 use crate::engine::chain;
 use crate::exporter::Request;
+use crate::outlet::Delivered;
 use crate::telemetry::ExporterMetrics;
 
 /// Between attempts to read what a disk does not give, and to write what it does not take.

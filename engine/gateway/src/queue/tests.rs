@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
-use wasmill_batch::{Ack, Acked, RequestContext};
+use wasmill_batch::{Ack, Acked, Outcome, RequestContext};
 use wasmill_storage::{Folder, FolderOptions};
 use wasmill_wire::{Projection, Signal, WireBatch};
 
