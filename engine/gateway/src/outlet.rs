@@ -196,7 +196,8 @@ impl Outlet {
                 let deadline = batch.context().deadline.map(Instant::from_std);
                 match self.delivery.deliver(Some(&batch), &request, deadline).await {
                     Some(delivered) => delivered.resolve(batch),
-                    None => unreachable!("only consumers are told to hand over"),
+                    // Only outlets with a queue on disk hand over.
+                    None => batch.resolve(self.not_queued(&RejectedReason::Closed, false)),
                 }
             }
         }

@@ -143,8 +143,8 @@ async fn a_bad_request_does_not_take_others_with_it() {
     assert_eq!(names(&backend.spans(4).await), ["b", "c", "d", "e"]);
     backend.attempts(4).await;
     let failed = r#"otelcol_exporter_send_failed_spans_total{exporter="otlp"}"#;
-    assert_eq!(gateway.metric(failed), Some(1.0));
-    assert_eq!(gateway.metric(r#"otelcol_exporter_sent_spans_total{exporter="otlp"}"#), Some(4.0));
+    let sent = r#"otelcol_exporter_sent_spans_total{exporter="otlp"}"#;
+    assert_eq!(gateway.metrics_at_the_end([failed, sent]).await, [Some(1.0), Some(4.0)]);
 }
 
 /// Rows are routed before they wait, and sent with others: each goes where it was routed.

@@ -76,11 +76,22 @@ impl Gateway {
 
     /// The value of a line of `/metrics`, by all of it before the value.
     pub fn metric(&self, line: &str) -> Option<f64> {
-        let text = self.engine.metrics().render();
-        text.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(' ')?.trim().parse().ok())
+        value(&self.engine.metrics().render(), line)
+    }
+
+    /// As [`metric`](Gateway::metric), after the end: what a backend has just received is counted when it has answered.
+    pub async fn metrics_at_the_end<const LINES: usize>(self, lines: [&str; LINES]) -> [Option<f64>; LINES] {
+        let metrics = self.engine.metrics().clone();
+        self.stop().await;
+        let text = metrics.render();
+        lines.map(|line| value(&text, line))
     }
 
     pub async fn stop(self) -> Left {
         self.engine.shutdown(Duration::from_secs(30)).await
     }
+}
+
+fn value(text: &str, line: &str) -> Option<f64> {
+    text.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(' ')?.trim().parse().ok())
 }
