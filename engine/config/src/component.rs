@@ -12,10 +12,12 @@ mod memory_limiter;
 mod otlp_grpc;
 mod otlp_http;
 mod otlp_receiver;
+mod pem;
 mod retry;
 mod routing;
 mod sending_queue;
 mod tls;
+mod tls_server;
 mod wasm;
 
 pub(crate) use routing::{FileRouting, FileRow};
@@ -77,6 +79,10 @@ pub(crate) const RECEIVERS: &[ComponentType<Receiver>] = &[ComponentType {
     grpc:
       endpoint: 0.0.0.0:4317
       max_recv_msg_size_mib: 16
+      tls:
+        cert_file: /etc/wasmill/tls.crt
+        key_file: /etc/wasmill/tls.key
+        reload_interval: 1h
     http:
 ",
     read: otlp_receiver::read,

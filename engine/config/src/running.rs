@@ -12,6 +12,7 @@ mod memory_limiter;
 mod processors;
 mod receivers;
 mod telemetry;
+mod tls;
 
 use std::collections::BTreeMap;
 
@@ -21,13 +22,14 @@ pub use connectors::{
 pub use endpoint::{Endpoint, HttpUrl};
 pub use exporters::{
     Compression, DebugExporter, Exporter, Headers, HttpEncoding, OnFull, OtlpGrpcExporter, OtlpHttpExporter, PerSignal,
-    Retry, SendingQueue, Sizer, TlsClient, Verbosity,
+    Retry, SendingQueue, Sizer, Verbosity,
 };
 pub use extensions::{Extension, FileStorage, HealthCheck};
 pub use memory_limiter::{MemoryLimiter, MemoryShare};
 pub use processors::{BatchProcessor, OnFault, PluginLimits, PluginSource, Processor, RouteTarget, WasmStage};
 pub use receivers::{GrpcServer, HttpServer, OtlpReceiver, Receiver, ServerKeepalive};
 pub use telemetry::{LogEncoding, LogLevel, LogSettings, MetricsLevel, MetricsSettings, Telemetry};
+pub use tls::{Pem, TlsClient, TlsServer, TlsVersion, TlsVersions};
 
 use crate::id::{ComponentId, PipelineId};
 

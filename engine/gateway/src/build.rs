@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use wasmill_config::{ComponentId, Config, Exporter, Extension, PipelineId, Processor, WasmStage};
 use wasmill_host::{Host, Plugin, Stage};
-use wasmill_transport::ClientError;
+use wasmill_transport::{BindError, ClientError};
 use wasmill_wire::{ColumnRequest, Projection, Signal};
 
 use crate::batcher::Batcher;
@@ -23,6 +23,7 @@ use crate::generation::Inlets;
 use crate::memory_limiter::MemoryLimiter;
 use crate::outlet::{Outlet, OutletSettings};
 use crate::pipeline::{Inlet, Pipeline};
+use crate::receiver::BoundReceiver;
 use crate::telemetry::Metrics;
 use pipelines::Builder;
 use routers::Routers;
@@ -91,6 +92,12 @@ pub enum BuildError {
         #[source]
         source: ClientError,
     },
+    #[error("receiver `{id}` cannot be served")]
+    Receiver {
+        id: ComponentId,
+        #[source]
+        source: BindError,
+    },
     #[error("pipeline `{id}` has {count} route sets; at most {} are possible", pipelines::ROUTES_MAX)]
     Routes { id: PipelineId, count: usize },
 }
@@ -102,7 +109,8 @@ impl BuildError {
             BuildError::Plugin { id, .. } => format!("processors::{id}::plugin"),
             BuildError::Stage { id, .. } => format!("processors::{id}"),
             BuildError::Config { id, .. } => format!("processors::{id}::config"),
-            BuildError::Exporter { id, .. } => format!("exporters::{id}"),
+            BuildError::Exporter { id, source } => format!("exporters::{id}::{}", source.key()),
+            BuildError::Receiver { source, .. } => source.key().to_owned(),
             BuildError::Routes { id, .. } => format!("service::pipelines::{id}"),
         }
     }
@@ -128,6 +136,7 @@ pub async fn build(
         pipelines: BTreeMap::new(),
     };
     let mut errors = Vec::new();
+    built.check_receivers(previous, &mut errors);
     built.build_stages(workshop, previous, &mut errors).await;
     built.build_outlets(workshop, previous, &mut errors);
     built.build_limiters(previous);
@@ -143,6 +152,16 @@ pub async fn build(
 }
 
 impl Built {
+    /// Finds what would make a new or changed receiver fail, ports aside. One that serves as it is goes on.
+    fn check_receivers(&self, previous: Option<&Built>, errors: &mut Vec<BuildError>) {
+        for (id, settings) in &self.config.receivers {
+            if previous.and_then(|previous| previous.config.receivers.get(id)) != Some(settings) {
+                let wrong = BoundReceiver::check(id, settings).into_iter();
+                errors.extend(wrong.map(|source| BuildError::Receiver { id: id.clone(), source }));
+            }
+        }
+    }
+
     async fn build_stages(&mut self, workshop: &Workshop, previous: Option<&Built>, errors: &mut Vec<BuildError>) {
         for (id, settings) in self.config.stages().chain(&self.routers.stages) {
             let stage = match self.plugins.get(&settings.plugin) {

@@ -17,6 +17,7 @@ use wasmill_wire::Signal;
 use crate::generation::Generations;
 use crate::pipeline::{self, Taken};
 use crate::telemetry::{Metrics, ReceiverMetrics};
+use crate::tls::tls_server;
 
 /// A receiver whose ports are served.
 pub struct Receiver {
@@ -47,18 +48,18 @@ pub struct Intake {
 }
 
 impl BoundReceiver {
+    /// What is wrong with it, ports aside.
+    pub fn check(id: &ComponentId, settings: &config::Receiver) -> Vec<BindError> {
+        Server::check(&server(id, settings))
+    }
+
     /// Takes the ports, all or none.
     pub async fn bind(
         id: ComponentId,
         settings: config::Receiver,
         budget: &Arc<Budget>,
     ) -> Result<BoundReceiver, BindError> {
-        let config::Receiver::Otlp(otlp) = &settings;
-        let server = ServerSettings {
-            grpc: otlp.grpc.as_ref().map(|grpc| grpc_server(&id, grpc)),
-            http: otlp.http.as_ref().map(|http| http_server(&id, http)),
-        };
-        let bound = Server::bind(server, Arc::clone(budget)).await?;
+        let bound = Server::bind(server(&id, &settings), Arc::clone(budget)).await?;
         Ok(BoundReceiver { id, settings, bound })
     }
 
@@ -190,11 +191,20 @@ fn partial_message(rejected: u64) -> String {
     format!("{rejected} spans have a trace id that is not 16 bytes long, or a span id that is not 8 bytes long")
 }
 
+fn server(id: &ComponentId, settings: &config::Receiver) -> ServerSettings {
+    let config::Receiver::Otlp(otlp) = settings;
+    ServerSettings {
+        grpc: otlp.grpc.as_ref().map(|grpc| grpc_server(id, grpc)),
+        http: otlp.http.as_ref().map(|http| http_server(id, http)),
+    }
+}
+
 fn grpc_server(id: &ComponentId, settings: &config::GrpcServer) -> GrpcServerSettings {
     let keepalive = &settings.keepalive;
     GrpcServerSettings {
         endpoint_key: format!("receivers::{id}::protocols::grpc::endpoint"),
         endpoint: settings.endpoint.to_string(),
+        tls: settings.tls.as_ref().map(|tls| tls_server(format!("receivers::{id}::protocols::grpc::tls"), tls)),
         request_bytes_max: settings.message_bytes_max,
         concurrent_streams_max: settings.concurrent_streams_max.get(),
         include_metadata: settings.include_metadata,
@@ -207,6 +217,7 @@ fn http_server(id: &ComponentId, settings: &config::HttpServer) -> HttpServerSet
     HttpServerSettings {
         endpoint_key: format!("receivers::{id}::protocols::http::endpoint"),
         endpoint: settings.endpoint.to_string(),
+        tls: settings.tls.as_ref().map(|tls| tls_server(format!("receivers::{id}::protocols::http::tls"), tls)),
         request_bytes_max: settings.body_bytes_max,
         traces_url_path: settings.traces_path.to_string(),
         metrics_url_path: settings.metrics_path.to_string(),

@@ -7,11 +7,8 @@ mod grpc;
 mod head;
 mod http;
 mod target;
-mod tls;
 
 use std::error::Error;
-use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use ::http::StatusCode;
@@ -21,23 +18,25 @@ use wasmill_batch::{Refusal, RefusalKind};
 pub use grpc::GrpcClient;
 pub use http::HttpClient;
 
+use crate::TlsError;
+
 /// Settings that no client can be made of. Found before anything is sent.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     #[error("`{key}` is `{value}`, expected {expected}")]
     Setting { key: &'static str, value: String, expected: &'static str },
-    #[error("`{key}`: cannot read `{}`", path.display())]
-    File {
-        key: &'static str,
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
-    #[error("`tls`: cannot be used")]
-    Tls {
-        #[source]
-        source: Box<dyn Error + Send + Sync>,
-    },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+impl ClientError {
+    /// The configuration key that it is about, below the exporter's.
+    pub fn key(&self) -> &str {
+        match self {
+            ClientError::Setting { key, .. } => key,
+            ClientError::Tls(error) => error.key(),
+        }
+    }
 }
 
 /// A request that nobody has acknowledged.

@@ -27,6 +27,7 @@ mod server;
 pub mod settings;
 mod sink;
 mod status;
+mod tls;
 
 pub use accepted::Accepted;
 pub use budget::{Budget, Permit, Spent};
@@ -34,3 +35,4 @@ pub use client::{ClientError, GrpcClient, HttpClient, SendError};
 pub use server::{BindError, Bound, Drained, Server};
 pub use sink::{Answer, ContentType, Protocol, Request, Sink};
 pub use status::{grpc_code, http_status};
+pub use tls::TlsError;

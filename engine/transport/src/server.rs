@@ -1,7 +1,7 @@
 //! The server: every port is bound before one serves, and one path takes the requests of both protocols.
 //!
 //! ```text
-//!  port ──► connection ──► preface: HTTP/1 or 2? ──► hyper ──► grpc | http ──► intake ──► Sink
+//!  port ──► connection ──► TLS ──► preface: HTTP/1 or 2? ──► hyper ──► grpc | http ──► intake ──► Sink
 //!    │           └ closed at its end, after a fault, at shutdown when its requests are answered
 //!    └ at most `connections_max`, and nothing more once shutdown has begun
 //! ```
@@ -21,8 +21,9 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::settings::{GrpcServerSettings, HttpServerSettings, ServerSettings};
-use crate::{Budget, Sink};
+use crate::settings::{GrpcServerSettings, HttpServerSettings, ServerSettings, TlsServerSettings};
+use crate::tls::ServerTls;
+use crate::{Budget, Sink, TlsError};
 
 use connection::{Limits, serve_port};
 
@@ -40,6 +41,7 @@ pub struct Bound {
 struct Port<T> {
     settings: T,
     listener: TcpListener,
+    tls: Option<ServerTls>,
     address: SocketAddr,
 }
 
@@ -50,7 +52,11 @@ pub struct Drained {
     pub connections_cut: usize,
 }
 
-/// A port that cannot be had.
+/// By ALPN.
+const GRPC_PROTOCOLS: &[&[u8]] = &[b"h2"];
+const HTTP_PROTOCOLS: &[&[u8]] = &[b"h2", b"http/1.1"];
+
+/// A port that cannot be had, or not as it is asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     #[error("`{key}`: `{endpoint}` is not an address, expected `HOST:PORT`")]
@@ -69,27 +75,52 @@ pub enum BindError {
         #[source]
         source: io::Error,
     },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+impl BindError {
+    /// The configuration key that it is about.
+    pub fn key(&self) -> &str {
+        match self {
+            BindError::Endpoint { key, .. } | BindError::Resolve { key, .. } | BindError::Listen { key, .. } => key,
+            BindError::Tls(error) => error.key(),
+        }
+    }
 }
 
 impl Server {
+    /// Everything that is wrong with `settings` and can be found without taking a port. Reads the files that they name.
+    pub fn check(settings: &ServerSettings) -> Vec<BindError> {
+        let grpc = settings.grpc.as_ref().map(|grpc| tls(&grpc.tls, GRPC_PROTOCOLS));
+        let http = settings.http.as_ref().map(|http| tls(&http.tls, HTTP_PROTOCOLS));
+        [grpc, http].into_iter().flatten().filter_map(Result::err).collect()
+    }
+
     /// Takes the ports of `settings`, all or none.
     pub async fn bind(settings: ServerSettings, budget: Arc<Budget>) -> Result<Bound, BindError> {
         let grpc = match settings.grpc {
             Some(grpc) => {
+                let tls = tls(&grpc.tls, GRPC_PROTOCOLS)?;
                 let (listener, address) = listen::bind(&grpc.endpoint_key, &grpc.endpoint).await?;
-                Some(Port { settings: grpc, listener, address })
+                Some(Port { settings: grpc, listener, tls, address })
             }
             None => None,
         };
         let http = match settings.http {
             Some(http) => {
+                let tls = tls(&http.tls, HTTP_PROTOCOLS)?;
                 let (listener, address) = listen::bind(&http.endpoint_key, &http.endpoint).await?;
-                Some(Port { settings: http, listener, address })
+                Some(Port { settings: http, listener, tls, address })
             }
             None => None,
         };
         Ok(Bound { budget, grpc, http })
     }
+}
+
+fn tls(settings: &Option<TlsServerSettings>, protocols: &[&[u8]]) -> Result<Option<ServerTls>, BindError> {
+    Ok(settings.as_ref().map(|settings| ServerTls::new(settings, protocols)).transpose()?)
 }
 
 impl Bound {
@@ -111,16 +142,16 @@ impl Bound {
         let Bound { budget, grpc, http } = self;
         let (stop, stopped) = watch::channel(false);
         let grpc = async {
-            let Some(Port { settings, listener, .. }) = grpc else { return 0 };
+            let Some(Port { settings, listener, tls, .. }) = grpc else { return 0 };
             let limits = Limits::of_grpc(&settings);
             let service = grpc::GrpcService::new(settings, Arc::clone(&budget), Arc::clone(&sink));
-            serve_port(listener, limits, service, stopped.clone()).await
+            serve_port(listener, tls, limits, service, stopped.clone()).await
         };
         let http = async {
-            let Some(Port { settings, listener, .. }) = http else { return 0 };
+            let Some(Port { settings, listener, tls, .. }) = http else { return 0 };
             let limits = Limits::of_http(&settings);
             let service = http::HttpService::new(settings, Arc::clone(&budget), Arc::clone(&sink));
-            serve_port(listener, limits, service, stopped.clone()).await
+            serve_port(listener, tls, limits, service, stopped.clone()).await
         };
         let stop = async {
             shutdown.await;

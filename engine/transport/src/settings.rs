@@ -5,11 +5,13 @@
 
 mod client;
 mod server;
+mod tls;
 
 use std::time::Duration;
 
-pub use client::{Compression, GrpcClientSettings, HttpClientSettings, KeepaliveClientSettings, TlsClientSettings};
+pub use client::{Compression, GrpcClientSettings, HttpClientSettings, KeepaliveClientSettings};
 pub use server::{GrpcServerSettings, HttpServerSettings, KeepaliveServerSettings, ServerSettings};
+pub use tls::{Pem, TlsClientSettings, TlsServerSettings, TlsVersion, TlsVersions};
 
 /// Default of a request's size, decompressed and as it comes: 64 MiB. The OTLP specification recommends at least 4 MiB
 /// (gRPC) and 20 MiB (HTTP); a gateway stands behind other gateways, whose batches are larger than those of SDKs.

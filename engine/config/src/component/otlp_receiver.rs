@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::tls_server;
 use crate::problem::Problem;
 use crate::reader::{Located, Reader};
 use crate::running::{Endpoint, GrpcServer, HttpServer, OtlpReceiver, Receiver, ServerKeepalive};
@@ -20,7 +21,6 @@ static PROTOCOLS: Section = Section {
     keys: &[key("grpc", Kind::Section(&GRPC), "", "OTLP/gRPC."), key("http", Kind::Section(&HTTP), "", "OTLP/HTTP.")],
 };
 
-const TLS_SERVER: Key = not_yet("tls", "put a proxy that ends TLS before this port, and bind it to `localhost`");
 const AUTH_SERVER: Key = not_yet("auth", "put a proxy that authenticates before this port, and bind it to `localhost`");
 
 static GRPC: Section = Section {
@@ -31,7 +31,7 @@ static GRPC: Section = Section {
         key("max_concurrent_streams", Kind::Integer, "128", "Requests at one time on one connection, at least 1."),
         key("keepalive", Kind::Section(&KEEPALIVE), "", "When a silent connection is probed."),
         key("include_metadata", Kind::Bool, "false", "Whether the client's metadata goes along with its batch."),
-        TLS_SERVER,
+        tls_server::KEY,
         AUTH_SERVER,
         no_effect("read_buffer_size", "buffers grow and shrink with the traffic"),
         no_effect("write_buffer_size", "buffers grow and shrink with the traffic"),
@@ -65,7 +65,7 @@ static HTTP: Section = Section {
         key("metrics_url_path", Kind::Text, "/v1/metrics", "The path for metrics."),
         key("logs_url_path", Kind::Text, "/v1/logs", "The path for logs."),
         key("include_metadata", Kind::Bool, "false", "Whether the client's headers go along with its batch."),
-        TLS_SERVER,
+        tls_server::KEY,
         AUTH_SERVER,
         not_yet("cors", "let browsers send through a proxy that answers CORS"),
         no_effect("response_headers", "answers carry what OTLP asks for"),
@@ -109,6 +109,7 @@ fn read_grpc(reader: &Reader, listens: &mut Vec<Located<Endpoint>>) -> GrpcServe
     let parameters = keepalive.and_then(|keepalive| keepalive.section("server_parameters", &SERVER_PARAMETERS));
     GrpcServer {
         endpoint: read_endpoint(reader, &default.endpoint, listens),
+        tls: tls_server::read(reader),
         message_bytes_max: mib.map_or(default.message_bytes_max, |mib| to_usize(mib << 20)),
         concurrent_streams_max: reader.get_or("max_concurrent_streams", default.concurrent_streams_max),
         keepalive: parameters.map(|parameters| read_keepalive(&parameters)).unwrap_or_default(),
@@ -134,6 +135,7 @@ fn read_http(reader: &Reader, listens: &mut Vec<Located<Endpoint>>) -> HttpServe
     });
     let server = HttpServer {
         endpoint: read_endpoint(reader, &default.endpoint, listens),
+        tls: tls_server::read(reader),
         body_bytes_max: body.map_or(default.body_bytes_max, |size| to_usize(size.0)),
         traces_path: read_path(reader, "traces_url_path", default.traces_path),
         metrics_path: read_path(reader, "metrics_url_path", default.metrics_path),

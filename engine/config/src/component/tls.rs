@@ -1,12 +1,12 @@
 //! `tls` and `headers` of clients.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::pem;
 use crate::problem::Problem;
 use crate::reader::Reader;
 use crate::running::{Headers, TlsClient};
-use crate::schema::{Key, Kind, Section, key, never, no_effect, not_yet};
+use crate::schema::{Key, Kind, Section, key};
 use crate::secret::Secret;
 use crate::values::{expected, text};
 
@@ -26,18 +26,29 @@ pub(super) static SECTION: Section = Section {
         key("ca_file", Kind::File, "the system's", "PEM with the certificates to believe, instead of the system's."),
         key("cert_file", Kind::File, "", "PEM with our certificate; with `key_file`."),
         key("key_file", Kind::File, "", "PEM with its key; with `cert_file`."),
+        key("ca_pem", Kind::Text, "", "The certificates themselves, instead of `ca_file`."),
+        key("cert_pem", Kind::Text, "", "Our certificate itself, instead of `cert_file`."),
+        key("key_pem", Kind::Text, "", "Its key itself, instead of `key_file`. Never shown."),
+        key(
+            "include_system_ca_certs_pool",
+            Kind::Bool,
+            "false",
+            "Whether the system's certificates are believed beside those of `ca_file`.",
+        ),
         key("server_name_override", Kind::Text, "the endpoint's host", "The name to expect in the certificate."),
-        not_yet("ca_pem", "write it to a file, and name it in `ca_file`"),
-        not_yet("cert_pem", "write it to a file, and name it in `cert_file`"),
-        not_yet("key_pem", "write it to a file, and name it in `key_file`"),
-        not_yet("include_system_ca_certs_pool", "add the system's certificates to `ca_file`"),
-        no_effect("min_version", "TLS 1.2 and 1.3 are spoken, the newer where both can"),
-        no_effect("max_version", "TLS 1.2 and 1.3 are spoken, the newer where both can"),
-        no_effect("reload_interval", "certificates are read when the configuration is"),
-        never("cipher_suites", "the suites of rustls are used, all of them safe"),
-        never("curve_preferences", "the groups of rustls are used, all of them safe"),
-        never("include_insecure_cipher_suites", "the suites of rustls are used, all of them safe"),
-        never("tpm", "use `key_file`"),
+        key(
+            "reload_interval",
+            Kind::Duration,
+            "never",
+            "How old certificates and key may be when a connection is made; then their files are read again. A file that \
+             cannot serve leaves the old ones in use, and the log says why.",
+        ),
+        pem::MIN_VERSION_KEY,
+        pem::MAX_VERSION_KEY,
+        pem::CIPHER_SUITES_KEY,
+        pem::CURVES_KEY,
+        pem::INSECURE_SUITES_KEY,
+        pem::TPM_KEY,
     ],
 };
 
@@ -48,42 +59,16 @@ const HEADER_BYTES_MAX: usize = 8 << 10;
 /// `insecure`, and the rest.
 pub(super) fn read(exporter: &Reader) -> (bool, TlsClient) {
     let Some(reader) = exporter.section("tls", &SECTION) else { return (false, TlsClient::default()) };
-    let cert = file(&reader, "cert_file");
-    let key = file(&reader, "key_file");
-    match (reader.node("cert_file").is_some(), reader.node("key_file").is_some()) {
-        (true, false) => lonely(&reader, "cert_file", "key_file"),
-        (false, true) => lonely(&reader, "key_file", "cert_file"),
-        _ => {}
-    }
     let tls = TlsClient {
         insecure_skip_verify: reader.get_or("insecure_skip_verify", false),
-        ca_file: file(&reader, "ca_file"),
-        identity: cert.zip(key),
-        server_name: reader.get::<Arc<str>>("server_name_override"),
+        ca: pem::read(&reader, "ca_file", "ca_pem"),
+        system_ca: reader.get_or("include_system_ca_certs_pool", false),
+        identity: pem::read_identity(&reader),
+        server_name: reader.get::<Arc<str>>("server_name_override").filter(|name| !name.is_empty()),
+        versions: pem::read_versions(&reader),
+        reload_interval: pem::read_reload_interval(&reader),
     };
     (reader.get_or("insecure", false), tls)
-}
-
-fn lonely(reader: &Reader, there: &str, missing: &'static str) {
-    let expected = format!("`{there}` alone does nothing");
-    reader.report.error(&reader.place(there), Problem::MissingKey { key: missing, expected });
-}
-
-fn file(reader: &Reader, key: &str) -> Option<PathBuf> {
-    let path = reader.located::<PathBuf>(key)?;
-    match std::fs::metadata(&path.value) {
-        Ok(metadata) if metadata.is_file() => Some(path.value),
-        Ok(_) => {
-            let why = "it is not a file".to_owned();
-            reader.report.error(&path.place, Problem::NoSuchFile { path: path.value.display().to_string(), why });
-            None
-        }
-        Err(error) => {
-            let why = format!("{error}; a relative path starts at the working directory");
-            reader.report.error(&path.place, Problem::NoSuchFile { path: path.value.display().to_string(), why });
-            None
-        }
-    }
 }
 
 pub(super) fn read_headers(exporter: &Reader) -> Headers {

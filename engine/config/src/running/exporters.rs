@@ -1,13 +1,12 @@
 //! Exporters.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use wasmill_wire::Signal;
 
-use super::{Endpoint, HttpUrl};
+use super::{Endpoint, HttpUrl, TlsClient};
 use crate::id::ComponentId;
 use crate::secret::Secret;
 
@@ -84,19 +83,6 @@ impl<T> PerSignal<T> {
             Signal::Logs => &self.logs,
         }
     }
-}
-
-/// How a server is believed, and how we identify ourselves. Files were there when the configuration was read.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct TlsClient {
-    /// Any certificate is taken.
-    pub insecure_skip_verify: bool,
-    /// PEM. `None`: the system's.
-    pub ca_file: Option<PathBuf>,
-    /// PEM, certificate and key, both or none.
-    pub identity: Option<(PathBuf, PathBuf)>,
-    /// The name to expect in the certificate. `None`: the endpoint's host.
-    pub server_name: Option<Arc<str>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

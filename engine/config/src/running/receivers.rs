@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Endpoint;
+use super::{Endpoint, TlsServer};
 
 #[derive(Clone, PartialEq, Debug)]
 pub enum Receiver {
@@ -22,6 +22,8 @@ pub struct OtlpReceiver {
 #[derive(Clone, PartialEq, Debug)]
 pub struct GrpcServer {
     pub endpoint: Endpoint,
+    /// `None`: in the clear.
+    pub tls: Option<TlsServer>,
     /// The largest message, compressed or not.
     pub message_bytes_max: usize,
     /// For each connection.
@@ -43,6 +45,8 @@ pub struct ServerKeepalive {
 #[derive(Clone, PartialEq, Debug)]
 pub struct HttpServer {
     pub endpoint: Endpoint,
+    /// `None`: in the clear.
+    pub tls: Option<TlsServer>,
     /// The largest body, compressed or not.
     pub body_bytes_max: usize,
     /// Paths start with `/` and differ.
@@ -65,6 +69,7 @@ impl Default for GrpcServer {
     fn default() -> Self {
         GrpcServer {
             endpoint: Endpoint::new("localhost", OtlpReceiver::GRPC_PORT),
+            tls: None,
             message_bytes_max: OtlpReceiver::MESSAGE_BYTES_MAX,
             // An exporter has a handful of requests on the way; a proxy in front of many clients opens more connections.
             concurrent_streams_max: NonZeroU32::new(128).unwrap_or(NonZeroU32::MIN),
@@ -85,6 +90,7 @@ impl Default for HttpServer {
     fn default() -> Self {
         HttpServer {
             endpoint: Endpoint::new("localhost", OtlpReceiver::HTTP_PORT),
+            tls: None,
             body_bytes_max: OtlpReceiver::MESSAGE_BYTES_MAX,
             traces_path: "/v1/traces".into(),
             metrics_path: "/v1/metrics".into(),

@@ -50,10 +50,8 @@ impl EngineError {
         match self {
             EngineError::Build(errors) => errors.iter().map(|error| (error.key(), chain(error))).collect(),
             EngineError::Storage(errors) => errors.iter().map(|error| (error.key.clone(), chain(error))).collect(),
-            EngineError::Bind(
-                BindError::Endpoint { key, .. } | BindError::Resolve { key, .. } | BindError::Listen { key, .. },
-            )
-            | EngineError::Listen(ListenError::Listen { key, .. }) => vec![(key.clone(), chain(self))],
+            EngineError::Bind(error) => vec![(error.key().to_owned(), chain(self))],
+            EngineError::Listen(ListenError::Listen { key, .. }) => vec![(key.clone(), chain(self))],
             EngineError::Listen(ListenError::Serve(_)) => vec![(String::new(), chain(self))],
         }
     }

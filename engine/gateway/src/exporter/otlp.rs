@@ -1,13 +1,12 @@
 //! `otlp` (`otlp_grpc`) and `otlphttp` (`otlp_http`): OTLP to a backend, in protobuf or JSON.
 
-use std::path::PathBuf;
-
 use wasmill_batch::Refusal;
 use wasmill_config as config;
 use wasmill_transport::settings::{Compression, GrpcClientSettings, HttpClientSettings, TlsClientSettings};
 use wasmill_transport::{Accepted, ClientError, ContentType, GrpcClient, HttpClient, SendError};
 
 use super::{Exporter, Request, Sending, Sent};
+use crate::tls::{pem, tls_versions};
 
 pub enum OtlpExporter {
     Grpc(GrpcClient),
@@ -82,13 +81,16 @@ fn headers(headers: &config::Headers) -> Vec<(String, String)> {
 }
 
 fn tls_client(tls: &config::TlsClient) -> TlsClientSettings {
-    let part = |part: fn(&(PathBuf, PathBuf)) -> &PathBuf| tls.identity.as_ref().map(part).cloned();
+    let (cert, private_key) = tls.identity.as_ref().map(|(cert, key)| (pem(cert), pem(key))).unzip();
     TlsClientSettings {
         insecure: false,
         insecure_skip_verify: tls.insecure_skip_verify,
-        ca_file: tls.ca_file.clone(),
-        cert_file: part(|identity| &identity.0),
-        key_file: part(|identity| &identity.1),
+        ca: tls.ca.as_ref().map(pem),
+        system_ca: tls.system_ca,
+        cert,
+        private_key,
         server_name_override: tls.server_name.as_deref().map(str::to_owned),
+        versions: tls_versions(tls.versions),
+        reload_interval: tls.reload_interval,
     }
 }

@@ -1,34 +1,69 @@
 //! Connections to a backend, plain or with TLS.
 
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper_rustls::{DefaultServerNameResolver, FixedServerNameResolver, HttpsConnector, ResolveServerName};
+use ::http::Uri;
+use hyper_rustls::{
+    DefaultServerNameResolver, FixedServerNameResolver, HttpsConnector, MaybeHttpsStream, ResolveServerName,
+};
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tower_service::Service;
 
-use super::{ClientError, tls};
+use super::ClientError;
 use crate::settings::TlsClientSettings;
+use crate::tls::ClientTls;
 
 /// What a connection may take to be made, whatever the call's timeout: that of gRPC's other clients.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
-pub(super) type Connector = HttpsConnector<HttpConnector>;
+/// Connects to `http` and, where it has TLS, `https` addresses.
+#[derive(Clone)]
+pub(super) struct Connector {
+    http: HttpConnector,
+    tls: Option<Arc<ClientTls>>,
+}
 
-/// A connector that takes `http` and, with `tls`, `https` addresses, offering `protocols`.
-pub(super) fn connector(tls: Option<&TlsClientSettings>, protocols: &[&[u8]]) -> Result<Connector, ClientError> {
-    let mut http = HttpConnector::new();
-    http.enforce_http(false);
-    // Requests are written whole and must not wait for the peer's acknowledgement of what went before.
-    http.set_nodelay(true);
-    http.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    let (mut config, name) = match tls {
-        Some(settings) => (tls::config(settings)?, tls::server_name(settings)?),
-        None => (tls::plain()?, None),
-    };
-    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-    let resolver: Arc<dyn ResolveServerName + Send + Sync> = match name {
-        Some(name) => Arc::new(FixedServerNameResolver::new(name)),
-        None => Arc::new(DefaultServerNameResolver::default()),
-    };
-    Ok(HttpsConnector::new(http, config, false, resolver))
+impl Connector {
+    /// A connector that offers `protocols` where it speaks TLS. Reads the files that `tls` names.
+    pub fn new(tls: Option<&TlsClientSettings>, protocols: &[&[u8]]) -> Result<Connector, ClientError> {
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        // Requests are written whole and must not wait for the peer's acknowledgement of what went before.
+        http.set_nodelay(true);
+        http.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let tls = tls.map(|settings| ClientTls::new(settings, protocols)).transpose()?;
+        Ok(Connector { http, tls: tls.map(Arc::new) })
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Error = Box<dyn Error + Send + Sync>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.http.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let Connector { mut http, tls } = self.clone();
+        Box::pin(async move {
+            let Some(tls) = tls.filter(|_| uri.scheme_str() == Some("https")) else {
+                return Ok(MaybeHttpsStream::Http(http.call(uri).await?));
+            };
+            let resolver: Arc<dyn ResolveServerName + Send + Sync> = match &tls.server_name {
+                Some(name) => Arc::new(FixedServerNameResolver::new(name.clone())),
+                None => Arc::new(DefaultServerNameResolver::default()),
+            };
+            // For each connection: its certificates may be newer than the last one's.
+            HttpsConnector::new(http, tls.config().await, true, resolver).call(uri).await
+        })
+    }
 }

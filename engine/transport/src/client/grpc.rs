@@ -12,7 +12,7 @@ use wasmill_wire::Signal;
 
 use super::answer::{self, Collected};
 use super::channel::{CallError, Channel};
-use super::connect::connector;
+use super::connect::Connector;
 use super::{ClientError, SendError, head, target};
 use crate::encoding::{Decompression, Encoding, compress};
 use crate::framing::{self, Message, PREFIX_BYTES, Prefix, UnaryBody};
@@ -39,7 +39,7 @@ impl GrpcClient {
     /// Checks the settings and reads the files that they name. Connects to nothing.
     pub fn new(settings: GrpcClientSettings) -> Result<GrpcClient, ClientError> {
         let target = target::target(&settings)?;
-        let connector = connector(target.tls.then_some(&settings.tls), &[b"h2"])?;
+        let connector = Connector::new(target.tls.then_some(&settings.tls), &[b"h2"])?;
         let scheme = if target.tls { Scheme::HTTPS } else { Scheme::HTTP };
         let uri = |signal| {
             let builder = Uri::builder().scheme(scheme.clone()).authority(target.authority.clone());

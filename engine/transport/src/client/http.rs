@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use wasmill_wire::{JsonDocument, Signal, from_json};
 
 use super::answer::{self, Collected};
-use super::connect::{Connector, connector};
+use super::connect::Connector;
 use super::{ClientError, SendError, head, target};
 use crate::encoding::{Encoding, compress};
 use crate::messages::decode_response;
@@ -67,7 +67,7 @@ impl HttpClient {
             .pool_timer(TokioTimer::new())
             .pool_max_idle_per_host(settings.idle_connections_max)
             .pool_idle_timeout(settings.idle_connection_timeout)
-            .build(connector(tls.then_some(&settings.tls), &[b"h2", b"http/1.1"])?);
+            .build(Connector::new(tls.then_some(&settings.tls), &[b"h2", b"http/1.1"])?);
         let HttpClientSettings { content, timeout, .. } = settings;
         Ok(HttpClient { client, traces, metrics, logs, headers, content, encoding, timeout })
     }

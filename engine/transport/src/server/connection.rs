@@ -18,6 +18,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -26,6 +27,7 @@ use tracing::{debug, warn};
 
 use super::preface::{self, Rewound, Version};
 use crate::settings::{GrpcServerSettings, HttpServerSettings, KeepaliveServerSettings};
+use crate::tls::ServerTls;
 
 /// Bytes of a request's headers. Real ones have a few hundred; tokens may have some thousand.
 const HEADER_BYTES_MAX: u32 = 64 << 10;
@@ -55,6 +57,20 @@ pub(super) trait Service: Send + Sync + 'static {
 
     fn handle(&self, request: Request<Incoming>, peer: SocketAddr)
     -> impl Future<Output = Response<Self::Body>> + Send;
+}
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// What a connection runs over.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
+
+/// What all connections of a port share.
+struct Port<S> {
+    tls: Option<ServerTls>,
+    limits: Limits,
+    service: Arc<S>,
 }
 
 /// What connections of a port may do.
@@ -97,13 +113,14 @@ impl Limits {
 /// Serves a port until it is stopped and drained. Returns how many connections had to be cut.
 pub(super) async fn serve_port<S: Service>(
     listener: TcpListener,
+    tls: Option<ServerTls>,
     limits: Limits,
     service: Arc<S>,
     mut stopped: watch::Receiver<bool>,
 ) -> usize {
     let mut connections = JoinSet::new();
     let room = Arc::new(Semaphore::new(limits.connections_max.clamp(1, Semaphore::MAX_PERMITS)));
-    let limits = Arc::new(limits);
+    let port = Arc::new(Port { tls, limits, service });
     loop {
         // Room first: with none, clients wait in the backlog, and at most that many.
         let accept = async {
@@ -118,8 +135,7 @@ pub(super) async fn serve_port<S: Service>(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let connection =
-                    serve_connection(stream, peer, Arc::clone(&limits), Arc::clone(&service), stopped.clone());
+                let connection = serve_connection(stream, peer, Arc::clone(&port), stopped.clone());
                 connections.spawn(async move {
                     let _room = room;
                     if let Err(error) = connection.await {
@@ -132,7 +148,7 @@ pub(super) async fn serve_port<S: Service>(
     }
     drop(listener);
     let all = async { while connections.join_next().await.is_some() {} };
-    if timeout(limits.drain_timeout, all).await.is_ok() {
+    if timeout(port.limits.drain_timeout, all).await.is_ok() {
         return 0;
     }
     let cut = connections.len();
@@ -152,12 +168,28 @@ async fn pause_after(error: &io::Error) {
 async fn serve_connection<S: Service>(
     stream: TcpStream,
     peer: SocketAddr,
-    limits: Arc<Limits>,
-    service: Arc<S>,
+    port: Arc<Port<S>>,
     mut stopped: watch::Receiver<bool>,
-) -> Result<(), Box<dyn Error + Send + Sync>> {
+) -> Result<(), BoxError> {
     // Answers are small and must not wait for the peer's acknowledgement of what went before.
     stream.set_nodelay(true)?;
+    let Some(tls) = &port.tls else { return serve_stream(stream, peer, &port, stopped).await };
+    let handshake = tokio::select! {
+        biased;
+        _ = stopped.wait_for(|stopped| *stopped) => return Ok(()),
+        handshake = tls.accept(stream) => handshake,
+    };
+    serve_stream(handshake?, peer, &port, stopped).await
+}
+
+/// What comes in the clear, or was decrypted.
+async fn serve_stream<S: Service>(
+    stream: impl Stream,
+    peer: SocketAddr,
+    port: &Port<S>,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<(), BoxError> {
+    let Port { limits, service, .. } = port;
     let preface = timeout(limits.head_timeout, preface::read(stream));
     let preface = tokio::select! {
         biased;
@@ -170,16 +202,17 @@ async fn serve_connection<S: Service>(
         Ok(Err(error)) => return Err(error.into()),
         Err(_) => return Err("nothing was said in time".into()),
     };
+    let service = Arc::clone(service);
     match version {
-        Version::Http2 => serve_http2(stream, peer, &limits, service, stopped).await?,
-        Version::Http1 if limits.any_version => serve_http1(stream, peer, &limits, service, stopped).await?,
+        Version::Http2 => serve_http2(stream, peer, limits, service, stopped).await?,
+        Version::Http1 if limits.any_version => serve_http1(stream, peer, limits, service, stopped).await?,
         Version::Http1 => return Err("this port speaks HTTP/2 only".into()),
     }
     Ok(())
 }
 
 async fn serve_http2<S: Service>(
-    stream: Rewound<TcpStream>,
+    stream: Rewound<impl Stream>,
     peer: SocketAddr,
     limits: &Limits,
     service: Arc<S>,
@@ -206,7 +239,7 @@ async fn serve_http2<S: Service>(
 }
 
 async fn serve_http1<S: Service>(
-    stream: Rewound<TcpStream>,
+    stream: Rewound<impl Stream>,
     peer: SocketAddr,
     limits: &Limits,
     service: Arc<S>,

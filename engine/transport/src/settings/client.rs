@@ -1,9 +1,9 @@
 //! What a client can be told.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
+use super::TlsClientSettings;
 use crate::ContentType;
 
 /// How request bodies are compressed.
@@ -79,23 +79,6 @@ pub struct HttpClientSettings {
     pub idle_connections_max: usize,
     /// How long they are kept (`idle_conn_timeout`). Default 90 s, as the Collector's.
     pub idle_connection_timeout: Duration,
-}
-
-/// The Collector's `tls`. Default: the system's roots, no client certificate, everything checked.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct TlsClientSettings {
-    /// Plain text (gRPC only).
-    pub insecure: bool,
-    /// Encrypt, but believe any certificate.
-    pub insecure_skip_verify: bool,
-    /// PEM file of the roots to believe in instead of the system's.
-    pub ca_file: Option<PathBuf>,
-    /// PEM file of the client's certificate chain; with `key_file`.
-    pub cert_file: Option<PathBuf>,
-    /// PEM file of the client's private key; with `cert_file`.
-    pub key_file: Option<PathBuf>,
-    /// The name that the backend's certificate must have, instead of the endpoint's host.
-    pub server_name_override: Option<String>,
 }
 
 impl Default for GrpcClientSettings {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::REQUEST_BYTES_MAX;
+use super::{REQUEST_BYTES_MAX, TlsServerSettings};
 
 /// An OTLP receiver: either protocol, or both, each on its own port. Default: neither.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -19,6 +19,8 @@ pub struct GrpcServerSettings {
     /// `host:port`; an empty host is every address, port 0 is any. A name is bound at its first IPv4 address, else at
     /// its first. Default `localhost:4317`.
     pub endpoint: String,
+    /// Default `None`: in the clear.
+    pub tls: Option<TlsServerSettings>,
     /// Bytes of a message, both as it comes and decompressed (`max_recv_msg_size_mib`). Default 64 MiB.
     pub request_bytes_max: usize,
     /// Requests under way on one connection (`max_concurrent_streams`). Default 128.
@@ -52,6 +54,8 @@ pub struct HttpServerSettings {
     pub endpoint_key: String,
     /// As [`GrpcServerSettings::endpoint`]. Default `localhost:4318`.
     pub endpoint: String,
+    /// As [`GrpcServerSettings::tls`].
+    pub tls: Option<TlsServerSettings>,
     /// Bytes of a body, both as it comes and decompressed (`max_request_body_size`). Default 64 MiB.
     pub request_bytes_max: usize,
     /// Default `/v1/traces`.
@@ -80,6 +84,7 @@ impl Default for GrpcServerSettings {
         GrpcServerSettings {
             endpoint_key: "receivers::otlp::protocols::grpc::endpoint".into(),
             endpoint: "localhost:4317".into(),
+            tls: None,
             request_bytes_max: REQUEST_BYTES_MAX,
             concurrent_streams_max: CONCURRENT_STREAMS_MAX,
             connections_max: CONNECTIONS_MAX,
@@ -102,6 +107,7 @@ impl Default for HttpServerSettings {
         HttpServerSettings {
             endpoint_key: "receivers::otlp::protocols::http::endpoint".into(),
             endpoint: "localhost:4318".into(),
+            tls: None,
             request_bytes_max: REQUEST_BYTES_MAX,
             traces_url_path: "/v1/traces".into(),
             metrics_url_path: "/v1/metrics".into(),

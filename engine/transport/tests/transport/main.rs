@@ -8,10 +8,12 @@
 //! | `grpc_client` | classification of what backends answer, or do not                  | hyper servers, raw sockets         |
 //! | `http_client` | the same for OTLP/HTTP                                             | raw sockets                        |
 //! | `json`        | OTLP/JSON both ways: documents, answers, limits                     | raw sockets, and each other        |
-//! | `tls`         | roots, names, client certificates                                  | a rustls server                    |
+//! | `tls`         | of clients: roots, names, client certificates                      | a rustls server                    |
+//! | `tls_server`  | of servers: certificates, their reload, clients', slow handshakes   | our clients, rustls, raw sockets   |
 //!
 //! Not proven here: what lies in a request (the wire engine's tests), and behaviour under load (benches/gateway).
 
+mod certs;
 mod connections;
 mod grpc_client;
 mod grpc_server;
@@ -20,3 +22,4 @@ mod http_server;
 mod json;
 mod peers;
 mod tls;
+mod tls_server;

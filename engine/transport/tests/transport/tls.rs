@@ -17,13 +17,17 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
-use wasmill_transport::settings::{GrpcClientSettings, HttpClientSettings, TlsClientSettings};
-use wasmill_transport::{Accepted, ClientError, GrpcClient, HttpClient, SendError};
+use wasmill_transport::settings::{GrpcClientSettings, HttpClientSettings, Pem, TlsClientSettings};
+use wasmill_transport::{Accepted, ClientError, GrpcClient, HttpClient, SendError, TlsError};
 use wasmill_wire::Signal;
 
 use crate::peers::raw_backend;
 
-fn cert(name: &str) -> PathBuf {
+fn cert(name: &str) -> Pem {
+    Pem::File(path(name))
+}
+
+fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/transport/certs").join(name)
 }
 
@@ -33,14 +37,14 @@ async fn backend(client_certificates: bool) -> SocketAddr {
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
     let builder = builder.with_safe_default_protocol_versions().unwrap();
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(cert("ca.pem")).unwrap()).unwrap();
+    roots.add(CertificateDer::from_pem_file(path("ca.pem")).unwrap()).unwrap();
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
     let builder = match client_certificates {
         true => builder.with_client_cert_verifier(verifier),
         false => builder.with_no_client_auth(),
     };
-    let chain = vec![CertificateDer::from_pem_file(cert("server.pem")).unwrap()];
-    let key = PrivateKeyDer::from_pem_file(cert("server.key.pem")).unwrap();
+    let chain = vec![CertificateDer::from_pem_file(path("server.pem")).unwrap()];
+    let key = PrivateKeyDer::from_pem_file(path("server.key.pem")).unwrap();
     let mut config = builder.with_single_cert(chain, key).unwrap();
     config.alpn_protocols = vec![b"h2".to_vec()];
     let acceptor = TlsAcceptor::from(Arc::new(config));
@@ -78,7 +82,7 @@ async fn send(address: SocketAddr, tls: TlsClientSettings) -> [Result<Accepted, 
 
 fn trusting() -> TlsClientSettings {
     TlsClientSettings {
-        ca_file: Some(cert("ca.pem")),
+        ca: Some(cert("ca.pem")),
         server_name_override: Some("backend.test".into()),
         ..TlsClientSettings::default()
     }
@@ -115,7 +119,7 @@ async fn believing_anybody() {
 async fn client_certificates() {
     let address = backend(true).await;
     let with =
-        TlsClientSettings { cert_file: Some(cert("client.pem")), key_file: Some(cert("client.key.pem")), ..trusting() };
+        TlsClientSettings { cert: Some(cert("client.pem")), private_key: Some(cert("client.key.pem")), ..trusting() };
     for sent in send(address, with).await {
         assert_eq!(sent.unwrap(), Accepted::default());
     }
@@ -129,12 +133,18 @@ async fn client_certificates() {
 fn files_are_checked() {
     let new =
         |tls| GrpcClient::new(GrpcClientSettings { endpoint: "x:1".into(), tls, ..Default::default() }).err().unwrap();
-    let missing = TlsClientSettings { ca_file: Some(cert("missing.pem")), ..trusting() };
-    assert!(matches!(new(missing), ClientError::File { key: "tls::ca_file", .. }));
-    let not_pem = TlsClientSettings { ca_file: Some(cert("../tls.rs")), ..trusting() };
-    assert!(matches!(new(not_pem), ClientError::Setting { key: "tls::ca_file", .. }));
-    let half = TlsClientSettings { cert_file: Some(cert("client.pem")), ..trusting() };
-    assert!(matches!(new(half), ClientError::Setting { key: "tls::cert_file", .. }));
+    let missing = TlsClientSettings { ca: Some(cert("missing.pem")), ..trusting() };
+    assert_eq!(new(missing).key(), "tls::ca_file");
+    let not_pem = TlsClientSettings { ca: Some(cert("../tls.rs")), ..trusting() };
+    assert!(matches!(new(not_pem), ClientError::Tls(TlsError::NoCertificate { .. })));
+    let half = TlsClientSettings { cert: Some(cert("client.pem")), ..trusting() };
+    assert!(matches!(new(half), ClientError::Tls(TlsError::Half { .. })));
+    let another = TlsClientSettings {
+        cert: Some(cert("client.pem")),
+        private_key: Some(cert("server.key.pem")),
+        ..trusting()
+    };
+    assert_eq!(new(another).key(), "tls::key_file");
     let name = TlsClientSettings { server_name_override: Some("a b".into()), ..trusting() };
-    assert!(matches!(new(name), ClientError::Setting { key: "tls::server_name_override", .. }));
+    assert_eq!(new(name).key(), "tls::server_name_override");
 }

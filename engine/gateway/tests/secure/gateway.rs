@@ -1,0 +1,110 @@
+//! `wasmill run` with a configuration, and what it says.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// Compiled plugins, kept between runs.
+const CACHE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/plugins");
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A folder with `gateway.yaml` and what it names.
+pub struct Folder {
+    root: tempfile::TempDir,
+}
+
+impl Folder {
+    pub fn new() -> Folder {
+        Folder { root: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.root.path()
+    }
+
+    pub fn write(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.path().join(name);
+        let beside = path.with_extension("new");
+        std::fs::write(&beside, content).unwrap();
+        std::fs::rename(&beside, &path).unwrap();
+        path
+    }
+
+    fn command(&self, command: &str) -> Command {
+        let mut wasmill = Command::new(env!("CARGO_BIN_EXE_wasmill"));
+        wasmill.arg(command).arg("--config").arg(self.path().join("gateway.yaml"));
+        wasmill.current_dir(self.path()).env("WASMILL_CACHE_DIR", CACHE).env_remove("WASMILL_LOG");
+        wasmill
+    }
+
+    pub fn output(&self, command: &str, yaml: &str) -> Output {
+        self.write("gateway.yaml", yaml);
+        self.command(command).output().unwrap()
+    }
+
+    /// Runs it with this configuration until it is dropped.
+    pub fn run(&self, yaml: &str) -> Gateway {
+        self.write("gateway.yaml", yaml);
+        let mut child = self.command("run").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (sender, log) = mpsc::channel();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut ready = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        let Some(listening) = ready.trim().strip_prefix("wasmill: ready: ") else {
+            panic!("`{ready}`: {:?}", log.iter().collect::<Vec<_>>());
+        };
+        let listening = listening.split(", ").map(str::to_owned).collect();
+        Gateway { child, log, seen: Vec::new(), listening }
+    }
+}
+
+/// Killed when it is dropped.
+pub struct Gateway {
+    child: Child,
+    log: mpsc::Receiver<String>,
+    /// Every line of its log that was read.
+    seen: Vec<String>,
+    listening: Vec<String>,
+}
+
+impl Gateway {
+    /// Where it listens, by the words before the address: `otlp grpc`.
+    pub fn address(&self, what: &str) -> SocketAddr {
+        let of = |line: &String| line.strip_prefix(what)?.strip_prefix(' ')?.parse().ok();
+        self.listening.iter().find_map(of).unwrap_or_else(|| panic!("no `{what}` in {:?}", self.listening))
+    }
+
+    /// Waits for a line of the log.
+    pub fn says(&mut self, what: &str) -> String {
+        loop {
+            match self.log.recv_timeout(PATIENCE) {
+                Ok(line) => {
+                    self.seen.push(line.clone());
+                    if line.contains(what) {
+                        return line;
+                    }
+                }
+                Err(_) => panic!("it does not say `{what}` but\n{}", self.seen.join("\n")),
+            }
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // It has ended already where a test waited for it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
