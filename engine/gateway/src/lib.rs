@@ -21,6 +21,6 @@ pub mod queue;
 pub mod receiver;
 pub mod retry;
 pub mod telemetry;
-mod tls;
 mod timestamp;
+mod tls;
 pub mod watch;

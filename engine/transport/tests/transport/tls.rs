@@ -139,11 +139,8 @@ fn files_are_checked() {
     assert!(matches!(new(not_pem), ClientError::Tls(TlsError::NoCertificate { .. })));
     let half = TlsClientSettings { cert: Some(cert("client.pem")), ..trusting() };
     assert!(matches!(new(half), ClientError::Tls(TlsError::Half { .. })));
-    let another = TlsClientSettings {
-        cert: Some(cert("client.pem")),
-        private_key: Some(cert("server.key.pem")),
-        ..trusting()
-    };
+    let another =
+        TlsClientSettings { cert: Some(cert("client.pem")), private_key: Some(cert("server.key.pem")), ..trusting() };
     assert_eq!(new(another).key(), "tls::key_file");
     let name = TlsClientSettings { server_name_override: Some("a b".into()), ..trusting() };
     assert_eq!(new(name).key(), "tls::server_name_override");

@@ -145,10 +145,8 @@ async fn client_certificates() {
 async fn reload() {
     let folder = tempfile::tempdir().unwrap();
     let (old, new) = (Authority::new(), Authority::new());
-    let tls = TlsServerSettings {
-        reload_interval: Some(Duration::from_secs(3600)),
-        ..files(&old.issue(), folder.path())
-    };
+    let tls =
+        TlsServerSettings { reload_interval: Some(Duration::from_secs(3600)), ..files(&old.issue(), folder.path()) };
     let server = start(tls).await;
     let (before, _) = clients(&server, trusting(&old));
     before.send(Signal::Traces, Bytes::new()).await.unwrap();
