@@ -5,7 +5,8 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::thread;
@@ -126,7 +127,7 @@ impl Collector {
             if let Some(status) = running.ended()? {
                 bail!("the Collector ended with {status}:\n{}", fs::read_to_string(&log).unwrap_or_default());
             }
-            Ok(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok())
+            Ok(TcpStream::connect(("127.0.0.1", port)).is_ok())
         })?;
         Ok(Collector(running))
     }
@@ -238,4 +239,34 @@ pub fn wait_until(mut done: impl FnMut() -> Result<bool>) -> Result<()> {
 fn ended_well(who: &str, status: ExitStatus) -> Result<()> {
     ensure!(status.success(), "{who} ended with {status}");
     Ok(())
+}
+
+/// Posts a body to loopback: the status, and the answer's body.
+pub fn post(port: u16, path: &str, content_type: &str, body: &[u8]) -> Result<(u16, String)> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    )?;
+    stream.write_all(body)?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let answer = String::from_utf8_lossy(&answer);
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).context("an answer over HTTP")?;
+    Ok((status, answer.split_once("\r\n\r\n").map_or_else(String::new, |(_, body)| body.to_owned())))
+}
+
+/// The messages of a file in which each stands behind its length, four bytes big-endian.
+pub fn length_prefixed(mut bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
+    let mut messages = Vec::new();
+    while let Some((length, rest)) = bytes.split_first_chunk::<4>() {
+        let length = u32::from_be_bytes(*length) as usize;
+        let (message, rest) = rest.split_at_checked(length).context("a message that is cut off")?;
+        messages.push(message.to_vec());
+        bytes = rest;
+    }
+    ensure!(bytes.is_empty(), "a length that is cut off");
+    Ok(messages)
 }

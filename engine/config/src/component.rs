@@ -5,12 +5,14 @@
 
 mod batch;
 mod debug;
+mod file_exporter;
 mod file_storage;
 mod forward;
 mod health_check;
 mod memory_limiter;
 mod otlp_grpc;
 mod otlp_http;
+mod otlp_json_file;
 mod otlp_receiver;
 mod pem;
 mod retry;
@@ -70,11 +72,12 @@ pub(crate) struct ComponentType<T> {
     pub read: fn(&Reader, &mut Vec<Located<Endpoint>>) -> Option<T>,
 }
 
-pub(crate) const RECEIVERS: &[ComponentType<Receiver>] = &[ComponentType {
-    names: &["otlp"],
-    section: &otlp_receiver::SECTION,
-    doc: "OTLP over gRPC and HTTP (protobuf and JSON), all signals.",
-    example: "otlp:
+pub(crate) const RECEIVERS: &[ComponentType<Receiver>] = &[
+    ComponentType {
+        names: &["otlp"],
+        section: &otlp_receiver::SECTION,
+        doc: "OTLP over gRPC and HTTP (protobuf and JSON), all signals.",
+        example: "otlp:
   protocols:
     grpc:
       endpoint: 0.0.0.0:4317
@@ -85,8 +88,20 @@ pub(crate) const RECEIVERS: &[ComponentType<Receiver>] = &[ComponentType {
         reload_interval: 1h
     http:
 ",
-    read: otlp_receiver::read,
-}];
+        read: otlp_receiver::read,
+    },
+    ComponentType {
+        names: &["otlpjsonfile"],
+        section: &otlp_json_file::SECTION,
+        doc: "Reads files of OTLP/JSON, a request on each line, as the `file` exporter and the Collector's write them, and follows them as \
+              they grow and are rotated. See [files](files.md).",
+        example: "otlpjsonfile:
+  include: [/var/log/otel/*.jsonl]
+  start_at: beginning
+",
+        read: otlp_json_file::read,
+    },
+];
 
 pub(crate) const PROCESSORS: &[ComponentType<FileProcessor>] = &[
     ComponentType {
@@ -164,6 +179,20 @@ pub(crate) const EXPORTERS: &[ComponentType<Exporter>] = &[
   verbosity: detailed
 ",
         read: debug::read,
+    },
+    ComponentType {
+        names: &["file"],
+        section: &file_exporter::SECTION,
+        doc: "Writes to a file, a line of OTLP/JSON for each request, as the Collector's. Clients are answered when their data is \
+              written; where it cannot be, they are told to retry. See [files](files.md).",
+        example: "file/archive:
+  path: /var/lib/wasmill/archive.jsonl
+  create_directory: true
+  rotation:
+    max_megabytes: 100
+    max_backups: 20
+",
+        read: file_exporter::read,
     },
 ];
 

@@ -34,7 +34,6 @@ const AS_PLUGIN: Answer = Instead("write a plugin for it (`wasm/NAME`)");
 const WITH_ENRICH: Answer = Instead("use the plugin `builtin:enrich`, which takes OTTL statements");
 
 pub(crate) const RECEIVERS: &[Known] = &[
-    known("otlpjsonfile", NotYet("let a Collector read the file, and send OTLP to Wasmill")),
     known("zipkin", BY_COLLECTOR),
     known("jaeger", BY_COLLECTOR),
     known("kafka", BY_COLLECTOR),
@@ -104,7 +103,6 @@ pub(crate) const PROCESSORS: &[Known] = &[
 ];
 
 pub(crate) const EXPORTERS: &[Known] = &[
-    known("file", NotYet("send OTLP to a Collector that writes files")),
     known("logging", Instead("use `debug`, its newer name")),
     known("kafka", TO_COLLECTOR),
     known("prometheus", TO_COLLECTOR),

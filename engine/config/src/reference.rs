@@ -131,6 +131,7 @@ fn kind_name(kind: &Kind) -> String {
         Kind::File => "file",
         Kind::Id => "name",
         Kind::Ids => "list of names",
+        Kind::Patterns => "list of paths",
         Kind::Texts => "map of texts",
         Kind::Routes => "map of lists of names",
         Kind::Any => "anything",

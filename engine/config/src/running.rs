@@ -21,13 +21,13 @@ pub use connectors::{
 };
 pub use endpoint::{Endpoint, HttpUrl};
 pub use exporters::{
-    Compression, DebugExporter, Exporter, Headers, HttpEncoding, OnFull, OtlpGrpcExporter, OtlpHttpExporter, PerSignal,
-    Retry, SendingQueue, Sizer, Verbosity,
+    Compression, DebugExporter, Exporter, FileExporter, FileFormat, FileRotation, Headers, HttpEncoding, OnFull,
+    OtlpGrpcExporter, OtlpHttpExporter, PerSignal, Retry, SendingQueue, Sizer, Verbosity,
 };
 pub use extensions::{Extension, FileStorage, HealthCheck};
 pub use memory_limiter::{MemoryLimiter, MemoryShare};
 pub use processors::{BatchProcessor, OnFault, PluginLimits, PluginSource, Processor, RouteTarget, WasmStage};
-pub use receivers::{GrpcServer, HttpServer, OtlpReceiver, Receiver, ServerKeepalive};
+pub use receivers::{GrpcServer, HttpServer, OtlpJsonFileReceiver, OtlpReceiver, Receiver, ServerKeepalive};
 pub use telemetry::{LogEncoding, LogLevel, LogSettings, MetricsLevel, MetricsSettings, Telemetry};
 pub use tls::{Pem, TlsClient, TlsServer, TlsVersion, TlsVersions};
 

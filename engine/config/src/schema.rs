@@ -40,6 +40,8 @@ pub enum Kind {
     Id,
     /// A list of names of components.
     Ids,
+    /// A list of paths with `*`.
+    Patterns,
     /// A map of texts.
     Texts,
     /// A map from names to lists of component names.

@@ -28,6 +28,7 @@ pub(crate) fn validate(file: FileConfig, report: &Report) -> Config {
     graph::check(&file, service, report);
     check_unreached(&file, &used, report);
     check_urls(&file, service, report);
+    check_written(&file.exporters, report);
     check_used(&file, &used, report);
     check_ports(&file, service, &used, report);
     check_plugins(&file.processors, report);
@@ -161,6 +162,19 @@ fn check_urls(file: &FileConfig, service: &FileService, report: &Report) {
                 report.error(&exporter.place, problem);
             }
         }
+    }
+}
+
+/// A file has one exporter: two would not know of each other's lines.
+fn check_written(exporters: &[Component<Exporter>], report: &Report) {
+    let mut paths: Vec<(&ComponentId, &Path)> = Vec::new();
+    for Component { id, settings, .. } in exporters {
+        let Some(Exporter::File(file)) = settings else { continue };
+        if let Some((other, _)) = paths.iter().find(|(_, path)| *path == file.path) {
+            let problem = format!("`{other}` has the same `path`: each needs one of its own");
+            report.error(&id.place, Problem::Invalid(problem));
+        }
+        paths.push((&id.value, &file.path));
     }
 }
 

@@ -14,11 +14,11 @@ use std::sync::Arc;
 
 use wasmill_config::{ComponentId, Config, Exporter, Extension, PipelineId, Processor, WasmStage};
 use wasmill_host::{Host, Plugin, Stage};
-use wasmill_transport::{BindError, ClientError};
+use wasmill_transport::BindError;
 use wasmill_wire::{ColumnRequest, Projection, Signal};
 
 use crate::batcher::Batcher;
-use crate::exporter::{DebugExporter, OtlpExporter};
+use crate::exporter::{DebugExporter, ExporterError, FileExporter, OpenFiles, OtlpExporter};
 use crate::generation::Inlets;
 use crate::memory_limiter::MemoryLimiter;
 use crate::outlet::{Outlet, OutletSettings};
@@ -37,6 +37,8 @@ pub use routers::plugin_source;
 pub struct Workshop {
     pub host: Host,
     pub metrics: Metrics,
+    /// That exporters write.
+    pub files: OpenFiles,
 }
 
 /// Everything that batches run through, made of one configuration.
@@ -90,7 +92,7 @@ pub enum BuildError {
     Exporter {
         id: ComponentId,
         #[source]
-        source: ClientError,
+        source: ExporterError,
     },
     #[error("receiver `{id}` cannot be served")]
     Receiver {
@@ -228,7 +230,7 @@ impl Built {
                 }
                 let exporter = match &exporter {
                     Some(exporter) => Arc::clone(exporter),
-                    None => match make_exporter(id, settings) {
+                    None => match make_exporter(workshop, id, settings) {
                         Ok(made) => Arc::clone(exporter.insert(made)),
                         Err(source) => {
                             errors.push(BuildError::Exporter { id: id.clone(), source });
@@ -316,11 +318,16 @@ fn columns(signal: Signal, pipelines: &[Arc<Pipeline>]) -> Vec<ColumnRequest> {
 }
 
 /// The registry of exporters: one arm for each kind.
-fn make_exporter(id: &ComponentId, settings: &Exporter) -> Result<Arc<dyn crate::exporter::Exporter>, ClientError> {
+fn make_exporter(
+    workshop: &Workshop,
+    id: &ComponentId,
+    settings: &Exporter,
+) -> Result<Arc<dyn crate::exporter::Exporter>, ExporterError> {
     Ok(match settings {
         Exporter::OtlpGrpc(settings) => Arc::new(OtlpExporter::grpc(settings)?),
         Exporter::OtlpHttp(settings) => Arc::new(OtlpExporter::http(settings)?),
         Exporter::Debug(settings) => Arc::new(DebugExporter::new(id.to_string().into(), settings.clone())),
+        Exporter::File(settings) => Arc::new(FileExporter::new(settings, &workshop.files)?),
     })
 }
 
@@ -335,6 +342,8 @@ fn outlet_settings(settings: &Exporter) -> OutletSettings {
         Exporter::OtlpHttp(settings) => (settings.queue.clone(), settings.retry.clone(), settings.on_full),
         // Writing to the log neither waits nor fails.
         Exporter::Debug(_) => (None, None, wasmill_config::OnFull::default()),
+        // As the Collector's: what cannot be written is the sender's to keep.
+        Exporter::File(_) => (None, None, wasmill_config::OnFull::default()),
     };
     OutletSettings { queue, retry, on_full }
 }

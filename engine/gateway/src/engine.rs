@@ -29,17 +29,17 @@ use wasmill_host::{Host, Stage};
 use wasmill_transport::{BindError, Budget, Protocol};
 
 use crate::build::{Built, Plugins, Workshop, build, file_hash, plugin_source};
+use crate::exporter::OpenFiles;
 use crate::generation::{Ended, Generation, Generations};
 use crate::outlet::{Ending, Outlet};
 use crate::queue::Held;
-use crate::receiver::{BoundReceiver, Intake, Receiver};
+use crate::receiver::{BoundReceiver, Intake, Receiver, Tails};
 use crate::telemetry::{Health, HttpEndpoint, Metrics, SwapResult, serve_health, serve_metrics};
 use listen::listen;
-use storages::Storages;
 
 pub use listen::ListenError;
 pub use report::{EngineError, Left, Reloaded, chain};
-pub use storages::StorageError;
+pub use storages::{StorageError, Storages};
 
 /// How long a generation that was replaced may take for its last batches before that is worth a warning. It is not cut off: a
 /// stage's calls have deadlines, and batches that wait for a backend end with their retries.
@@ -63,7 +63,6 @@ pub struct Engine {
     workshop: Workshop,
     intake: Intake,
     health: Health,
-    storages: Storages,
     /// Held through a change: changes are serialised.
     state: Mutex<State>,
     /// Closed when no batch's task is left.
@@ -113,16 +112,16 @@ impl Engine {
         let Options { host, budget } = options;
         let metrics = Metrics::new();
         metrics.plugins.watch_guests(Arc::clone(host.metrics()));
-        let workshop = Workshop { host, metrics: metrics.clone() };
+        let workshop = Workshop { host, metrics: metrics.clone(), files: OpenFiles::default() };
         let plugins = Plugins::load(&workshop.host, sources(&config), None).await;
         let built = build(&workshop, config, plugins, None).await?;
-        let storages = Storages::default();
+        let storages = Arc::<Storages>::default();
         let opened = storages.open(&built).await?;
 
         let (generation, ended) = Generation::new(1, built.inlets());
         let (in_flight, batches) = watch::channel(());
         let generations = Arc::new(Generations::new(generation));
-        let intake = Intake { generations, metrics, budget, in_flight: batches };
+        let intake = Intake { generations, metrics, budget, storages, tails: Tails::default(), in_flight: batches };
         let health = Health::default();
         // Every port is taken before one is served: a gateway that starts, starts whole.
         let mut bound = Vec::new();
@@ -132,18 +131,19 @@ impl Engine {
         let mut endpoints = Endpoints::default();
         endpoints.apply(endpoints.changed(&built.config, &intake.metrics, &health).await?);
         let mut receivers = BTreeMap::new();
+        // Before receivers look for what they kept.
+        intake.storages.serve(opened);
         for receiver in bound {
             receivers.insert(receiver.id().clone(), receiver.serve(&intake));
         }
         for stage in built.stages.values() {
             intake.metrics.plugins.serves(stage, 1);
         }
-        storages.serve(opened);
         built.outlets.values().for_each(|outlet| outlet.begin());
         health.set_ready();
         let state =
             State { built, receivers, endpoints, generation: 1, ended, retiring: None, refused: HashMap::new() };
-        Ok(Engine { workshop, intake, health, storages, state: Mutex::new(state), in_flight })
+        Ok(Engine { workshop, intake, health, state: Mutex::new(state), in_flight })
     }
 
     /// What it listens on, a phrase for each port: `otlp grpc 127.0.0.1:4317`.
@@ -234,7 +234,7 @@ impl Engine {
     async fn publish(&self, state: &mut State, built: Built) -> Result<Reloaded, EngineError> {
         // Queues' folders and ports first: one that cannot be had leaves everything else as it was. Those that have to be taken from a receiver that
         // serves come last, when nothing else can fail.
-        let opened = self.storages.open(&built).await?;
+        let opened = self.intake.storages.open(&built).await?;
         let Ports { mut bound, contended } = state.bind_changed(&built.config, &self.intake).await?;
         let endpoints = state.endpoints.changed(&built.config, &self.intake.metrics, &self.health).await?;
         bound.extend(state.take_over(&contended, &self.intake).await?);
@@ -243,6 +243,7 @@ impl Engine {
         state.generation += 1;
         let (generation, ended) = Generation::new(state.generation, built.inlets());
         self.intake.generations.publish(generation);
+        self.intake.storages.serve(opened);
 
         for receiver in bound {
             if let Some(old) = state.receivers.insert(receiver.id().clone(), receiver.serve(&self.intake)) {
@@ -258,7 +259,6 @@ impl Engine {
             }
         }
         let old = std::mem::replace(&mut state.built, built);
-        self.storages.serve(opened);
         hand_over(&old, &state.built);
         let reloaded = account(&self.intake.metrics, &old, &state.built, state.generation);
         let replaced = Replaced {
@@ -286,6 +286,7 @@ impl Engine {
         // What has not stopped by then is cut off, and counted below.
         let _ = timeout_at(until, stopped).await;
         // Batches whose clients went have tasks of their own, and so have exporters that a reload removed.
+        let storages = Arc::clone(&self.intake.storages);
         drop(self.intake);
         let _ = timeout_at(until, self.in_flight.closed()).await;
         let sent = async {
@@ -301,7 +302,7 @@ impl Engine {
         while let Some(held) = draining.join_next().await {
             left.add(held.unwrap_or_default());
         }
-        self.storages.close().await;
+        storages.close().await;
         drop(endpoints);
         left
     }

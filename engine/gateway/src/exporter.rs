@@ -5,6 +5,7 @@
 //! [`Outlet`](crate::outlet::Outlet).
 
 mod debug;
+mod file;
 mod otlp;
 
 use std::future::Future;
@@ -13,9 +14,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use wasmill_batch::{Refusal, RequestContext, TelemetryBatch};
+use wasmill_transport::ClientError;
 use wasmill_wire::Signal;
 
 pub use debug::DebugExporter;
+pub use file::{FileError, FileExporter, OpenFiles};
 pub use otlp::OtlpExporter;
 
 /// One attempt.
@@ -46,6 +49,25 @@ pub trait Exporter: Send + Sync + 'static {
     /// Sends it. Ends by itself, within the exporter's `timeout`. A refusal that is retryable may be tried again with the same
     /// request.
     fn send<'a>(&'a self, request: &'a Request) -> Sending<'a>;
+}
+
+/// Why an exporter cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ExporterError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl ExporterError {
+    /// The configuration key that it is about, below the exporter's.
+    pub fn key(&self) -> &str {
+        match self {
+            ExporterError::Client(error) => error.key(),
+            ExporterError::File(_) => "path",
+        }
+    }
 }
 
 /// A batch in the form that an exporter sends.

@@ -16,10 +16,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use arrow_buffer::BooleanBufferBuilder;
+use bytes::Bytes;
 use wasmill_batch::{Ack, Acked, Outcome, ROUTE_DEFAULT, Refusal, RefusalKind, RequestContext, Routes, TelemetryBatch};
 use wasmill_config::PipelineId;
 use wasmill_host::Stage;
-use wasmill_transport::Request;
 use wasmill_wire::{Change, Edit, Path, Projection, Rows, Selection, Signal, WireBatch, encoded_len};
 
 use crate::ack_point::AckPoint;
@@ -95,6 +95,15 @@ pub struct PipelineStage {
     pub route_base: u16,
 }
 
+/// A request on its way in, whichever way it came.
+#[derive(Debug)]
+pub struct Incoming {
+    pub signal: Signal,
+    /// An `Export…ServiceRequest`. It owns its part of the process's budget.
+    pub payload: Bytes,
+    pub context: RequestContext,
+}
+
 /// A request that was taken: who waits for it, and what was left out.
 pub struct Taken {
     /// Rows that were taken, and that the ack is about.
@@ -110,7 +119,7 @@ pub struct Taken {
 ///
 /// Runs on a task of its own: a client that goes away takes nothing with it. Returns when the stages are done and the outlets
 /// have the batch; the ack says what became of it.
-pub async fn accept(generation: &Arc<Generation>, inlet: &Inlet, request: Request) -> Result<Taken, Refusal> {
+pub async fn accept(generation: &Arc<Generation>, inlet: &Inlet, request: Incoming) -> Result<Taken, Refusal> {
     // Where memory is short nothing more is made of a request than an answer.
     inlet.guards.iter().try_for_each(|guard| guard.admit())?;
     // Validate before anything else looks at the bytes: from here on a record is known to be well-formed. The columns that

@@ -1,7 +1,9 @@
 //! Receivers: where requests come in.
 //!
 //! A receiver's ports live longer than generations: its [`Intake`] asks for the current one with each request, so that a swap
-//! or a reload touches no socket and no connection.
+//! or a reload touches no socket and no connection. One that reads files ([`json_file`]) has none, and hands on in the same way.
+
+pub mod json_file;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,10 +16,12 @@ use wasmill_transport::settings::{GrpcServerSettings, HttpServerSettings, Keepal
 use wasmill_transport::{Accepted, Answer, BindError, Bound, Budget, Drained, Protocol, Request, Server, Sink};
 use wasmill_wire::Signal;
 
+use crate::engine::Storages;
 use crate::generation::Generations;
-use crate::pipeline::{self, Taken};
+use crate::pipeline::{self, Incoming, Taken};
 use crate::telemetry::{Metrics, ReceiverMetrics};
 use crate::tls::tls_server;
+pub use json_file::Tails;
 
 /// A receiver whose ports are served.
 pub struct Receiver {
@@ -34,7 +38,12 @@ pub struct Receiver {
 pub struct BoundReceiver {
     id: ComponentId,
     settings: config::Receiver,
-    bound: Bound,
+    source: Source,
+}
+
+enum Source {
+    Ports(Box<Bound>),
+    Files(config::OtlpJsonFileReceiver),
 }
 
 /// What every receiver hands its requests to.
@@ -43,6 +52,10 @@ pub struct Intake {
     pub generations: Arc<Generations>,
     pub metrics: Metrics,
     pub budget: Arc<Budget>,
+    /// Where receivers keep how far they have read.
+    pub storages: Arc<Storages>,
+    /// How far those that read files are.
+    pub tails: Tails,
     /// A clone lives as long as each batch's task: a shutdown waits for them.
     pub in_flight: watch::Receiver<()>,
 }
@@ -50,7 +63,10 @@ pub struct Intake {
 impl BoundReceiver {
     /// What is wrong with it, ports aside.
     pub fn check(id: &ComponentId, settings: &config::Receiver) -> Vec<BindError> {
-        Server::check(&server(id, settings))
+        match settings {
+            config::Receiver::Otlp(otlp) => Server::check(&server(id, otlp)),
+            config::Receiver::OtlpJsonFile(_) => Vec::new(),
+        }
     }
 
     /// Takes the ports, all or none.
@@ -59,8 +75,13 @@ impl BoundReceiver {
         settings: config::Receiver,
         budget: &Arc<Budget>,
     ) -> Result<BoundReceiver, BindError> {
-        let bound = Server::bind(server(&id, &settings), Arc::clone(budget)).await?;
-        Ok(BoundReceiver { id, settings, bound })
+        let source = match &settings {
+            config::Receiver::Otlp(otlp) => {
+                Source::Ports(Box::new(Server::bind(server(&id, otlp), Arc::clone(budget)).await?))
+            }
+            config::Receiver::OtlpJsonFile(files) => Source::Files(files.clone()),
+        };
+        Ok(BoundReceiver { id, settings, source })
     }
 
     pub fn id(&self) -> &ComponentId {
@@ -69,7 +90,20 @@ impl BoundReceiver {
 
     /// Serves on a task of its own.
     pub fn serve(self, intake: &Intake) -> Receiver {
-        let BoundReceiver { id, settings, bound } = self;
+        let BoundReceiver { id, settings, source } = self;
+        let (shutdown, stopped) = oneshot::channel();
+        let bound = match source {
+            Source::Ports(bound) => bound,
+            Source::Files(files) => {
+                let listening = files.include.iter().map(|pattern| format!("{id} {pattern}")).collect();
+                let tail = json_file::run(id, files, intake.clone(), stopped);
+                let served = tokio::spawn(async move {
+                    tail.await;
+                    Drained::default()
+                });
+                return Receiver { settings, listening, grpc: None, http: None, shutdown, served };
+            }
+        };
         let (grpc, http) = (bound.grpc_addr(), bound.http_addr());
         let line = |(protocol, address): (Protocol, Option<SocketAddr>)| {
             Some(format!("{id} {} {}", protocol.name(), address?))
@@ -82,7 +116,6 @@ impl BoundReceiver {
             id,
             intake: intake.clone(),
         })));
-        let (shutdown, stopped) = oneshot::channel();
         let served = tokio::spawn(bound.serve(sink, async move {
             // A dropped sender is a shutdown too.
             let _ = stopped.await;
@@ -102,7 +135,7 @@ impl Receiver {
 
     /// Whether it has a port that `settings` ask for, on whatever address.
     pub fn has_port_of(&self, settings: &config::Receiver) -> bool {
-        let config::Receiver::Otlp(otlp) = settings;
+        let config::Receiver::Otlp(otlp) = settings else { return false };
         let grpc = otlp.grpc.as_ref().map(|grpc| grpc.endpoint.port);
         let wanted = [grpc, otlp.http.as_ref().map(|http| http.endpoint.port)];
         [self.grpc, self.http].into_iter().flatten().any(|has| wanted.contains(&Some(has.port())))
@@ -141,44 +174,49 @@ impl Sink for ReceiverSink {
 
 impl Shared {
     async fn handle(self: Arc<Self>, request: Request) -> Answer {
-        let _in_flight = self.intake.in_flight.clone();
-        let (signal, protocol) = (request.signal, request.protocol);
-        // One generation from here to the end of the batch.
-        let generation = self.intake.generations.current();
-        let Some(inlet) = generation.inlet(&self.id, signal) else {
-            let reason = format!("receiver `{}` is in no {signal} pipeline", self.id);
-            self.metrics(protocol).refused_request();
-            return Err(Refusal::new(RefusalKind::Invalid, reason));
-        };
-        let taken = match pipeline::accept(&generation, inlet, request).await {
-            Ok(taken) => taken,
-            Err(refusal) => {
-                self.metrics(protocol).refused_request();
-                return Err(refusal);
-            }
-        };
-        // The stages are done; what waits for a backend now holds outlets, not plugins.
-        drop(generation);
-        let metrics = self.metrics(protocol);
-        let Taken { rows, acked, rejected, cleared } = taken;
-        match acked.await {
-            Outcome::Refused(refusal) => {
-                metrics.refused(signal, rows + rejected);
-                Err(refusal)
-            }
-            Outcome::Delivered | Outcome::DurablyQueued | Outcome::HeldInMemory | Outcome::Dropped => {
-                metrics.accepted(signal, rows);
-                metrics.refused(signal, rejected);
-                metrics.cleared_ids(cleared);
-                Ok(Accepted { rejected, message: partial_message(rejected) })
-            }
-        }
+        let Request { signal, protocol, payload, context, .. } = request;
+        take(&self.id, &self.intake, self.metrics(protocol), Incoming { signal, payload, context }).await
     }
 
     fn metrics(&self, protocol: Protocol) -> &ReceiverMetrics {
         match protocol {
             Protocol::Grpc => &self.grpc,
             Protocol::Http => &self.http,
+        }
+    }
+}
+
+/// Takes a request through the pipelines of a receiver, counts it, and says what became of it.
+async fn take(id: &ComponentId, intake: &Intake, metrics: &ReceiverMetrics, request: Incoming) -> Answer {
+    let _in_flight = intake.in_flight.clone();
+    let signal = request.signal;
+    // One generation from here to the end of the batch.
+    let generation = intake.generations.current();
+    let Some(inlet) = generation.inlet(id, signal) else {
+        let reason = format!("receiver `{id}` is in no {signal} pipeline");
+        metrics.refused_request();
+        return Err(Refusal::new(RefusalKind::Invalid, reason));
+    };
+    let taken = match pipeline::accept(&generation, inlet, request).await {
+        Ok(taken) => taken,
+        Err(refusal) => {
+            metrics.refused_request();
+            return Err(refusal);
+        }
+    };
+    // The stages are done; what waits for a backend now holds outlets, not plugins.
+    drop(generation);
+    let Taken { rows, acked, rejected, cleared } = taken;
+    match acked.await {
+        Outcome::Refused(refusal) => {
+            metrics.refused(signal, rows + rejected);
+            Err(refusal)
+        }
+        Outcome::Delivered | Outcome::DurablyQueued | Outcome::HeldInMemory | Outcome::Dropped => {
+            metrics.accepted(signal, rows);
+            metrics.refused(signal, rejected);
+            metrics.cleared_ids(cleared);
+            Ok(Accepted { rejected, message: partial_message(rejected) })
         }
     }
 }
@@ -191,8 +229,7 @@ fn partial_message(rejected: u64) -> String {
     format!("{rejected} spans have a trace id that is not 16 bytes long, or a span id that is not 8 bytes long")
 }
 
-fn server(id: &ComponentId, settings: &config::Receiver) -> ServerSettings {
-    let config::Receiver::Otlp(otlp) = settings;
+fn server(id: &ComponentId, otlp: &config::OtlpReceiver) -> ServerSettings {
     ServerSettings {
         grpc: otlp.grpc.as_ref().map(|grpc| grpc_server(id, grpc)),
         http: otlp.http.as_ref().map(|http| http_server(id, http)),

@@ -12,4 +12,4 @@ pub use logs::{LogHandle, init_logs};
 pub use metrics::{
     BatcherMetrics, ExporterMetrics, LimiterMetrics, Metrics, ReceiverMetrics, SendReason, SwapResult, serve_metrics,
 };
-pub use process::memory_rss_bytes;
+pub use process::{memory_rss_bytes, survive_file_size_limit};

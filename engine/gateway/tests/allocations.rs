@@ -19,15 +19,14 @@ use opentelemetry_proto::tonic::metrics::v1::{Gauge, Metric, NumberDataPoint, Re
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 use wasmill::build::{Built, Plugins, Workshop, build};
-use wasmill::exporter::{self, Exporter, Sending, Sent};
+use wasmill::exporter::{self, Exporter, OpenFiles, Sending, Sent};
 use wasmill::generation::Generation;
 use wasmill::outlet::{Outlet, OutletSettings};
-use wasmill::pipeline::{self, Inlet, Pipeline, PipelineStage, Step, Target};
+use wasmill::pipeline::{self, Incoming, Inlet, Pipeline, PipelineStage, Step, Target};
 use wasmill::telemetry::Metrics;
 use wasmill_batch::{Outcome, RequestContext};
 use wasmill_config::{OnFull, PipelineId, load_texts};
 use wasmill_host::{Compile, Host, HostConfig};
-use wasmill_transport::{ContentType, Protocol, Request};
 use wasmill_wire::{Projection, Signal};
 
 /// Tables that grow by moving (hash tables do not reallocate) may do so a few times more. One allocation for each record
@@ -166,14 +165,7 @@ fn inlet(built: &Built, metrics: &Metrics, signal: Signal) -> Inlet {
 }
 
 async fn run(generation: &Arc<Generation>, inlet: &Inlet, signal: Signal, payload: Bytes) {
-    let request = Request {
-        signal,
-        protocol: Protocol::Grpc,
-        content: ContentType::Protobuf,
-        wire_bytes: payload.len(),
-        payload,
-        context: RequestContext::default(),
-    };
+    let request = Incoming { signal, payload, context: RequestContext::default() };
     let taken = pipeline::accept(generation, inlet, request).await.unwrap();
     assert_eq!(taken.acked.await, Outcome::Delivered);
 }
@@ -186,7 +178,7 @@ async fn allocations_do_not_grow_with_records() {
     let host =
         Host::new(HostConfig { compile: Compile::InProcess, cache_dir: Some(cache.into()), ..HostConfig::default() })
             .unwrap();
-    let workshop = Workshop { host, metrics: Metrics::new() };
+    let workshop = Workshop { host, metrics: Metrics::new(), files: OpenFiles::default() };
     let sources: Vec<_> = config.stages().map(|(_, stage)| stage.plugin.clone()).collect();
     let plugins = Plugins::load(&workshop.host, sources, None).await;
     let built = build(&workshop, config, plugins, None).await.unwrap_or_else(|errors| panic!("{errors:?}"));

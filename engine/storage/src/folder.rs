@@ -6,10 +6,11 @@
 //!    otlp~2Fbackend.traces/    one log
 //!      0000000000000001.log
 //!      0000000000000001.ack
+//!    otlpjsonfile.offsets      what a receiver keeps
 //! ```
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -34,6 +35,9 @@ const SEGMENT_BYTES_MAX: u64 = 16 << 20;
 /// request begins one.
 const SEGMENTS_MIN: u64 = 8;
 const SEGMENT_BYTES_MIN: u64 = 64 << 10;
+
+/// Of what is kept beside the logs: a place in each of ten thousand files, with room to spare.
+const SAVED_BYTES_MAX: u64 = 64 << 20;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FolderOptions {
@@ -126,6 +130,32 @@ impl Folder {
         Log::open(Arc::new(SystemDisk), path, segment_bytes_max, Arc::clone(&self.space), keep)
     }
 
+    /// Keeps a few bytes under a name, in place of those that were: after a failure of the machine it is the one or the other.
+    pub fn save(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let path = self.path.join(file_name(name));
+        let beside = path.with_added_extension("new");
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        file.write_all(bytes)?;
+        if self.space.fsync.load(Ordering::Relaxed) {
+            file.sync_data()?;
+        }
+        fs::rename(&beside, &path)?;
+        SystemDisk.sync_folder(&self.path)
+    }
+
+    /// What was [saved](Folder::save) last; `None`: nothing was.
+    pub fn load(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        match File::open(self.path.join(file_name(name))) {
+            Ok(file) => {
+                let mut bytes = Vec::new();
+                file.take(SAVED_BYTES_MAX).read_to_end(&mut bytes)?;
+                Ok(Some(bytes))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Names of all logs that lie here, open or not.
     pub fn names(&self) -> Result<Vec<String>, OpenError> {
         let failed = |source| OpenError::Folder { path: self.path.to_path_buf(), source };
@@ -195,6 +225,20 @@ mod tests {
         log.close();
         let folder = Folder::open(&path, &options()).unwrap();
         assert_eq!(folder.names().unwrap(), ["otlp.traces"]);
+    }
+
+    /// Scenario: bytes are kept twice, and looked up by this process and the next.
+    #[test]
+    fn what_is_saved_is_loaded() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::open(place.path(), &options()).unwrap();
+        assert_eq!(folder.load("a/b.offsets").unwrap(), None);
+        folder.save("a/b.offsets", b"one").unwrap();
+        folder.save("a/b.offsets", b"two").unwrap();
+        drop(folder);
+        let folder = Folder::open(place.path(), &options()).unwrap();
+        assert_eq!(folder.load("a/b.offsets").unwrap().as_deref(), Some(&b"two"[..]));
+        assert!(folder.names().unwrap().is_empty(), "it is no log");
     }
 
     /// Scenario: a folder that is missing and not to be made, and one that is a file.

@@ -61,7 +61,7 @@ pub(super) fn read(reader: &Reader, _: &mut Vec<Located<Endpoint>>) -> Option<Ex
 }
 
 /// `0750`, with or without quotes.
-struct Permissions(u32);
+pub(super) struct Permissions(pub u32);
 
 impl FromNode for Permissions {
     fn from_node(node: &Node) -> Result<Permissions, Problem> {

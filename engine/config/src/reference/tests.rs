@@ -24,12 +24,16 @@ fn sections() -> Vec<(Vec<&'static str>, &'static Section)> {
 fn base() -> Value {
     let tls = json!({"cert_pem": "certificate", "key_pem": "key"});
     json!({
-        "receivers": {"otlp": {"protocols": {"grpc": {"tls": tls.clone()}, "http": {"tls": tls}}}},
+        "receivers": {
+            "otlp": {"protocols": {"grpc": {"tls": tls.clone()}, "http": {"tls": tls}}},
+            "otlpjsonfile": {"include": ["*.jsonl"]},
+        },
         "processors": {"wasm": {"plugin": "builtin:filter"}, "batch": {}, "memory_limiter": {"check_interval": "1s", "limit_mib": 100}},
         "exporters": {
             "otlp_grpc": {"endpoint": "backend:4317"},
             "otlp_http": {"endpoint": "http://backend:4318"},
             "debug": {},
+            "file": {"path": "out.jsonl", "create_directory": true, "rotation": {}},
         },
         "connectors": {
             "forward": {},
@@ -45,9 +49,9 @@ fn base() -> Value {
             "pipelines": {
                 "traces/in": {"receivers": ["otlp"], "exporters": ["forward", "routing"]},
                 "traces": {
-                    "receivers": ["otlp", "forward", "routing"],
+                    "receivers": ["otlp", "otlpjsonfile", "forward", "routing"],
                     "processors": ["wasm", "batch", "memory_limiter"],
-                    "exporters": ["otlp_grpc", "otlp_http", "debug"],
+                    "exporters": ["otlp_grpc", "otlp_http", "debug", "file"],
                 },
             },
         },

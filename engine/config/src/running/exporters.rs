@@ -1,6 +1,7 @@
 //! Exporters.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ pub enum Exporter {
     OtlpHttp(OtlpHttpExporter),
     /// `debug`.
     Debug(DebugExporter),
+    /// `file`.
+    File(FileExporter),
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -63,6 +66,46 @@ pub struct DebugExporter {
     pub sampling_initial: u32,
     /// and then each so manieth; 0: no more in that second.
     pub sampling_thereafter: u32,
+}
+
+/// `file`: writes requests to a file.
+#[derive(Clone, PartialEq, Debug)]
+pub struct FileExporter {
+    /// No other exporter's.
+    pub path: PathBuf,
+    /// What is in it stays. Always with `rotation`.
+    pub append: bool,
+    pub format: FileFormat,
+    /// `None`: it grows without end.
+    pub rotation: Option<FileRotation>,
+    /// Each request by itself, with zstd.
+    pub compress: bool,
+    /// From writing to synchronising, at most.
+    pub flush_interval: Duration,
+    /// Permissions of folders that are made where they are missing; `None`: none is made.
+    pub create_directory: Option<u32>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum FileFormat {
+    /// OTLP/JSON.
+    #[default]
+    Json,
+    /// Protobuf.
+    Proto,
+}
+
+/// When a file is renamed and begun anew, and what is kept of those renamed.
+#[derive(Clone, PartialEq, Debug)]
+pub struct FileRotation {
+    /// Before it is renamed. A request that is larger has a file of its own.
+    pub bytes_max: u64,
+    /// `None`: none is deleted for its age.
+    pub age_max: Option<Duration>,
+    /// 0: all are kept.
+    pub backups_max: u32,
+    /// Names have the time of the machine's zone, else UTC.
+    pub local_time: bool,
 }
 
 /// Names in lower case, each a valid header name, in the order of the file; values are sent as they are.
@@ -169,6 +212,17 @@ impl OtlpGrpcExporter {
 
 impl OtlpHttpExporter {
     pub const TIMEOUT: Duration = Duration::from_secs(30);
+}
+
+impl FileExporter {
+    pub const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
+}
+
+impl Default for FileRotation {
+    /// The Collector's.
+    fn default() -> Self {
+        FileRotation { bytes_max: 100 << 20, age_max: None, backups_max: 100, local_time: false }
+    }
 }
 
 impl Default for SendingQueue {

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Endpoint, TlsServer};
+use crate::id::ComponentId;
 
 #[derive(Clone, PartialEq, Debug)]
 pub enum Receiver {
     Otlp(OtlpReceiver),
+    /// `otlpjsonfile`.
+    OtlpJsonFile(OtlpJsonFileReceiver),
 }
 
 /// `otlp`: OTLP over gRPC and HTTP. At least one of the two is there.
@@ -17,6 +20,23 @@ pub struct OtlpReceiver {
     /// `None`: not under `protocols`, so not served.
     pub grpc: Option<GrpcServer>,
     pub http: Option<HttpServer>,
+}
+
+/// `otlpjsonfile`: follows files of OTLP/JSON.
+#[derive(Clone, PartialEq, Debug)]
+pub struct OtlpJsonFileReceiver {
+    /// Patterns of paths, at least one, each valid.
+    pub include: Vec<Arc<str>>,
+    pub exclude: Vec<Arc<str>>,
+    /// Files that are there at the start and were not read before are read from their end.
+    pub start_at_end: bool,
+    pub poll_interval: Duration,
+    /// All files are read from their beginning each time.
+    pub replay: bool,
+    /// Of one line, at most.
+    pub line_bytes_max: usize,
+    /// The `file_storage` extension that keeps offsets. `None`: they end with the process.
+    pub storage: Option<ComponentId>,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -55,6 +75,13 @@ pub struct HttpServer {
     pub logs_path: Arc<str>,
     /// Whether the client's headers go along with its batch.
     pub include_metadata: bool,
+}
+
+impl OtlpJsonFileReceiver {
+    /// The Collector's.
+    pub const POLL_INTERVAL: Duration = Duration::from_millis(200);
+    /// As large as a request over a network may be. At the Collector's 1 MiB a line is cut, and neither part is read.
+    pub const LINE_BYTES_MAX: usize = OtlpReceiver::MESSAGE_BYTES_MAX;
 }
 
 impl OtlpReceiver {

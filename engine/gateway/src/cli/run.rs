@@ -10,7 +10,7 @@ use wasmill_transport::Budget;
 use super::{ConfigArgs, EXIT_FAILED, EXIT_WRONG, HostArgs, complain, explained, failed, runtime, say};
 use crate::admission::default_budget_bytes;
 use crate::engine::{Engine, EngineError, Left, Options, chain};
-use crate::telemetry::{LogHandle, init_logs};
+use crate::telemetry::{LogHandle, init_logs, survive_file_size_limit};
 use crate::watch::FileWatcher;
 
 /// What a shutdown waits at most for requests under way and for sending queues. Kubernetes gives a pod 30 s.
@@ -35,6 +35,7 @@ pub fn run(config: &ConfigArgs, host: &HostArgs) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(EXIT_FAILED, [format!("no threads: {error}")]),
     };
+    survive_file_size_limit();
     runtime.block_on(async {
         let options = Options { host, budget: Budget::new(default_budget_bytes()) };
         let engine = match Engine::start(settings, options).await {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use super::{ConfigArgs, EXIT_FAILED, EXIT_WRONG, HostArgs, complain, explained, failed, runtime, say};
 use crate::build::{Built, Plugins, Workshop, build, plugin_source};
 use crate::engine::{EngineError, chain};
+use crate::exporter::OpenFiles;
 use crate::telemetry::Metrics;
 
 pub fn validate(config: &ConfigArgs, host: &HostArgs) -> ExitCode {
@@ -27,7 +28,7 @@ pub fn validate(config: &ConfigArgs, host: &HostArgs) -> ExitCode {
         Err(error) => return failed(EXIT_FAILED, [format!("no threads: {error}")]),
     };
     runtime.block_on(async {
-        let workshop = Workshop { host, metrics: Metrics::new() };
+        let workshop = Workshop { host, metrics: Metrics::new(), files: OpenFiles::default() };
         let sources: Vec<_> =
             settings.stages().map(|(_, stage)| stage.plugin.clone()).chain(plugin_source(&settings)).collect();
         let plugins = Plugins::load(&workshop.host, sources, None).await;

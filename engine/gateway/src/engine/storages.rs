@@ -40,7 +40,7 @@ pub struct Storages {
 
 /// The folders of a configuration, until it is put into service, or is not.
 #[derive(Default)]
-pub struct Opened(Vec<(Arc<Folder>, FileStorage)>);
+pub struct Opened(Vec<(ComponentId, Arc<Folder>, FileStorage)>);
 
 impl Storages {
     /// Takes the folders of a configuration, and gives its outlets their queues. Nothing is delivered yet, and what is in service
@@ -53,7 +53,7 @@ impl Storages {
             match self.folder(settings).await {
                 Ok(folder) => {
                     self.open_queues(built, id, &folder, &mut errors).await;
-                    opened.0.push((folder, settings.clone()));
+                    opened.0.push((id.clone(), folder, settings.clone()));
                 }
                 Err(source) => errors.push(StorageError { key: format!("extensions::{id}::directory"), source }),
             }
@@ -63,10 +63,16 @@ impl Storages {
 
     /// They are in service; those of the configuration before are given up, as far as no queue has them.
     pub fn serve(&self, opened: Opened) {
-        for (folder, settings) in &opened.0 {
+        for (_, folder, settings) in &opened.0 {
             folder.set(settings.fsync, settings.bytes_max);
         }
         *self.serving.lock() = opened;
+    }
+
+    /// The folder of an extension that is in service.
+    pub fn folder_of(&self, extension: &ComponentId) -> Option<Arc<Folder>> {
+        let serving = self.serving.lock();
+        serving.0.iter().find(|(id, ..)| id == extension).map(|(_, folder, _)| Arc::clone(folder))
     }
 
     /// When everything is delivered that will be: what is acknowledged is noted on disk, and logs are closed.

@@ -13,6 +13,13 @@ pub fn memory_rss_bytes() -> u64 {
     pages * page_bytes()
 }
 
+/// Lets a write beyond the process's limit on the size of files (`RLIMIT_FSIZE`) fail as one on a full disk does, instead of
+/// ending the process.
+pub fn survive_file_size_limit() {
+    // SAFETY: to ignore a signal installs no handler.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
 /// User and system time together.
 pub fn cpu_time() -> Duration {
     // SAFETY: `rusage` is plain numbers, for which zeros are valid, and `getrusage` writes only to it.
