@@ -1,4 +1,4 @@
-//! The same conditions and the same data through the Collector's `filter` processor and through ours: the same records stay.
+//! The same configuration of `filter` and the same data in the Collector and here: the same records stay.
 
 #[expect(dead_code, reason = "the cases of other tests are there too")]
 mod ottl_cases;
@@ -16,33 +16,19 @@ const CONDITIONS: usize = 48;
 const RECORDS: usize = 300;
 const SEED: u64 = 0x5eed_0017;
 
-/// Which engine a configuration is for: they differ in how the filter is written, and in nothing else.
-#[derive(Clone, Copy, PartialEq)]
-enum Engine {
-    Collector,
-    Wasmill,
-}
-
 /// One receiver that feeds a pipeline for each condition; an exporter for each, that names the case in a header.
-fn configuration(engine: Engine, signal: &str, conditions: &[String], port: u16, backend: u16) -> Result<String> {
+fn configuration(signal: &str, conditions: &[String], port: u16, backend: u16) -> Result<String> {
     let (mut processors, mut exporters, mut pipelines) = (String::new(), String::new(), String::new());
     let inner = if signal == "traces" { "span" } else { "log_record" };
     for (case, condition) in conditions.iter().enumerate() {
         // JSON's strings are YAML's, too.
         let condition = serde_json::to_string(&condition.replace('$', "$$"))?;
-        let filter = match engine {
-            Engine::Collector => format!("filter/{case}: {{error_mode: ignore, {signal}: {{{inner}: [{condition}]}}}}"),
-            Engine::Wasmill => format!(
-                "wasm/{case}: {{plugin: 'builtin:filter', config: {{error_mode: ignore, drop: [{condition}]}}}}"
-            ),
-        };
-        let name = if engine == Engine::Collector { "filter" } else { "wasm" };
-        writeln!(processors, "  {filter}")?;
+        writeln!(processors, "  filter/{case}: {{error_mode: ignore, {signal}: {{{inner}: [{condition}]}}}}")?;
         let target = format!("endpoint: '127.0.0.1:{backend}', tls: {{insecure: true}}, headers: {{x-case: '{case}'}}");
         writeln!(exporters, "  otlp/{case}: {{{target}}}")?;
         writeln!(
             pipelines,
-            "    {signal}/{case}: {{receivers: [otlp], processors: [{name}/{case}], exporters: [otlp/{case}]}}"
+            "    {signal}/{case}: {{receivers: [otlp], processors: [filter/{case}], exporters: [otlp/{case}]}}"
         )?;
     }
     Ok(format!(
@@ -82,12 +68,11 @@ fn agree(signal: Signal) -> Result<()> {
     let (ours, theirs) = (Folder::new()?, Folder::new()?);
     let (our_backend, their_backend) = (Backend::start(&ours)?, Backend::start(&theirs)?);
     let (our_port, their_port) = (free_port()?, free_port()?);
-    let gateway =
-        Gateway::start(&ours, &configuration(Engine::Wasmill, name, &conditions, our_port, our_backend.port)?)?;
+    let gateway = Gateway::start(&ours, &configuration(name, &conditions, our_port, our_backend.port)?)?;
     let collector = Collector::start(
         &theirs,
         "collector",
-        &configuration(Engine::Collector, name, &conditions, their_port, their_backend.port)?,
+        &configuration(name, &conditions, their_port, their_backend.port)?,
         their_port,
     )?;
     let file = ours.write("request.bin", request)?;

@@ -43,21 +43,21 @@ impl Random {
         word ^ word >> 31
     }
 
-    fn below(&mut self, end: usize) -> usize {
+    pub fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
 
-    fn one_in(&mut self, n: usize) -> bool {
+    pub fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())]
     }
 }
 
-const KEYS: [&str; 6] = ["a", "b", "c", "http.route", "code", "nested"];
-const TEXTS: [&str; 14] = [
+pub const KEYS: [&str; 6] = ["a", "b", "c", "http.route", "code", "nested"];
+pub const TEXTS: [&str; 14] = [
     "",
     "x",
     "y",
@@ -75,7 +75,7 @@ const TEXTS: [&str; 14] = [
 ];
 const INTS: [i64; 9] = [-7, -1, 0, 1, 2, 12, 200, 500, i64::MAX];
 const DOUBLES: [f64; 10] = [0.0, 1.0, 1.5, -2.5, 12.0, 200.0, 1e21, 1.5e-7, 123456789.125, 0.1];
-const PATTERNS: [&str; 14] = [
+pub const PATTERNS: [&str; 14] = [
     "^a",
     "b$",
     "x|y",

@@ -3,7 +3,7 @@
 //!
 //! `cargo xtask test` sets up what this needs; without it the tests here fail and say so.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -186,6 +186,35 @@ impl Backend {
         ended_well("the backend", self.running.stop()?)?;
         let text = fs::read_to_string(&self.arrived)?;
         text.lines().map(read_arrived).collect()
+    }
+}
+
+/// A server as [`Backend`], which keeps records whole, with their parents.
+pub struct Keeper {
+    running: Running,
+    kept: PathBuf,
+    pub port: u16,
+}
+
+impl Keeper {
+    pub fn start(folder: &Folder) -> Result<Keeper> {
+        let kept = folder.write("kept.jsonl", "")?;
+        let mut command = python("tests/peers/keep.py")?;
+        let mut running = Running::start("the backend", command.arg(&kept).stderr(folder.log("backend")?))?;
+        let port = running.line(PATIENCE, |line| line.parse::<u16>().is_ok())?.parse()?;
+        Ok(Keeper { running, kept, port })
+    }
+
+    /// For each value of the header `x-case`, what arrived: JSON that is the same text where it means the same, in order.
+    pub fn stop(self) -> Result<BTreeMap<String, Vec<String>>> {
+        ended_well("the backend", self.running.stop()?)?;
+        let mut cases: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for line in fs::read_to_string(&self.kept)?.lines() {
+            let (case, record): (String, Value) = serde_json::from_str(line)?;
+            cases.entry(case).or_default().push(record.to_string());
+        }
+        cases.values_mut().for_each(|records| records.sort_unstable());
+        Ok(cases)
     }
 }
 

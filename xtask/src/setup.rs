@@ -126,9 +126,10 @@ pub fn collector() -> Result<()> {
     fs::write(&manifest, text)?;
     let go = |args: &[&str]| quiet(Command::new("go").current_dir(&source).args(args));
     let config = format!("--config={}", manifest.display());
-    go(&["run", COLLECTOR_BUILDER, &config, "--skip-compilation", "--skip-strict-versioning"])?;
-    // Tidying also wants what only the modules' own tests use; where that is not to be had it fails, and the build does not.
-    let tidied = go(&["mod", "tidy", "-e"]);
+    // The builder writes the sources and `go.mod`, and tidies. Tidying also wants what only the modules' own tests use; where that
+    // is not to be had it fails, and the build does not.
+    let generated = go(&["run", COLLECTOR_BUILDER, &config, "--skip-compilation", "--skip-strict-versioning"]);
+    let tidied = generated.or_else(|_| go(&["mod", "tidy", "-e"]));
     // Built beside its place and moved there, so that a build that was cut off is not taken for a binary.
     if let Err(error) = go(&["build", "-trimpath", "-o", "otelcol.new", "."]) {
         bail!("{error:#}{}", tidied.err().map_or_else(String::new, |error| format!("\n{error:#}")));

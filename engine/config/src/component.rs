@@ -3,10 +3,12 @@
 //! Each file below holds one component: the table of its keys, then how they are read into the file's shape. What depends on
 //! other components is left to [`crate::validate`]; what depends only on the component itself is final here, defaults included.
 
+mod attributes;
 mod batch;
 mod debug;
 mod file_exporter;
 mod file_storage;
+mod filter;
 mod forward;
 mod health_check;
 mod memory_limiter;
@@ -15,11 +17,15 @@ mod otlp_http;
 mod otlp_json_file;
 mod otlp_receiver;
 mod pem;
+mod plugin_config;
+mod probabilistic_sampler;
+mod redaction;
 mod retry;
 mod routing;
 mod sending_queue;
 mod tls;
 mod tls_server;
+mod transform;
 mod wasm;
 
 pub(crate) use routing::{FileRouting, FileRow};
@@ -141,6 +147,90 @@ pub(crate) const PROCESSORS: &[ComponentType<FileProcessor>] = &[
   spike_limit_mib: 128
 ",
         read: memory_limiter::read_processor,
+    },
+    ComponentType {
+        names: &["filter"],
+        section: &filter::SECTION,
+        doc: "Drops records that a condition is true for, as the Collector's: the plugin [`filter`](../plugins/filter/README.md) with \
+              the Collector's keys. Conditions are in [its language](../plugins/ottl/README.md).",
+        example: "filter:
+  error_mode: ignore
+  traces:
+    span:
+      - attributes[\"http.route\"] == \"/healthz\"
+      - IsMatch(resource.attributes[\"service.name\"], \"^test-\")
+  logs:
+    log_record:
+      - severity_number < SEVERITY_NUMBER_WARN
+",
+        read: filter::read,
+    },
+    ComponentType {
+        names: &["transform"],
+        section: &transform::SECTION,
+        doc: "Runs statements over records, as the Collector's: the plugin [`enrich`](../plugins/enrich/README.md) with the \
+              Collector's keys. Statements are in [its language](../plugins/ottl/README.md).",
+        example: "transform:
+  trace_statements:
+    - set(span.attributes[\"team\"], \"payments\") where resource.attributes[\"service.name\"] == \"checkout\"
+  log_statements:
+    - context: log
+      conditions:
+        - severity_number >= SEVERITY_NUMBER_ERROR
+      statements:
+        - set(attributes[\"alert\"], true)
+",
+        read: transform::read,
+    },
+    ComponentType {
+        names: &["attributes"],
+        section: &attributes::SECTION,
+        doc: "Changes attributes of spans, data points and log records, as the Collector's: the plugin \
+              [`attributes`](../plugins/attributes/README.md).",
+        example: "attributes:
+  include:
+    match_type: strict
+    services: [checkout]
+  actions:
+    - {action: insert, key: env, value: prod}
+    - {action: hash, key: user.email}
+    - {action: delete, pattern: ^internal\\.}
+",
+        read: attributes::read,
+    },
+    ComponentType {
+        names: &["resource"],
+        section: &attributes::RESOURCE,
+        doc: "Changes attributes of resources, as the Collector's: the plugin [`attributes`](../plugins/attributes/README.md).",
+        example: "resource:
+  attributes:
+    - {action: upsert, key: deployment.environment.name, value: staging}
+    - {action: delete, key: process.command_args}
+",
+        read: attributes::read_resource,
+    },
+    ComponentType {
+        names: &["probabilistic_sampler"],
+        section: &probabilistic_sampler::SECTION,
+        doc: "Keeps a share of the traces, or of the log records, as the Collector's: the plugin \
+              [`sample`](../plugins/sample/README.md).",
+        example: "probabilistic_sampler:
+  sampling_percentage: 10
+  mode: equalizing
+",
+        read: probabilistic_sampler::read,
+    },
+    ComponentType {
+        names: &["redaction"],
+        section: &redaction::SECTION,
+        doc: "Removes attributes and masks values, as the Collector's: the plugin [`redact`](../plugins/redact/README.md).",
+        example: "redaction:
+  allow_all_keys: true
+  blocked_values:
+    - 4[0-9]{12}(?:[0-9]{3})?
+  summary: info
+",
+        read: redaction::read,
     },
 ];
 

@@ -1,15 +1,18 @@
 //! `${env:NAME}` and its kin.
 //!
-//! As in the Collector: `${env:NAME}`, `${env:NAME:-default}`, the older `${NAME}`, and `$$` for a `$`. A `$` before anything
-//! else is itself. Keys are not expanded. A value that is one expression and nothing else is read as YAML again, so that
-//! `${env:PORT}` can be a number and `${env:RECEIVERS}` a list; where a text is wanted it stays as the variable has it. A
-//! variable that is not set and has no default is empty, with a warning.
+//! As in the Collector: `${env:NAME}`, `${env:NAME:-default}`, the older `${NAME}`, `${file:PATH}`, `${yaml:TEXT}`, and `$$` for a
+//! `$`. A `$` before anything else is itself. Keys are not expanded. A value that is one expression and nothing else is read as
+//! YAML again, so that `${env:PORT}` can be a number and `${file:receivers.yaml}` a map; where a text is wanted it stays as it
+//! was. A variable that is not set and has no default is empty, with a warning.
 //!
-//! Unlike the Collector, what a variable holds is final: a `$` in a password is not looked at again.
+//! Unlike the Collector, what a variable holds is final: a `$` in a password is not looked at again. What a file holds is
+//! configuration, and expanded in turn; the line break at its end is not part of it.
 
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::diagnostic::{Place, Report};
+use crate::load::read;
 use crate::node::{Node, Scalar, Shown, Typed, Value};
 use crate::problem::Problem;
 use crate::source::Span;
@@ -17,26 +20,35 @@ use crate::yaml;
 
 /// Bytes that all expansions of a run may add up to: a thousand variables of a few KiB each.
 pub const EXPANDED_BYTES_MAX: usize = 4 << 20;
-/// Expressions within the default of an expression.
+/// Expressions within the default of an expression, and files within files.
 const NESTED_MAX: usize = 8;
 
 /// Gives the value of an environment variable, or `None` where it is not set.
 pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 
-/// Expands everything below `node`, in place. `key` is its full path.
-pub(crate) fn expand(node: &mut Node, env: Environment, report: &Report) {
-    let mut expander = Expander { env, report, bytes: 0 };
-    expander.walk(node, "");
+/// Expands everything below `node`, in place. Gives the files that were read for it.
+pub(crate) fn expand(node: &mut Node, env: Environment, report: &Report) -> Vec<PathBuf> {
+    let mut expander = Expander { env, report, bytes: 0, files: Vec::new() };
+    expander.walk(node, "", 0);
+    expander.files
 }
 
 struct Expander<'a, 's> {
     env: Environment<'a>,
     report: &'a Report<'s>,
     bytes: usize,
+    files: Vec<PathBuf>,
 }
 
-/// What an expression stands for; `None`: a variable that is not set.
-type Expanded = Result<Option<String>, Failure>;
+/// What an expression stands for.
+enum Found {
+    Final(String),
+    /// With expressions in it.
+    Configuration(String),
+}
+
+/// `None`: a variable that is not set.
+type Expanded = Result<Option<Found>, Failure>;
 
 struct Failure {
     expression: String,
@@ -45,34 +57,43 @@ struct Failure {
 }
 
 impl Expander<'_, '_> {
-    fn walk(&mut self, node: &mut Node, key: &str) {
+    fn walk(&mut self, node: &mut Node, key: &str, depth: usize) {
         match &mut node.value {
             Value::Null => {}
             Value::List(items) => {
                 for (i, item) in items.iter_mut().enumerate() {
-                    self.walk(item, &format!("{key}[{i}]"));
+                    self.walk(item, &format!("{key}[{i}]"), depth);
                 }
             }
             Value::Map(entries) => {
                 for entry in entries {
                     let key = if key.is_empty() { entry.key.clone() } else { format!("{key}::{}", entry.key) };
-                    self.walk(&mut entry.node, &key);
+                    self.walk(&mut entry.node, &key, depth);
                 }
             }
             Value::Scalar(scalar) if scalar.text.contains('$') => {
                 let text = Rc::clone(&scalar.text);
-                self.scalar(node, &text, key);
+                self.scalar(node, &text, key, depth);
             }
             Value::Scalar(_) => {}
         }
     }
 
-    fn scalar(&mut self, node: &mut Node, text: &Rc<str>, key: &str) {
+    fn scalar(&mut self, node: &mut Node, text: &Rc<str>, key: &str, depth: usize) {
         let place = Place::new(node.span, key);
         let expanded = match whole(text) {
-            Some(inner) => self.expression(inner, text, &place, 0).map(|value| self.retyped(value, node.span)),
+            Some(inner) => self.expression(inner, text, &place, depth).map(|found| match found {
+                None => Value::Null,
+                Some(Found::Final(text)) => self.retyped(text, node.span),
+                Some(Found::Configuration(text)) => {
+                    let mut inner = Node::new(node.span, self.retyped(text, node.span));
+                    self.walk(&mut inner, key, depth + 1);
+                    inner.value
+                }
+            }),
             None => {
-                self.text(text, &place, 0).map(|text| Value::Scalar(Scalar { text: text.into(), typed: Typed::Text }))
+                let expanded = self.text(text, &place, depth);
+                expanded.map(|text| Value::Scalar(Scalar { text: text.into(), typed: Typed::Text }))
             }
         };
         match expanded {
@@ -89,8 +110,7 @@ impl Expander<'_, '_> {
     }
 
     /// The value of an expression that stands alone.
-    fn retyped(&self, value: Option<String>, span: Span) -> Value {
-        let Some(text) = value else { return Value::Null };
+    fn retyped(&self, text: String, span: Span) -> Value {
         let literal = || Value::Scalar(Scalar { text: text.as_str().into(), typed: Typed::Text });
         // Its own report: what is no YAML, or doubtful YAML, is a text, which is no mistake.
         let scratch = Report::new(self.report.sources);
@@ -122,7 +142,11 @@ impl Expander<'_, '_> {
                 };
                 let (inner, after) = inside.split_at(end);
                 let expression = dollar.get(..end + 3).unwrap_or(dollar);
-                out.push_str(&self.expression(inner, expression, place, depth)?.unwrap_or_default());
+                match self.expression(inner, expression, place, depth)? {
+                    None => {}
+                    Some(Found::Final(text)) => out.push_str(&text),
+                    Some(Found::Configuration(text)) => out.push_str(&self.text(&text, place, depth + 1)?),
+                }
                 after.strip_prefix('}').unwrap_or(after)
             } else {
                 out.push('$');
@@ -137,6 +161,16 @@ impl Expander<'_, '_> {
     fn expression(&mut self, inner: &str, expression: &str, place: &Place, depth: usize) -> Expanded {
         if depth >= NESTED_MAX {
             return Err(fail(expression, "too many expressions within each other", None));
+        }
+        match inner.split_once(':') {
+            Some(("file", path)) => {
+                let text = self.file(Path::new(path), expression)?;
+                return self.counted(text, expression).map(|text| Some(Found::Configuration(text)));
+            }
+            Some(("yaml", text)) => {
+                return self.counted(text.to_owned(), expression).map(|text| Some(Found::Configuration(text)));
+            }
+            _ => {}
         }
         let (name, default) = match inner.split_once(":-") {
             Some((name, default)) => (name, Some(default)),
@@ -159,12 +193,38 @@ impl Expander<'_, '_> {
                 None
             }
         };
-        self.bytes = self.bytes.saturating_add(value.as_ref().map_or(0, String::len));
+        value.map(|value| self.counted(value, expression).map(Found::Final)).transpose()
+    }
+
+    /// The text, if all of them together are not too long.
+    fn counted(&mut self, text: String, expression: &str) -> Result<String, Failure> {
+        self.bytes = self.bytes.saturating_add(text.len());
         if self.bytes > EXPANDED_BYTES_MAX {
             let why = format!("all expansions together exceed {EXPANDED_BYTES_MAX} bytes");
             return Err(fail(expression, &why, None));
         }
-        Ok(value)
+        Ok(text)
+    }
+
+    /// What a file holds, without the line break at its end. A relative path starts at the working directory.
+    fn file(&mut self, path: &Path, expression: &str) -> Result<String, Failure> {
+        let help = "a relative path starts at the working directory";
+        let unreadable = |problem: Problem| fail(expression, &problem.to_string(), Some(help));
+        // Opening a pipe would wait for somebody to write.
+        if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
+            return Err(unreadable(Problem::Unreadable("it is no file".to_owned())));
+        }
+        let mut text = read(path).map_err(unreadable)?;
+        if text.ends_with('\n') {
+            text.pop();
+            if text.ends_with('\r') {
+                text.pop();
+            }
+        }
+        if !self.files.iter().any(|known| known == path) {
+            self.files.push(path.to_owned());
+        }
+        Ok(text)
     }
 }
 
@@ -198,12 +258,15 @@ fn is_variable(name: &str) -> bool {
 
 fn scheme_failure(scheme: &str, expression: &str) -> Failure {
     match scheme {
-        "file" | "yaml" => fail(expression, "only `${env:…}` is served yet", Some("pass the value in a variable")),
         "http" | "https" => {
             let help = "fetch the file beforehand and pass it with `--config`";
             fail(expression, "configurations are not fetched from the network", Some(help))
         }
-        _ => fail(expression, "not a source of values", Some("`${env:NAME}` or `${env:NAME:-default}`")),
+        _ => fail(
+            expression,
+            "not a source of values",
+            Some("`${env:NAME}`, `${env:NAME:-default}`, `${file:PATH}` or `${yaml:TEXT}`"),
+        ),
     }
 }
 

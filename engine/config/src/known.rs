@@ -71,12 +71,6 @@ pub(crate) const RECEIVERS: &[Known] = &[
 ];
 
 pub(crate) const PROCESSORS: &[Known] = &[
-    known("filter", NotYet("use the plugin `builtin:filter`, which takes the same conditions")),
-    known("transform", NotYet("use the plugin `builtin:enrich`, which takes the same statements")),
-    known("attributes", NotYet("use the plugin `builtin:enrich`: `set(attributes[\"key\"], \"value\")`")),
-    known("resource", NotYet("use the plugin `builtin:enrich`: `set(resource.attributes[\"key\"], \"value\")`")),
-    known("probabilistic_sampler", NotYet("write a plugin for it (`wasm/NAME`)")),
-    known("redaction", NotYet("use the plugin `builtin:enrich`: `replace_pattern` and `delete_matching_keys`")),
     known(
         "tail_sampling",
         Instead("sample in a Collector behind Wasmill, or by attributes of single spans with `builtin:filter`"),

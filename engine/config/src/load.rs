@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::diagnostic::{ConfigErrors, Diagnostic, Report};
 use crate::expand::{Environment, expand};
 use crate::file;
-use crate::merge::merge;
+use crate::merge::{merge, unflatten};
 use crate::origins::Origins;
 use crate::problem::Problem;
 use crate::running::Config;
@@ -24,7 +24,7 @@ pub struct Loaded {
     pub config: Config,
     /// In the order of the text.
     pub warnings: Vec<Diagnostic>,
-    /// As given, so that they can be watched.
+    /// As given, so that they can be watched; those that `${file:…}` names behind the configurations.
     pub files_read: Vec<PathBuf>,
     origins: Origins,
 }
@@ -39,16 +39,28 @@ impl Loaded {
 
 /// Reads, joins and checks the files, later ones on top of earlier ones. `env` gives environment variables.
 ///
+/// As the Collector's `--config`, a path may be written `file:PATH`, and instead of one there may be `env:NAME`, a variable that
+/// holds a configuration, or `yaml:TEXT`, one itself: `yaml:exporters::debug::verbosity: detailed`.
+///
 /// Blocks on reading files, whether they are plugins that must be there or certificates that are named. Fails with every mistake
 /// there is; only a file that is no YAML at all hides those of the others' meaning.
 pub fn load(paths: &[PathBuf], env: Environment) -> Result<Loaded, ConfigErrors> {
     let mut texts = Vec::new();
     let mut unread: Option<ConfigErrors> = None;
     for path in paths {
-        match read(path) {
-            Ok(text) => texts.push((path.clone(), text)),
+        let (path, read) = match scheme_of(path) {
+            Some(("file", path)) => (PathBuf::from(path), read(Path::new(path))),
+            Some(("env", name)) => {
+                let unset = || Problem::Unreadable(format!("the environment variable `{name}` is not set"));
+                (path.clone(), env(name).ok_or_else(unset))
+            }
+            Some((_, text)) => (PathBuf::from("yaml:"), Ok(text.to_owned())),
+            None => (path.clone(), read(path)),
+        };
+        match read {
+            Ok(text) => texts.push((path, text)),
             Err(problem) => {
-                let error = ConfigErrors::of_file(path, problem);
+                let error = ConfigErrors::of_file(&path, problem);
                 match &mut unread {
                     Some(errors) => errors.errors.extend(error.errors),
                     None => unread = Some(error),
@@ -62,6 +74,12 @@ pub fn load(paths: &[PathBuf], env: Environment) -> Result<Loaded, ConfigErrors>
     }
 }
 
+/// What `--config` names other than by a path alone.
+fn scheme_of(path: &Path) -> Option<(&str, &str)> {
+    let (scheme, rest) = path.to_str()?.split_once(':')?;
+    matches!(scheme, "file" | "env" | "yaml").then_some((scheme, rest))
+}
+
 /// As [`load`], from texts that were read already. The paths are for messages, and for what is relative to them.
 pub fn load_texts(texts: Vec<(PathBuf, String)>, env: Environment) -> Result<Loaded, ConfigErrors> {
     let mut sources = Sources::default();
@@ -71,13 +89,18 @@ pub fn load_texts(texts: Vec<(PathBuf, String)>, env: Environment) -> Result<Loa
         sources.add(path, text);
     }
     let report = Report::new(&sources);
-    let files_read = sources.paths();
+    let mut files_read = sources.paths();
+    files_read.retain(|path| !matches!(scheme_of(path), Some(("env" | "yaml", _))));
     let Some(mut root) = parse_all(&sources, &report) else {
         return Err(report.finish().err().unwrap_or_else(|| {
             ConfigErrors::of_file(Path::new(""), Problem::Invalid("no configuration file was given".to_owned()))
         }));
     };
-    expand(&mut root, env, &report);
+    for file in expand(&mut root, env, &report) {
+        if !files_read.contains(&file) {
+            files_read.push(file);
+        }
+    }
     let config = match file::read(&root, &report) {
         Some(file) => validate(file, &report),
         None => Config::default(),
@@ -94,6 +117,7 @@ fn parse_all(sources: &Sources, report: &Report) -> Option<crate::node::Node> {
         match yaml::parse(sources.text(file), file, report) {
             Some(node) if node.is_null() && joined.is_some() => {}
             Some(node) => {
+                let node = unflatten(node);
                 joined = Some(match joined.take() {
                     Some(base) => merge(base, node),
                     None => node,
@@ -105,7 +129,7 @@ fn parse_all(sources: &Sources, report: &Report) -> Option<crate::node::Node> {
     joined.filter(|_| whole)
 }
 
-fn read(path: &Path) -> Result<String, Problem> {
+pub(crate) fn read(path: &Path) -> Result<String, Problem> {
     let unreadable = |error: io::Error| Problem::Unreadable(error.to_string());
     let file = File::open(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;

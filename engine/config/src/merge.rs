@@ -1,8 +1,11 @@
 //! Several `--config` files as one.
+//!
+//! A key of the outermost map may be a path, `exporters::debug::verbosity: detailed`, as in the Collector.
 
 use std::collections::HashMap;
 
-use crate::node::{Node, Value};
+use crate::node::{Entry, Node, Value};
+use crate::yaml::DEPTH_MAX;
 
 /// `over` on top of `base`, as the Collector has it: maps are joined key by key, anything else, lists and nothing (`key:`) too, is
 /// replaced.
@@ -23,3 +26,25 @@ pub(crate) fn merge(base: Node, over: Node) -> Node {
     }
     Node { value: Value::Map(entries), span, shown }
 }
+
+/// Paths in place of keys become the maps that they go through, in their order, each on top of what is there.
+pub(crate) fn unflatten(node: Node) -> Node {
+    let Node { value: Value::Map(entries), span, shown } = node else { return node };
+    if entries.iter().all(|entry| !entry.key.contains(PATH)) {
+        return Node { value: Value::Map(entries), span, shown };
+    }
+    let mut whole = Node { value: Value::Map(Vec::new()), span, shown };
+    for Entry { key, key_span, node } in entries {
+        let mut keys: Vec<&str> = key.split(PATH).collect();
+        keys.truncate(DEPTH_MAX);
+        let nested = keys.into_iter().rev().fold(node, |node, key| {
+            let entry = Entry { key: key.to_owned(), key_span, node };
+            Node::new(key_span, Value::Map(vec![entry]))
+        });
+        whole = merge(whole, nested);
+    }
+    whole
+}
+
+/// What stands between the keys of a path.
+const PATH: &str = "::";

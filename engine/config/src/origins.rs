@@ -9,8 +9,9 @@ use crate::node::{Node, Value};
 use crate::problem::Problem;
 use crate::source::{Sources, Span};
 
-/// Levels whose keys are remembered: `receivers::otlp::protocols::grpc::endpoint` has five, plugins' own settings start at the fourth.
-const LEVELS_MAX: usize = 6;
+/// Levels whose keys are remembered: `processors::wasm/a::config::rules[0]::when` has six, and so has
+/// `processors::transform::trace_statements[0]::statements[1]`.
+const LEVELS_MAX: usize = 7;
 
 /// The texts, and the place of each key. Holds what the files hold, secrets too, and shows none of it in `Debug`.
 #[derive(Default)]
@@ -27,10 +28,17 @@ impl Origins {
     }
 
     fn remember(&mut self, node: &Node, path: &str, level: usize) {
-        let Value::Map(entries) = &node.value else { return };
         if level == LEVELS_MAX {
             return;
         }
+        if let Value::List(items) = &node.value {
+            for (number, item) in items.iter().enumerate() {
+                let key = format!("{path}[{number}]");
+                self.remember(item, &key, level + 1);
+                self.places.insert(key, item.span);
+            }
+        }
+        let Value::Map(entries) = &node.value else { return };
         for entry in entries {
             let key = if path.is_empty() { entry.key.clone() } else { format!("{path}::{}", entry.key) };
             self.remember(&entry.node, &key, level + 1);
@@ -44,7 +52,13 @@ impl Origins {
         let span = loop {
             match (self.places.get(written), written.rsplit_once("::")) {
                 (Some(span), _) => break *span,
-                (None, Some((above, _))) => written = above,
+                (None, Some((above, last))) => {
+                    // Of an entry of a list, the list is above.
+                    written = match last.rfind('[') {
+                        Some(at) => &written[..above.len() + 2 + at],
+                        None => above,
+                    };
+                }
                 (None, None) => break Span::start_of(0),
             }
         };

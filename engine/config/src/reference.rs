@@ -133,6 +133,7 @@ fn kind_name(kind: &Kind) -> String {
         Kind::Ids => "list of names",
         Kind::Patterns => "list of paths",
         Kind::Texts => "map of texts",
+        Kind::TextList => "list of texts",
         Kind::Routes => "map of lists of names",
         Kind::Any => "anything",
         Kind::Section(_) => "map",

@@ -44,6 +44,8 @@ pub enum Kind {
     Patterns,
     /// A map of texts.
     Texts,
+    /// A list of texts.
+    TextList,
     /// A map from names to lists of component names.
     Routes,
     /// Anything.

@@ -44,7 +44,7 @@ struct Used {
     processors: BTreeSet<ComponentId>,
     /// By `exporters:` or by a route of a stage that is used.
     exporters: BTreeSet<ComponentId>,
-    /// Whether a plugin runs, which may route to any exporter by its id.
+    /// Whether a plugin runs that may route to any exporter by its id.
     has_stages: bool,
     extensions: BTreeSet<ComponentId>,
 }
@@ -60,7 +60,7 @@ impl Used {
         }
         used.connectors = used.receivers.union(&used.exporters).cloned().collect();
         for stage in stages.iter().filter(|stage| used.processors.contains(&stage.id.value)) {
-            used.has_stages |= stage_of(stage).is_some();
+            used.has_stages |= stage_of(stage).is_some_and(|stage| stage.may_route);
             let routes = stage_of(stage).into_iter().flat_map(|settings| &settings.routes);
             used.exporters.extend(routes.flat_map(|route| ids(&route.to)));
         }

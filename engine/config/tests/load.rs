@@ -268,9 +268,16 @@ fn variables_are_expanded_as_in_the_collector() {
 /// Guarantee: what cannot be expanded is an error that says why; what is not set a warning.
 #[test]
 fn expressions_that_mean_nothing_are_errors() {
-    for written in
-        ["${env:HOST", "${env:}", "${}", "${env:A B}", "${env:1A}", "${file:a.yaml}", "${http://a/b}", "${what:ever}"]
-    {
+    for written in [
+        "${env:HOST",
+        "${env:}",
+        "${}",
+        "${env:A B}",
+        "${env:1A}",
+        "${file:none.yaml}",
+        "${http://a/b}",
+        "${what:ever}",
+    ] {
         let settings = format!("exporters: {{otlp: {{endpoint: \"a:1\", headers: {{x: \"{written}\"}}}}}}");
         let errors = try_load(&[REST, &settings], &[]).expect_err(written);
         assert_eq!(errors.errors.len(), 1, "{errors}");
@@ -363,4 +370,72 @@ fn files_that_cannot_be_read_are_named() {
     assert!(matches!(errors.errors[2].problem, Problem::FileTooLarge { .. }));
     assert!(matches!(errors.errors[3].problem, Problem::Unreadable(_)));
     assert!(load(&[], &|_| None).is_err());
+}
+
+/// Scenario: files that the configuration names, with expressions and files within, alone and in a text; YAML on the spot.
+/// Guarantee: they are what they hold, of its type, and are among the files that were read.
+#[test]
+fn files_and_texts_are_expanded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(
+        path("exporter.yaml"),
+        "endpoint: ${env:HOST}:4317\nheaders: ${file:HEADERS}\ntimeout: ${yaml:7s}\n",
+    )
+    .unwrap();
+    let exporter = std::fs::read_to_string(path("exporter.yaml")).unwrap();
+    std::fs::write(path("exporter.yaml"), exporter.replace("HEADERS", path("headers.yaml").to_str().unwrap())).unwrap();
+    let token = path("token");
+    std::fs::write(&token, "s3cret$1\r\n").unwrap();
+    std::fs::write(path("headers.yaml"), format!("authorization: Bearer ${{file:{}}}", token.display())).unwrap();
+    let exporters = format!("exporters: {{otlp: '${{file:{}}}'}}", path("exporter.yaml").display());
+    let loaded = loaded(&[REST, &exporters], &[("HOST", "backend")]);
+    let Exporter::OtlpGrpc(exporter) = &loaded.config.exporters[&id("otlp")] else { panic!("an exporter") };
+    assert_eq!(exporter.endpoint, Endpoint::new("backend", 4317));
+    assert_eq!(exporter.timeout, Duration::from_secs(7));
+    let headers: Vec<_> = exporter.headers.iter().collect();
+    assert_eq!(headers.len(), 1);
+    assert!(format!("{headers:?}").contains("authorization") && !format!("{headers:?}").contains("s3cret"));
+    let read = ["0.yaml".into(), "1.yaml".into(), path("exporter.yaml"), path("headers.yaml"), token];
+    assert_eq!(loaded.files_read, read);
+}
+
+/// Guarantee: a file that is itself within ends with an error, and so does one that cannot be read, is a folder, or waits.
+#[test]
+fn files_that_cannot_be_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.yaml");
+    std::fs::write(&path, format!("[\"${{file:{}}}\"]", path.display())).unwrap();
+    for (path, why) in [
+        (path.display().to_string(), "too many expressions within each other"),
+        (folder.path().display().to_string(), "it is a folder"),
+        ("/dev/zero".to_owned(), "it is no file"),
+        ("none.yaml".to_owned(), "No such file"),
+    ] {
+        let errors = try_load(&[&format!("receivers: '${{file:{path}}}'")], &[]).unwrap_err();
+        assert!(errors.to_string().contains(why), "{path}: {errors}");
+    }
+}
+
+/// Scenario: `--config` as the Collector has it: a file by its scheme, a variable, keys as paths.
+/// Guarantee: they are merged in their order, and only files are watched.
+#[test]
+fn configurations_come_from_files_variables_and_arguments() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.yaml");
+    std::fs::write(&file, REST).unwrap();
+    let variable = |name: &str| (name == "EXPORTERS").then(|| "exporters: {otlp: {endpoint: 'a:1'}}".to_owned());
+    let sources = [
+        PathBuf::from(format!("file:{}", file.display())),
+        "env:EXPORTERS".into(),
+        "yaml:exporters::otlp::endpoint: b:2".into(),
+        "yaml:exporters::otlp::sending_queue::queue_size: 7".into(),
+    ];
+    let loaded = load(&sources, &variable).unwrap();
+    let Exporter::OtlpGrpc(exporter) = &loaded.config.exporters[&id("otlp")] else { panic!("an exporter") };
+    assert_eq!(exporter.endpoint, Endpoint::new("b", 2));
+    assert_eq!(exporter.queue.as_ref().map(|queue| queue.size_max.get()), Some(7));
+    assert_eq!(loaded.files_read, [file]);
+    let errors = load(&["env:NONE".into()], &variable).unwrap_err();
+    assert!(errors.to_string().contains("the environment variable `NONE` is not set"), "{errors}");
 }

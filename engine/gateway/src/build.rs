@@ -109,12 +109,30 @@ impl BuildError {
     pub fn key(&self) -> String {
         match self {
             BuildError::Plugin { id, .. } => format!("processors::{id}::plugin"),
-            BuildError::Stage { id, .. } => format!("processors::{id}"),
+            BuildError::Stage { id, source, .. } => stage_key(id, source),
             BuildError::Config { id, .. } => format!("processors::{id}::config"),
             BuildError::Exporter { id, source } => format!("exporters::{id}::{}", source.key()),
             BuildError::Receiver { source, .. } => source.key().to_owned(),
             BuildError::Routes { id, .. } => format!("service::pipelines::{id}"),
         }
+    }
+}
+
+/// The key that a plugin's refusal starts with, `traces::span[0]` or whatever stands there in backticks, in its stage's settings.
+fn stage_key(id: &ComponentId, source: &wasmill_host::BuildError) -> String {
+    let mut path = format!("processors::{id}");
+    let wasmill_host::BuildError::Config { reason } = source else { return path };
+    // The Collector's processors have their keys where a plugin has its `config:`.
+    if id.kind() == "wasm" {
+        path.push_str("::config");
+    }
+    let key = reason.strip_prefix('`').and_then(|rest| rest.split_once('`')).map(|(key, _)| key);
+    let is_path = |key: &&str| {
+        key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b':' | b'[' | b']'))
+    };
+    match key.filter(is_path) {
+        Some(key) => format!("{path}::{key}"),
+        None => path,
     }
 }
 

@@ -92,7 +92,7 @@ enum Output {
 
 #[derive(Args)]
 struct ConfigArgs {
-    /// The configuration, in YAML. May be given several times: later files are merged over earlier ones.
+    /// The configuration: a file, or `env:NAME`, or `yaml:TEXT`. May be given several times: later ones are merged over earlier ones.
     #[arg(long, short, value_name = "FILE", required = true)]
     config: Vec<PathBuf>,
 }

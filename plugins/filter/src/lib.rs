@@ -2,20 +2,20 @@
 //!
 //! Conditions are those of the Collector's transformation language (OTTL). README.md has the keys.
 
+mod collector;
+
 use serde::Deserialize;
 use wasmill_ottl_stage::{ErrorMode, Programs};
 use wasmill_sdk::prelude::*;
 
 /// The stage's `config:` block.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 struct Config {
-    #[serde(default)]
     drop: Vec<String>,
-    #[serde(default)]
     keep: Vec<String>,
-    #[serde(default)]
     error_mode: ErrorMode,
+    collector: Option<collector::Config>,
 }
 
 struct Filter {
@@ -28,6 +28,13 @@ impl Plugin for Filter {
     type Config = Config;
 
     fn init(config: Config, needs: &mut Requirements) -> Result<Self> {
+        if let Some(collector) = &config.collector {
+            if !config.drop.is_empty() || !config.keep.is_empty() {
+                return Err(Error::new("`collector` stands alone, without `drop` and `keep`"));
+            }
+            needs.uses([Use::Keep]);
+            return Ok(Filter { conditions: collector.conditions(config.error_mode, needs)?, drops: true });
+        }
         let (key, texts) = match (&config.drop[..], &config.keep[..]) {
             ([], []) => return Err(Error::new("no conditions: expected `drop` or `keep` with at least one")),
             (drop, []) => ("drop", drop),

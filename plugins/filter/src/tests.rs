@@ -79,3 +79,38 @@ fn error_mode_decides_what_a_failure_does() {
     assert_eq!(process("silent").unwrap().kept(), [0]);
     assert!(wasmill_sdk::testing::logged().is_empty());
 }
+
+/// The Collector's keys: each signal has its own conditions, in their contexts, and what is dropped is what any is true for.
+#[test]
+fn the_collectors_keys_are_conditions_of_their_signals() {
+    let config = r#"{"error_mode": "ignore", "collector": {
+        "traces": {"span": ["attributes[\"http.route\"] == \"/healthz\""]},
+        "metrics": {"metric": ["name == \"up\""]},
+        "log_conditions": ["log.severity_number < 9", "resource.attributes[\"a\"] == 1"],
+        "trace_conditions": [{"context": "resource", "conditions": ["attributes[\"env\"] == \"test\""]}]
+    }}"#;
+    let mut filter = start(config).unwrap();
+    let slice = filter.slice(Signal::Traces, 3).with(ROUTE, [Some("/healthz"), None, None]);
+    let answer = slice.with(r#"resource.attributes["env"]"#, [None, Some("test"), Some("prod")]).process().unwrap();
+    assert_eq!(answer.kept(), [2]);
+    let answer = filter.slice(Signal::Metrics, 2).with("metric.name", ["up", "down"]).process().unwrap();
+    assert_eq!(answer.kept(), [1]);
+    let slice = filter.slice(Signal::Logs, 3).with("severity_number", [5_i64, 9, 9]);
+    let answer = slice.with(r#"resource.attributes["a"]"#, [None, Some(1_i64), None]).process().unwrap();
+    assert_eq!(answer.kept(), [2]);
+}
+
+/// Every mistake is said with its own key; without conditions everything passes.
+#[test]
+fn mistakes_in_the_collectors_keys_say_where_they_are() {
+    let message = refusal(
+        r#"{"collector": {"traces": {"span": ["true", "severity_number == 1"]}, "metric_conditions": [{"context": "span"}]}}"#,
+    );
+    assert!(message.starts_with("`traces::span[1]`: `severity_number == 1` at character 0"), "{message}");
+    assert!(
+        message.contains("; `metric_conditions[0]::conditions`: the context `span` is not served here"),
+        "{message}"
+    );
+    let mut nothing = start(r#"{"collector": {"logs": {"log_record": []}}}"#).unwrap();
+    assert_eq!(nothing.slice(Signal::Logs, 2).process().unwrap().kept(), [0, 1]);
+}

@@ -4,6 +4,8 @@
 //! all the fields they name: `severity_number > 9` is for logs, `attributes["a"] == "b"` for all three. Each such signal's
 //! columns are asked for. Texts that no signal takes are refused, with the character at which that shows.
 
+mod contexts;
+
 use serde::Deserialize;
 use wasmill_ottl::{Change, EvalError, Failure, ParseError, Program, Target};
 use wasmill_sdk::TextForm;
@@ -31,6 +33,8 @@ pub enum SignalName {
     Logs,
 }
 
+pub use contexts::{Conditions, Entry, Keyed};
+
 /// The texts of one key, for each signal that takes them.
 #[derive(Debug)]
 pub struct Programs(Vec<(Signal, Program)>);
@@ -41,15 +45,20 @@ impl Programs {
         Programs::read(key, needs, |signal| Program::conditions(ottl(signal), texts, errors.into()))
     }
 
-    /// As [`conditions`](Programs::conditions), where each signal has texts of its own. The plugin can be used on a signal that
-    /// has none, too: nothing matches there.
+    /// As [`conditions`](Programs::conditions), where each signal has texts of its own, each with its context, or none. The
+    /// plugin can be used on a signal that has none, too: nothing matches there.
     pub fn conditions_of<'t>(
         key: &str,
         errors: ErrorMode,
         needs: &mut Requirements,
-        texts: impl Fn(Signal) -> Vec<&'t str>,
+        texts: impl Fn(Signal) -> Vec<(Option<&'t str>, &'t str)>,
     ) -> Result<Programs> {
-        Programs::read(key, needs, |signal| Program::conditions(ottl(signal), &texts(signal), errors.into()))
+        Programs::read(key, needs, |signal| {
+            let context = |name: Option<&str>| name.and_then(|name| contexts::named(signal, name)).unwrap_or_default();
+            let texts: Vec<_> =
+                texts(signal).into_iter().map(|(name, text)| (context(name), text, errors.into())).collect();
+            Program::conditions_in(ottl(signal), &texts)
+        })
     }
 
     /// Reads the statements under a key of the config, and asks for what they need.
@@ -72,17 +81,25 @@ impl Programs {
         if programs.is_empty() {
             return Err(refusal(key, &refusals));
         }
+        Ok(Programs::of_signals(programs, needs))
+    }
+
+    /// Asks for what the programs need.
+    fn of_signals(programs: Vec<(Signal, Program)>, needs: &mut Requirements) -> Programs {
         for (signal, program) in &programs {
             needs.signals([*signal]);
             for wanted in program.columns() {
                 needs.column_of(&wanted.path, wanted.kind, text_form(wanted.text));
             }
         }
-        Ok(Programs(programs))
+        Programs(programs)
     }
 
     /// The rows that a condition is true for.
     pub fn matches(&mut self, slice: &Slice<'_>) -> Result<Bitmap> {
+        if self.0.is_empty() {
+            return Ok(Bitmap::none(slice.rows()));
+        }
         let matched = self.of(slice)?.matches(slice.block(), slice.rows()).map_err(refused)?;
         report(&matched.failures);
         Ok(matched.rows)
@@ -97,6 +114,9 @@ impl Programs {
 
     /// Runs the statements.
     pub fn edit(&mut self, slice: &Slice<'_>, verdict: &mut Verdict) -> Result<()> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
         let edited = self.of(slice)?.edits(slice.block(), slice.rows()).map_err(refused)?;
         report(&edited.failures);
         for edit in edited.edits {
@@ -119,6 +139,11 @@ impl Programs {
         let program = self.0.iter_mut().find(|(of, _)| *of == signal).map(|(_, program)| program);
         program.ok_or_else(|| Error::new(format!("{} were not asked for", ottl(signal).name())))
     }
+}
+
+/// Whether a signal has a context of that name, as the Collector's configurations write it.
+pub fn has_context(signal: Signal, name: &str) -> bool {
+    contexts::named(signal, name).is_some()
 }
 
 impl SignalName {

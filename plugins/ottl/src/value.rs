@@ -43,6 +43,26 @@ impl Value<'_> {
     pub fn write_text(self, out: &mut String) {
         crate::convert::plain_text_of(self, out);
     }
+
+    /// Whether two values are one, of the same type; maps in whatever order.
+    pub fn is_same(self, other: Value<'_>) -> bool {
+        self.is_same_within(other, 0)
+    }
+}
+
+/// A whole number of a text: digits with or without a sign. `None`: it is none, or does not fit.
+pub fn int_of_text(text: &str) -> Option<i64> {
+    crate::convert::int_of_text(text).ok()
+}
+
+/// A number of a text. `None`: it is none, or out of range.
+pub fn double_of_text(text: &str) -> Option<f64> {
+    crate::convert::double_of_text(text).ok()
+}
+
+/// Towards zero; what is out of range is the smallest number, as on the Collector's usual machines.
+pub fn int_of_double(value: f64) -> i64 {
+    crate::convert::int_of_double(value)
 }
 
 /// Fields of `AnyValue`.
@@ -245,7 +265,7 @@ fn put_any(out: &mut Vec<u8>, value: Value<'_>) {
 impl Value<'_> {
     /// Whether two values are one, of the same type; maps in whatever order. This is equality inside lists and maps, where
     /// 1 and 1.0 differ. Nothing is equal to what is nested too deep.
-    pub(crate) fn is_same(self, other: Value<'_>, depth: usize) -> bool {
+    pub(crate) fn is_same_within(self, other: Value<'_>, depth: usize) -> bool {
         if depth > DEPTH_MAX {
             return false;
         }
@@ -255,15 +275,16 @@ impl Value<'_> {
                 loop {
                     match (left.next(), right.next()) {
                         (None, None) => return true,
-                        (Some(left), Some(right)) if left.is_same(right, depth + 1) => {}
+                        (Some(left), Some(right)) if left.is_same_within(right, depth + 1) => {}
                         _ => return false,
                     }
                 }
             }
             (Value::Map(left), Value::Map(right)) => {
                 entries(left).count() == entries(right).count()
-                    && entries(left)
-                        .all(|(key, value)| entry(right, key).is_some_and(|other| value.is_same(other, depth + 1)))
+                    && entries(left).all(|(key, value)| {
+                        entry(right, key).is_some_and(|other| value.is_same_within(other, depth + 1))
+                    })
             }
             (left, right) => left == right,
         }
@@ -295,7 +316,7 @@ pub(crate) fn compare(comparison: crate::ast::Comparison, left: Value<'_>, right
         (Value::Double(left), Value::Double(right)) => left.partial_cmp(&right),
         (Value::Text(left), Value::Text(right)) => Some(left.as_bytes().cmp(right.as_bytes())),
         (Value::Bytes(left), Value::Bytes(right)) => Some(left.cmp(right)),
-        (left, right) => return equality(left.is_same(right, 0)),
+        (left, right) => return equality(left.is_same(right)),
     };
     match comparison {
         Comparison::Equal => order.is_some_and(|order| order.is_eq()),

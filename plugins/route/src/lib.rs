@@ -3,7 +3,7 @@
 //! Conditions are those of the Collector's transformation language (OTTL). README.md has the keys.
 
 use serde::Deserialize;
-use wasmill_ottl_stage::{ErrorMode, Programs, SignalName};
+use wasmill_ottl_stage::{ErrorMode, Programs, SignalName, has_context};
 use wasmill_sdk::prelude::*;
 
 /// The stage's `config:` block.
@@ -23,6 +23,8 @@ struct Rule {
     to: Vec<String>,
     /// `None`: every signal that the stage is used on.
     signals: Option<Vec<SignalName>>,
+    /// What paths are fields of that do not say so: `span`, `datapoint`, `log`, or a parent. A rule is for signals that have it.
+    context: Option<String>,
 }
 
 struct Route {
@@ -34,7 +36,8 @@ struct Route {
 
 impl Rule {
     fn is_for(&self, signal: Signal) -> bool {
-        self.signals.as_ref().is_none_or(|signals| signals.iter().any(|name| name.signal() == signal))
+        let named = self.signals.as_ref().is_none_or(|signals| signals.iter().any(|name| name.signal() == signal));
+        named && self.context.as_ref().is_none_or(|context| has_context(signal, context))
     }
 }
 
@@ -46,9 +49,16 @@ impl Plugin for Route {
         if rules.is_empty() {
             return Err(Error::new("`rules` is empty, expected at least one `{when: CONDITION, to: [ROUTE]}`"));
         }
+        for (number, rule) in rules.iter().enumerate() {
+            let Some(context) = &rule.context else { continue };
+            if !Signal::ALL.iter().any(|signal| rule.is_for(*signal)) {
+                return Err(Error::new(format!("`rules[{number}]::context`: no signal of the rule has a `{context}`")));
+            }
+        }
         needs.uses([Use::Routes]);
         let conditions = Programs::conditions_of("rules", error_mode, needs, |signal| {
-            rules.iter().filter(|rule| rule.is_for(signal)).map(|rule| rule.when.as_str()).collect()
+            let rules = rules.iter().filter(|rule| rule.is_for(signal));
+            rules.map(|rule| (rule.context.as_deref(), rule.when.as_str())).collect()
         })?;
         let mut sets = Vec::new();
         for (number, rule) in rules.iter().enumerate() {

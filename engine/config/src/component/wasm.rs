@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::FileProcessor;
-use crate::diagnostic::{Place, Report};
+use super::plugin_config::json;
 use crate::id::ComponentId;
-use crate::node::{Entry, Node, Typed, Value};
+use crate::node::{Node, Value};
 use crate::problem::Problem;
 use crate::reader::{Located, Reader, list};
 use crate::running::{Endpoint, OnFault, PluginLimits, PluginSource};
@@ -70,6 +70,8 @@ pub(crate) struct FileStage {
     pub limits: PluginLimits,
     pub on_fault: OnFault,
     pub routes: Vec<Route>,
+    /// Whether its plugin is anybody's, which may route to any exporter by its id.
+    pub may_route: bool,
 }
 
 pub(crate) struct Route {
@@ -83,7 +85,7 @@ pub(super) fn read(reader: &Reader, _: &mut Vec<Located<Endpoint>>) -> Option<Fi
     let limits = reader.section("limits", &LIMITS).map_or_else(PluginLimits::default, |limits| read_limits(&limits));
     let on_fault = reader.get_or("on_fault", OnFault::default());
     let routes = read_routes(reader);
-    Some(FileProcessor::Stage(FileStage { plugin: plugin?, config, limits, on_fault, routes }))
+    Some(FileProcessor::Stage(FileStage { plugin: plugin?, config, limits, on_fault, routes, may_route: true }))
 }
 
 impl FromNode for PluginSource {
@@ -162,38 +164,5 @@ fn read_config(reader: &Reader) -> Secret {
     match reader.node("config") {
         Some(node) => Secret::new(json(node, &reader.place("config"), reader.report).to_string()),
         None => Secret::new("{}"),
-    }
-}
-
-/// YAML as JSON: keys keep their order, integers stay integers. What JSON has not is reported, and null.
-fn json(node: &Node, place: &Place, report: &Report) -> serde_json::Value {
-    use serde_json::{Number, Value as Json};
-    match &node.value {
-        Value::Null => Json::Null,
-        Value::Scalar(scalar) => match scalar.typed {
-            Typed::Text => Json::String(scalar.text.to_string()),
-            Typed::Bool(value) => Json::Bool(value),
-            Typed::Int(value) => Json::Number(value.into()),
-            Typed::Uint(value) => Json::Number(value.into()),
-            Typed::Float(value) => match Number::from_f64(value) {
-                Some(number) => Json::Number(number),
-                None => {
-                    report.error(&Place { span: node.span, ..place.clone() }, expected("a finite number", node));
-                    Json::Null
-                }
-            },
-        },
-        Value::List(items) => {
-            let item =
-                |(i, item): (usize, &Node)| json(item, &Place::new(item.span, format!("{}[{i}]", place.key)), report);
-            items.iter().enumerate().map(item).collect()
-        }
-        Value::Map(entries) => {
-            let entry = |entry: &Entry| {
-                let place = Place::new(entry.node.span, format!("{}::{}", place.key, entry.key));
-                (entry.key.clone(), json(&entry.node, &place, report))
-            };
-            Json::Object(entries.iter().map(entry).collect())
-        }
     }
 }

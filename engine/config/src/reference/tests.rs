@@ -28,7 +28,21 @@ fn base() -> Value {
             "otlp": {"protocols": {"grpc": {"tls": tls.clone()}, "http": {"tls": tls}}},
             "otlpjsonfile": {"include": ["*.jsonl"]},
         },
-        "processors": {"wasm": {"plugin": "builtin:filter"}, "batch": {}, "memory_limiter": {"check_interval": "1s", "limit_mib": 100}},
+        "processors": {
+            "wasm": {"plugin": "builtin:filter"},
+            "batch": {},
+            "memory_limiter": {"check_interval": "1s", "limit_mib": 100},
+            "filter": {},
+            "transform": {},
+            "attributes": {
+                "actions": [{"action": "delete", "key": "a"}],
+                "include": {"match_type": "strict"},
+                "exclude": {"match_type": "strict"},
+            },
+            "resource": {"attributes": [{"action": "delete", "key": "a"}]},
+            "probabilistic_sampler": {},
+            "redaction": {},
+        },
         "exporters": {
             "otlp_grpc": {"endpoint": "backend:4317"},
             "otlp_http": {"endpoint": "http://backend:4318"},
@@ -50,7 +64,10 @@ fn base() -> Value {
                 "traces/in": {"receivers": ["otlp"], "exporters": ["forward", "routing"]},
                 "traces": {
                     "receivers": ["otlp", "otlpjsonfile", "forward", "routing"],
-                    "processors": ["wasm", "batch", "memory_limiter"],
+                    "processors": [
+                        "wasm", "batch", "memory_limiter", "filter", "transform", "attributes", "resource", "probabilistic_sampler",
+                        "redaction",
+                    ],
                     "exporters": ["otlp_grpc", "otlp_http", "debug", "file"],
                 },
             },

@@ -43,7 +43,7 @@ pub fn run(config: &ConfigArgs, host: &HostArgs) -> ExitCode {
             Err(error @ EngineError::Build(_)) => return explained(EXIT_WRONG, &loaded, &error),
             Err(error) => return explained(EXIT_FAILED, &loaded, &error),
         };
-        match serve(engine, config, logs).await {
+        match serve(engine, config, &loaded.files_read, logs).await {
             Ok(left) => report(left),
             Err(error) => failed(EXIT_FAILED, [format!("no signals: {error}")]),
         }
@@ -51,10 +51,15 @@ pub fn run(config: &ConfigArgs, host: &HostArgs) -> ExitCode {
 }
 
 /// Serves until it is told to end.
-async fn serve(engine: Engine, config: &ConfigArgs, logs: Option<LogHandle>) -> std::io::Result<Left> {
+async fn serve(
+    engine: Engine,
+    config: &ConfigArgs,
+    files_read: &[PathBuf],
+    logs: Option<LogHandle>,
+) -> std::io::Result<Left> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hangup = signal(SignalKind::hangup())?;
-    let mut files = Files::new(config);
+    let mut files = Files::new(files_read);
     files.watch(&engine).await;
     say(&format!("wasmill: ready: {}\n", engine.listening().await.join(", ")));
     loop {
@@ -67,7 +72,9 @@ async fn serve(engine: Engine, config: &ConfigArgs, logs: Option<LogHandle>) -> 
         let change = async {
             if files.config_changed() || asked {
                 tracing::info!("reloading the configuration");
-                reload(&engine, config, logs.as_ref()).await;
+                if let Some(read) = reload(&engine, config, logs.as_ref()).await {
+                    files.config_is(&read);
+                }
             }
             refresh(&engine).await;
             files.watch(&engine).await;
@@ -95,8 +102,8 @@ async fn either(a: &mut Signal, b: &mut Signal) {
     }
 }
 
-/// Puts the files' configuration into service, or says why the old one serves on.
-async fn reload(engine: &Engine, config: &ConfigArgs, logs: Option<&LogHandle>) {
+/// Puts the files' configuration into service, or says why the old one serves on. Gives the files that it was read from.
+async fn reload(engine: &Engine, config: &ConfigArgs, logs: Option<&LogHandle>) -> Option<Vec<PathBuf>> {
     let mut loaded = match config.load() {
         Ok(loaded) => loaded,
         Err(errors) => {
@@ -104,7 +111,7 @@ async fn reload(engine: &Engine, config: &ConfigArgs, logs: Option<&LogHandle>) 
                 tracing::error!(%reason, "the configuration was not reloaded, the old one serves on");
             }
             engine.metrics().config_reloaded(false);
-            return;
+            return None;
         }
     };
     loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -124,6 +131,7 @@ async fn reload(engine: &Engine, config: &ConfigArgs, logs: Option<&LogHandle>) 
             }
         }
     }
+    Some(loaded.files_read)
 }
 
 /// Puts changed plugins into service, or says why the old ones serve on.
@@ -171,13 +179,19 @@ struct Files {
 }
 
 impl Files {
-    fn new(config: &ConfigArgs) -> Files {
-        let config = config.config.iter().map(|path| (path.clone(), std::fs::read(path).ok())).collect();
+    fn new(config: &[PathBuf]) -> Files {
         let watcher = FileWatcher::new();
         if let Err(error) = &watcher {
             tracing::warn!(%error, "changes of files are not noticed; SIGHUP reloads");
         }
-        Files { config, watcher: watcher.ok() }
+        let mut files = Files { config: Vec::new(), watcher: watcher.ok() };
+        files.config_is(config);
+        files
+    }
+
+    /// The configuration is in these files, and is what they hold now.
+    fn config_is(&mut self, files: &[PathBuf]) {
+        self.config = files.iter().map(|path| (path.clone(), std::fs::read(path).ok())).collect();
     }
 
     async fn watch(&mut self, engine: &Engine) {
