@@ -3,6 +3,7 @@
 mod bench;
 mod demo;
 mod setup;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -14,6 +15,8 @@ Usage: cargo xtask COMMAND
   test [ARG ...]   sets up, builds plugins and fixtures, runs every test; ARGs go to `cargo test`
   lint             checks the format, and runs clippy with warnings as errors
   bench [ARG ...]  builds with optimisation and measures the gateway beside a relay of raw bytes: --quick, --spans N
+  soak [ARG ...]   ten minutes of load with a swap each second, and what grew: --seconds N
+  overload [ARG ...]  five times more than the backend takes, on 1,000 connections: --seconds N, --connections N
   setup            the set-up alone: WebAssembly target, Python packages, the OpenTelemetry Collector
 
 Set-up is kept in WASMILL_CACHE (default: $XDG_CACHE_HOME/wasmill, or ~/.cache/wasmill).";
@@ -27,6 +30,8 @@ fn main() -> ExitCode {
         "test" => test::run(&rest),
         "bench" => bench::run(&rest),
         "lint" => test::lint(),
+        "soak" => soak::soak(&rest),
+        "overload" => soak::overload(&rest),
         "setup" => setup::all(),
         "" | "help" | "-h" | "--help" => {
             println!("{HELP}");

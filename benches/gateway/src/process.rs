@@ -44,3 +44,37 @@ pub fn peak_kib(pid: u32) -> Result<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no `VmHWM`")?;
     line.trim().trim_end_matches("kB").trim().parse().context("not a number")
 }
+
+/// What a process holds at one moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Usage {
+    pub resident_mib: f64,
+    pub descriptors: u64,
+    pub threads: u64,
+}
+
+impl Usage {
+    /// Of each figure by itself. Of nothing: zeros.
+    pub fn median(of: &[Usage]) -> Usage {
+        let middle = |mut figures: Vec<f64>| {
+            figures.sort_by(f64::total_cmp);
+            figures.get(figures.len() / 2).copied().unwrap_or(0.0)
+        };
+        Usage {
+            resident_mib: middle(of.iter().map(|usage| usage.resident_mib).collect()),
+            descriptors: middle(of.iter().map(|usage| usage.descriptors as f64).collect()) as u64,
+            threads: middle(of.iter().map(|usage| usage.threads as f64).collect()) as u64,
+        }
+    }
+}
+
+/// Of a process that runs.
+pub fn usage(pid: u32) -> Result<Usage> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let number = |key: &str| -> Result<f64> {
+        let line = status.lines().find_map(|line| line.strip_prefix(key)).with_context(|| format!("no `{key}`"))?;
+        line.trim().trim_end_matches("kB").trim().parse().context("not a number")
+    };
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd"))?.count() as u64;
+    Ok(Usage { resident_mib: number("VmRSS:")? / 1024.0, descriptors, threads: number("Threads:")? as u64 })
+}
