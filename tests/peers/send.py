@@ -1,5 +1,9 @@
-"""Sends requests as they are: `send.py PORT SIGNAL FILE ...` sends each file's bytes by gRPC, and fails where one is refused."""
+"""Sends requests as they are: `send.py PORT SIGNAL FILE ...` sends each file's bytes by gRPC, and fails where one is refused.
 
+`SEND_METADATA`, a variable `NAME=VALUE`, is a header of each.
+"""
+
+import os
 import pathlib
 import sys
 
@@ -17,13 +21,15 @@ SIGNALS = {
 
 def main(port, signal, files):
     service, response_type = SIGNALS[signal]
+    header = os.environ.get("SEND_METADATA")
+    metadata = [tuple(header.split("=", 1))] if header else []
     method = f"/opentelemetry.proto.collector.{service}/Export"
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         call = channel.unary_unary(
             method, request_serializer=bytes, response_deserializer=response_type.FromString
         )
         for file in files:
-            response = call(pathlib.Path(file).read_bytes(), timeout=30)
+            response = call(pathlib.Path(file).read_bytes(), timeout=30, metadata=metadata)
             # The Collector sets an empty `partial_success` on success, too.
             if any(value for _, value in response.partial_success.ListFields()):
                 sys.exit(f"{file}: not a full success: {response}")

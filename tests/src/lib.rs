@@ -79,9 +79,15 @@ impl Gateway {
 
     /// The same with a file that is there, and variables for it.
     pub fn start_file(folder: &Folder, file: &Path, variables: &[(&str, String)]) -> Result<Gateway> {
+        Gateway::start_of(folder, &[file.display().to_string()], variables)
+    }
+
+    /// The same with several `--config`.
+    pub fn start_of(folder: &Folder, configurations: &[String], variables: &[(&str, String)]) -> Result<Gateway> {
         let log = folder.path("gateway.log");
         let mut command = wasmill()?;
-        command.arg("run").arg("--config").arg(file).stderr(folder.log("gateway")?);
+        command.arg("run").stderr(folder.log("gateway")?);
+        configurations.iter().for_each(|configuration| drop(command.args(["--config", configuration.as_str()])));
         command.envs(variables.iter().map(|(name, value)| (name, value)));
         let mut running = Running::start("the gateway", &mut command)?;
         running
@@ -116,11 +122,23 @@ pub struct Collector(Running);
 impl Collector {
     /// Starts it, and waits until something listens on `port`.
     pub fn start(folder: &Folder, name: &str, configuration: &str, port: u16) -> Result<Collector> {
+        let file = folder.write(&format!("{name}.yaml"), configuration)?;
+        Collector::start_of(folder, name, &[file.display().to_string()], &[], port)
+    }
+
+    /// The same with several `--config`, and variables for them.
+    pub fn start_of(
+        folder: &Folder,
+        name: &str,
+        configurations: &[String],
+        variables: &[(&str, String)],
+        port: u16,
+    ) -> Result<Collector> {
         let binary = places::collector()?;
         ensure!(binary.exists(), "the Collector is missing: run `cargo xtask setup`");
-        let file = folder.write(&format!("{name}.yaml"), configuration)?;
         let mut command = Command::new(binary);
-        command.arg("--config").arg(file).stderr(folder.log(name)?);
+        command.stderr(folder.log(name)?).envs(variables.iter().map(|(name, value)| (name, value)));
+        configurations.iter().for_each(|configuration| drop(command.args(["--config", configuration.as_str()])));
         let mut running = Running::start("the Collector", &mut command)?;
         let log = folder.path(&format!("{name}.log"));
         wait_until(|| {

@@ -8,6 +8,7 @@ use super::{Endpoint, TlsServer};
 use crate::id::ComponentId;
 
 #[derive(Clone, PartialEq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there are a few of them, and they are not moved about")]
 pub enum Receiver {
     Otlp(OtlpReceiver),
     /// `otlpjsonfile`.
