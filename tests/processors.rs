@@ -3,7 +3,6 @@
 //! Configurations are drawn, or written where drawing would not hit the point. Each is a pipeline of its own, and its exporter
 //! names the case in a header.
 
-#[expect(dead_code, reason = "the cases of other tests are there too")]
 mod ottl_cases;
 
 use std::fmt::Write as _;

@@ -87,7 +87,9 @@ impl Gateway {
         let log = folder.path("gateway.log");
         let mut command = wasmill()?;
         command.arg("run").stderr(folder.log("gateway")?);
-        configurations.iter().for_each(|configuration| drop(command.args(["--config", configuration.as_str()])));
+        for configuration in configurations {
+            command.args(["--config", configuration.as_str()]);
+        }
         command.envs(variables.iter().map(|(name, value)| (name, value)));
         let mut running = Running::start("the gateway", &mut command)?;
         running
@@ -138,7 +140,9 @@ impl Collector {
         ensure!(binary.exists(), "the Collector is missing: run `cargo xtask setup`");
         let mut command = Command::new(binary);
         command.stderr(folder.log(name)?).envs(variables.iter().map(|(name, value)| (name, value)));
-        configurations.iter().for_each(|configuration| drop(command.args(["--config", configuration.as_str()])));
+        for configuration in configurations {
+            command.args(["--config", configuration.as_str()]);
+        }
         let mut running = Running::start("the Collector", &mut command)?;
         let log = folder.path(&format!("{name}.log"));
         wait_until(|| {
