@@ -121,7 +121,7 @@ fn pick<T: Copy>(number: usize, step: usize, from: &[T]) -> T {
 fn resource(number: usize) -> Option<Resource> {
     let mut attributes = vec![text("deployment.environment", pick(number, 3, &["prod", "staging"]))];
     attributes.push(text("service.name", pick(number, 1, &["checkout", "cart", "load-test", "search"])));
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         attributes.push(text("service.instance.id", format!("instance-{number}")));
     }
     Some(Resource { attributes, ..Default::default() })
@@ -233,7 +233,7 @@ fn log_record(number: usize) -> LogRecord {
         severity_text: pick(number, 1, &["", "DEBUG", "INFO", "WARN", "ERROR"]).to_owned(),
         body: Some(AnyValue { value: Some(Value::StringValue(body.to_owned())) }),
         attributes: record_attributes(number),
-        trace_id: if number % 4 == 0 { Vec::new() } else { trace_id(number) },
+        trace_id: if number.is_multiple_of(4) { Vec::new() } else { trace_id(number) },
         span_id: mixed(number).to_be_bytes().to_vec(),
         ..Default::default()
     }

@@ -273,7 +273,7 @@ fn samplers_keep_the_same() -> Result<()> {
     let mut logs = ottl_cases::logs(&mut Random::new(SEED), RECORDS);
     let scopes = logs.resource_logs.iter_mut().flat_map(|resource| &mut resource.scope_logs);
     for (number, record) in scopes.flat_map(|scope| &mut scope.log_records).enumerate() {
-        record.trace_id = if number % 3 == 0 { Vec::new() } else { bytes(16) };
+        record.trace_id = if number.is_multiple_of(3) { Vec::new() } else { bytes(16) };
     }
     let mut cases = Vec::new();
     for mode in ["", "hash_seed", "equalizing", "proportional"] {
