@@ -65,6 +65,15 @@ pub fn python(script: &str) -> Result<Command> {
     Ok(command)
 }
 
+/// A script of ours in Python that checks something, with the packages in `tests/peers/requirements.txt`.
+pub fn checks(script: &str) -> Result<Command> {
+    let interpreter = places::checks_python()?;
+    ensure!(interpreter.exists(), "the Python packages are missing: run `cargo xtask setup`");
+    let mut command = Command::new(interpreter);
+    command.arg(places::checkout().join(script));
+    Ok(command)
+}
+
 /// A gateway in a process of its own.
 pub struct Gateway {
     running: Running,

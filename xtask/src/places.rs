@@ -53,6 +53,21 @@ pub fn python() -> Result<PathBuf> {
     Ok(python_environment()?.join("bin/python"))
 }
 
+/// What the scripts need that check something for the tests.
+pub fn checks_requirements() -> PathBuf {
+    checkout().join("tests/peers/requirements.txt")
+}
+
+/// The folder of the Python environment that has [`checks_requirements`].
+pub fn checks_environment() -> Result<PathBuf> {
+    keyed("checks", &checks_requirements())
+}
+
+/// Its interpreter.
+pub fn checks_python() -> Result<PathBuf> {
+    Ok(checks_environment()?.join("bin/python"))
+}
+
 /// What the Collector is built from.
 pub fn collector_manifest() -> PathBuf {
     checkout().join("benches/peers/collector/manifest.yaml")

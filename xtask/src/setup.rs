@@ -96,15 +96,26 @@ fn has_wasm_target() -> bool {
 
 /// A Python environment with the packages of the demo's application and of the tests' peers.
 pub fn python() -> Result<()> {
-    let folder = places::python_environment()?;
+    let packages = "Flask and the official OpenTelemetry SDK";
+    python_environment(&places::python_environment()?, &places::python()?, &places::requirements(), packages)
+}
+
+/// Another with what the tests check our answers with.
+pub fn checks() -> Result<()> {
+    let packages = "a validator of JSON Schema and a reader of YAML";
+    let requirements = places::checks_requirements();
+    python_environment(&places::checks_environment()?, &places::checks_python()?, &requirements, packages)
+}
+
+fn python_environment(folder: &Path, python: &Path, requirements: &Path, packages: &str) -> Result<()> {
     let done = folder.join(".done");
     if done.exists() {
         return Ok(());
     }
-    step("Python packages: Flask and the official OpenTelemetry SDK");
-    quiet(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))
+    step(&format!("Python packages: {packages}"));
+    quiet(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))
         .context("python3 with its venv module is needed (Debian: python3-venv)")?;
-    quiet(Command::new(places::python()?).args(["-m", "pip", "install", "--quiet", "-r"]).arg(places::requirements()))?;
+    quiet(Command::new(python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(requirements))?;
     fs::write(done, "")?;
     Ok(())
 }

@@ -12,6 +12,7 @@ use crate::{demo, setup};
 pub fn run(args: &[String]) -> Result<()> {
     let wasm = setup::wasm()?;
     setup::python()?;
+    setup::checks()?;
     setup::collector()?;
     let cargo = |words: &[&str]| {
         let mut command = Command::new("cargo");

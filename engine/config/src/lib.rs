@@ -37,7 +37,7 @@ pub use expand::{EXPANDED_BYTES_MAX, Environment};
 pub use id::{ComponentId, PipelineId};
 pub use load::{FILE_BYTES_MAX, Loaded, load, load_texts};
 pub use problem::Problem;
-pub use reference::reference;
+pub use reference::{component_names, components_json, components_text, json_schema, reference};
 pub use running::*;
 pub use secret::Secret;
 pub use yaml::{DEPTH_MAX, NODES_MAX};

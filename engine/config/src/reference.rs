@@ -1,11 +1,17 @@
 //! The reference of all keys, written from the tables that they are read by.
 
+mod components;
+mod json_schema;
+
 use std::fmt::Write as _;
 
 use crate::component::{CONNECTORS, ComponentType, EXPORTERS, EXTENSIONS, PROCESSORS, RECEIVERS};
 use crate::file::{PIPELINE, SERVICE};
 use crate::known::{self, Answer, Known};
 use crate::schema::{Key, Kind, Section, State};
+
+pub use components::{component_names, components_json, components_text};
+pub use json_schema::json_schema;
 
 /// Markdown: for each component its keys with type, default and meaning, then what the Collector has and Wasmill has not. Part of
 /// `docs/configuration.md`, which a test compares with it.

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use wasmill_config::{ConfigErrors, Loaded, Problem, load_texts, reference};
+use serde_json::json;
+use wasmill_config::{
+    ConfigErrors, Loaded, Problem, component_names, components_json, components_text, load_texts, reference,
+};
 
 const BEGIN: &str = "<!-- reference -->\n";
 const END: &str = "<!-- /reference -->";
@@ -31,6 +34,48 @@ fn the_reference_is_that_of_the_tables() {
 /// Guarantee: each is a configuration, or a part of one, without mistakes.
 #[test]
 fn every_configuration_shown_is_valid() {
+    let configurations = shown();
+    assert!(configurations.len() > 6, "only {} configurations were found", configurations.len());
+    for (path, text) in &configurations {
+        if let Err(errors) = load_shown(path, text) {
+            let problems = errors.errors.iter().filter(|error| !matches!(error.problem, Problem::NoSuchFile { .. }));
+            let problems: Vec<_> = problems.map(|error| error.render()).collect();
+            assert!(problems.is_empty(), "{}:\n{}\nin:\n{text}", path.display(), problems.join("\n"));
+        }
+    }
+}
+
+/// Guarantee: every name that can be asked for has an answer, in both forms, and no other has.
+#[test]
+fn components_can_be_asked_for_by_section_and_type() {
+    for name in component_names() {
+        assert!(components_text(Some(name)).contains(name), "{name}");
+        assert!(!components_json(Some(name))["components"].as_array().unwrap().is_empty(), "{name}");
+    }
+    assert_eq!(components_text(Some("nothing")), "");
+    let kafka = components_json(Some("kafka"));
+    assert_eq!(kafka["components"], json!([]));
+    assert_eq!(kafka["not_served"][0]["section"], "receivers");
+    let whole = components_text(None);
+    for key in ["protocols::grpc::endpoint: address, default localhost:4317", "plugin: text, required", "pipelines"] {
+        assert!(whole.contains(key), "{key}");
+    }
+    let wide: Vec<&str> = whole.lines().filter(|line| line.chars().count() > 140).collect();
+    assert_eq!(wide, Vec::<&str>::new());
+}
+
+/// Guarantee: reading a configuration needs neither the engine nor the network.
+#[test]
+fn this_crate_depends_on_little() {
+    let manifest = std::fs::read_to_string(root().join("engine/config/Cargo.toml")).unwrap();
+    let (_, dependencies) = manifest.split_once("[dependencies]\n").unwrap();
+    let names: Vec<_> =
+        dependencies.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.split('.').next()).collect();
+    assert_eq!(names, ["saphyr-parser", "serde_json", "thiserror", "wasmill-wire"]);
+}
+
+/// Every configuration that is shown, whole or in part, with the page or file that shows it.
+fn shown() -> Vec<(PathBuf, String)> {
     let mut shown = Vec::new();
     let mut pages = files(&root().join("docs"), "md");
     pages.push(root().join("README.md"));
@@ -47,25 +92,8 @@ fn every_configuration_shown_is_valid() {
             shown.push((example.clone(), std::fs::read_to_string(&example).unwrap()));
         }
     }
-    let configurations: Vec<_> = shown.iter().filter(|(_, text)| is_configuration(text)).collect();
-    assert!(configurations.len() > 6, "only {} configurations were found", configurations.len());
-    for (path, text) in configurations {
-        if let Err(errors) = load_shown(path, text) {
-            let problems = errors.errors.iter().filter(|error| !matches!(error.problem, Problem::NoSuchFile { .. }));
-            let problems: Vec<_> = problems.map(|error| error.render()).collect();
-            assert!(problems.is_empty(), "{}:\n{}\nin:\n{text}", path.display(), problems.join("\n"));
-        }
-    }
-}
-
-/// Guarantee: reading a configuration needs neither the engine nor the network.
-#[test]
-fn this_crate_depends_on_little() {
-    let manifest = std::fs::read_to_string(root().join("engine/config/Cargo.toml")).unwrap();
-    let (_, dependencies) = manifest.split_once("[dependencies]\n").unwrap();
-    let names: Vec<_> =
-        dependencies.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.split('.').next()).collect();
-    assert_eq!(names, ["saphyr-parser", "serde_json", "thiserror", "wasmill-wire"]);
+    shown.retain(|(_, text)| is_configuration(text));
+    shown
 }
 
 /// A part of a configuration is laid over this.
@@ -75,9 +103,12 @@ exporters: {debug: {}}
 service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}
 ";
 
+fn is_whole(text: &str) -> bool {
+    text.lines().any(|line| line.starts_with("service:")) && text.lines().any(|line| line.starts_with("receivers:"))
+}
+
 fn load_shown(path: &Path, text: &str) -> Result<Loaded, ConfigErrors> {
-    let whole = text.lines().any(|line| line.starts_with("service:"))
-        && text.lines().any(|line| line.starts_with("receivers:"));
+    let whole = is_whole(text);
     let mut texts = vec![(path.to_owned(), text.to_owned())];
     if !whole {
         texts.insert(0, ("rest.yaml".into(), REST.to_owned()));

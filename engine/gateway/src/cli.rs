@@ -3,6 +3,7 @@
 //! Exit codes: 0 as asked, 1 it could not (a port in use, the engine does not start), 2 what was given is wrong (a configuration,
 //! a plugin, an argument).
 
+mod components;
 mod inspect;
 mod run;
 mod validate;
@@ -29,6 +30,7 @@ Examples:
   wasmill run --config gateway.yaml
   wasmill run --config base.yaml --config production.yaml
   wasmill validate --config gateway.yaml
+  wasmill components --format json-schema > gateway.schema.json
   wasmill plugin inspect filter.wasm --config '{\"drop\": [\"IsMatch(name, \\\"^/health\\\")\"]}'";
 
 /// A telemetry gateway whose processors are WebAssembly plugins: OTLP in, plugins decide, OTLP out.
@@ -56,6 +58,17 @@ enum Command {
         config: ConfigArgs,
         #[command(flatten)]
         host: HostArgs,
+    },
+    /// Shows everything that can stand in a configuration, with each key, its type, default and meaning.
+    #[command(
+        after_help = "Examples:\n  wasmill components\n  wasmill components otlp_grpc\n  wasmill components --format json-schema > gateway.schema.json"
+    )]
+    Components {
+        /// A section (`exporters`) or a type (`otlp_grpc`), to see no others.
+        name: Option<String>,
+        /// How to print.
+        #[arg(long, value_enum, default_value_t = components::Format::Text)]
+        format: components::Format,
     },
     /// Looks at plugins.
     Plugin {
@@ -124,6 +137,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match cli.command {
         Command::Run { config, host } => run::run(&config, &host),
         Command::Validate { config, host } => validate::validate(&config, &host),
+        Command::Components { name, format } => components::components(name.as_deref(), format),
         Command::Plugin { command: PluginCommand::Inspect { file, config, output, host } } => {
             inspect::inspect(&file, config.as_deref(), output, &host)
         }

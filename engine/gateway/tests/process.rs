@@ -1,5 +1,8 @@
 //! The real binary, as an operator runs it: what it prints, its exit codes, its signals, the files that it watches.
 
+#[path = "process/components.rs"]
+mod components;
+
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
