@@ -62,6 +62,7 @@ impl WasmToolchain {
 pub fn all() -> Result<()> {
     wasm()?;
     python()?;
+    checks()?;
     collector()
 }
 

@@ -1,5 +1,6 @@
 //! The file's shape: what was written, typed, each reference with its place. Nothing is resolved yet.
 
+use crate::admin;
 use crate::component::{
     CONNECTORS, Component, ComponentType, EXPORTERS, EXTENSIONS, FileConnector, FileProcessor, PROCESSORS, RECEIVERS,
 };
@@ -10,7 +11,7 @@ use crate::nearest::nearest;
 use crate::node::{Entry, Node};
 use crate::problem::Problem;
 use crate::reader::{Located, Reader};
-use crate::running::{Endpoint, Exporter, Extension, Receiver, Telemetry};
+use crate::running::{Admin, Endpoint, Exporter, Extension, Receiver, Telemetry};
 use crate::schema::{Kind, Section, key, required};
 use crate::telemetry;
 use crate::values::FromNode;
@@ -31,6 +32,7 @@ pub(crate) static SERVICE: Section = Section {
         key("extensions", Kind::Ids, "[]", "The extensions to start."),
         required("pipelines", Kind::Any, "By `traces`, `metrics` or `logs`, with or without `/name`."),
         key("telemetry", Kind::Section(&telemetry::SECTION), "", "What the gateway says of itself."),
+        key("admin", Kind::Section(&admin::SECTION), "", "How its state is asked for, and its plugins changed."),
     ],
 };
 
@@ -60,6 +62,7 @@ pub(crate) struct FileService {
     pub extensions: Vec<Located<ComponentId>>,
     pub pipelines: Vec<FilePipeline>,
     pub telemetry: Telemetry,
+    pub admin: Admin,
     pub listens: Vec<Located<Endpoint>>,
 }
 
@@ -172,6 +175,7 @@ fn read_service(root: &Reader) -> Option<FileService> {
             default
         }
     };
+    let admin = reader.section("admin", &admin::SECTION).map_or_else(Admin::default, |admin| admin::read(&admin));
     let mut pipelines = Vec::new();
     for (entry, place) in reader.named("pipelines") {
         pipelines.extend(read_pipeline(entry, place, root.report));
@@ -181,7 +185,7 @@ fn read_service(root: &Reader) -> Option<FileService> {
         let place = if reader.has("pipelines") { reader.place("pipelines") } else { reader.own_place().clone() };
         reader.report.error(&place, Problem::MissingKey { key: "pipelines", expected });
     }
-    Some(FileService { extensions: reader.list("extensions"), pipelines, telemetry, listens })
+    Some(FileService { extensions: reader.list("extensions"), pipelines, telemetry, admin, listens })
 }
 
 fn entries(reader: &Reader, key: &str) -> Option<usize> {

@@ -9,6 +9,7 @@
 //! Nothing stops at the first mistake: each step notes what it finds and goes on with what it understood, so that one run
 //! reports all of it. Nothing here opens a port, and the gateway opens none before this is done.
 
+mod admin;
 mod component;
 mod diagnostic;
 mod expand;

@@ -4,6 +4,7 @@
 //! the thing is switched off, never that a default applies. Only components that a pipeline uses are in it. All types compare by
 //! value, so that a reload rebuilds what differs and leaves the rest; `Debug` shows no secrets.
 
+mod admin;
 mod connectors;
 mod endpoint;
 mod exporters;
@@ -16,6 +17,7 @@ mod tls;
 
 use std::collections::BTreeMap;
 
+pub use admin::Admin;
 pub use connectors::{
     Connector, RoutingAction, RoutingCondition, RoutingConnector, RoutingContext, RoutingErrors, RoutingRow,
 };
@@ -26,7 +28,9 @@ pub use exporters::{
 };
 pub use extensions::{Extension, FileStorage, HealthCheck};
 pub use memory_limiter::{MemoryLimiter, MemoryShare};
-pub use processors::{BatchProcessor, OnFault, PluginLimits, PluginSource, Processor, RouteTarget, WasmStage};
+pub use processors::{
+    BatchProcessor, Breaker, OnFault, PluginLimits, PluginSource, Processor, RouteTarget, Swap, WasmStage,
+};
 pub use receivers::{GrpcServer, HttpServer, OtlpJsonFileReceiver, OtlpReceiver, Receiver, ServerKeepalive};
 pub use telemetry::{LogEncoding, LogLevel, LogSettings, MetricsLevel, MetricsSettings, Telemetry};
 pub use tls::{Pem, TlsClient, TlsServer, TlsVersion, TlsVersions};
@@ -44,6 +48,7 @@ pub struct Config {
     pub extensions: BTreeMap<ComponentId, Extension>,
     pub pipelines: BTreeMap<PipelineId, Pipeline>,
     pub telemetry: Telemetry,
+    pub admin: Admin,
 }
 
 impl Config {

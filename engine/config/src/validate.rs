@@ -61,8 +61,8 @@ impl Used {
         used.connectors = used.receivers.union(&used.exporters).cloned().collect();
         for stage in stages.iter().filter(|stage| used.processors.contains(&stage.id.value)) {
             used.has_stages |= stage_of(stage).is_some_and(|stage| stage.may_route);
-            let routes = stage_of(stage).into_iter().flat_map(|settings| &settings.routes);
-            used.exporters.extend(routes.flat_map(|route| ids(&route.to)));
+            let to = stage_of(stage).into_iter().flat_map(FileStage::leads_to);
+            used.exporters.extend(to.map(|to| to.value.clone()));
         }
         used
     }
@@ -136,7 +136,7 @@ fn check_list(ids: &[Located<ComponentId>], section: &'static str, defined: &[St
 fn check_unreached(file: &FileConfig, used: &Used, report: &Report) {
     for exporter in file.exporters.iter().filter(|exporter| !used.exporters.contains(&exporter.id.value)) {
         let leads_here = |stage: &&Component<FileProcessor>| {
-            let mut to = stage_of(stage).into_iter().flat_map(|settings| &settings.routes).flat_map(|route| &route.to);
+            let mut to = stage_of(stage).into_iter().flat_map(FileStage::leads_to);
             to.any(|to| to.value == exporter.id.value)
         };
         if let Some(stage) = file.processors.iter().find(leads_here) {
@@ -184,7 +184,7 @@ fn reached<'f>(pipeline: &'f FilePipeline, stages: &'f [Component<FileProcessor>
     for stage in &pipeline.processors {
         let of_id = stages.iter().find(|candidate| candidate.id.value == stage.value);
         let settings = of_id.and_then(stage_of);
-        exporters.extend(settings.iter().flat_map(|settings| &settings.routes).flat_map(|route| &route.to));
+        exporters.extend(settings.into_iter().flat_map(FileStage::leads_to));
     }
     exporters
 }
@@ -192,13 +192,8 @@ fn reached<'f>(pipeline: &'f FilePipeline, stages: &'f [Component<FileProcessor>
 fn check_used(file: &FileConfig, used: &Used, report: &Report) {
     warn_unused(&file.receivers, "receiver", &used.receivers, report);
     warn_unused(&file.processors, "processor", &used.processors, report);
-    let by_unused_route: HashSet<_> = file
-        .processors
-        .iter()
-        .filter_map(stage_of)
-        .flat_map(|settings| &settings.routes)
-        .flat_map(|route| route.to.iter().map(|to| to.value.clone()))
-        .collect();
+    let by_unused_route: HashSet<_> =
+        file.processors.iter().filter_map(stage_of).flat_map(FileStage::leads_to).map(|to| to.value.clone()).collect();
     let exporters = used.exporters.iter().cloned().chain(by_unused_route).collect();
     if used.has_stages {
         warn_unnamed(&file.exporters, &exporters, report);
@@ -290,6 +285,7 @@ fn build(file: FileConfig, mut used: Used) -> Config {
         extensions: take(file.extensions, &used.extensions, |extension| extension),
         pipelines,
         telemetry: service.telemetry,
+        admin: service.admin,
     }
 }
 
@@ -336,6 +332,10 @@ fn running_stage(stage: FileStage) -> WasmStage {
         config: stage.config,
         limits: stage.limits,
         on_fault: stage.on_fault,
+        divert_to: stage.divert_to.into_iter().map(target).collect(),
+        breaker: stage.breaker,
+        content_faults_max: stage.content_faults_max,
+        swap: stage.swap,
         routes: routes.collect(),
     }
 }

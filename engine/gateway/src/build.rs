@@ -27,10 +27,11 @@ use crate::receiver::BoundReceiver;
 use crate::telemetry::Metrics;
 use pipelines::Builder;
 use routers::Routers;
-use stage::{build_stage, route_names, source_name};
+use stage::{build_stage, route_names};
 
 pub use plugins::{PluginError, Plugins, file_hash};
 pub use routers::plugin_source;
+pub use stage::{candidate, source_name};
 
 /// What components are made with.
 #[derive(Clone)]
@@ -88,6 +89,8 @@ pub enum BuildError {
         #[source]
         source: serde_json::Error,
     },
+    #[error("processor `{id}`: {why}")]
+    Shadow { id: ComponentId, why: String },
     #[error("exporter `{id}` cannot be made")]
     Exporter {
         id: ComponentId,
@@ -108,7 +111,7 @@ impl BuildError {
     /// The full path of the configuration's key that it is about.
     pub fn key(&self) -> String {
         match self {
-            BuildError::Plugin { id, .. } => format!("processors::{id}::plugin"),
+            BuildError::Plugin { id, .. } | BuildError::Shadow { id, .. } => format!("processors::{id}::plugin"),
             BuildError::Stage { id, source, .. } => stage_key(id, source),
             BuildError::Config { id, .. } => format!("processors::{id}::config"),
             BuildError::Exporter { id, source } => format!("exporters::{id}::{}", source.key()),
@@ -184,7 +187,7 @@ impl Built {
 
     async fn build_stages(&mut self, workshop: &Workshop, previous: Option<&Built>, errors: &mut Vec<BuildError>) {
         for (id, settings) in self.config.stages().chain(&self.routers.stages) {
-            let stage = match self.plugins.get(&settings.plugin) {
+            let stage = match self.plugins.of(id, settings) {
                 Ok(plugin) => {
                     match previous.and_then(|previous| self.unchanged_stage(previous, id, settings, plugin)) {
                         Some(stage) => Ok(stage),
@@ -211,7 +214,7 @@ impl Built {
         plugin: &Plugin,
     ) -> Option<Arc<Stage>> {
         let before = previous.stage_settings(id)?;
-        let same_plugin = previous.plugins.get(&before.plugin).is_ok_and(|before| before.hash == plugin.hash);
+        let same_plugin = previous.plugin(id).is_some_and(|before| before.hash == plugin.hash);
         let same_routes = route_names(&previous.config, before) == route_names(&self.config, settings);
         let same = before == settings && same_plugin && same_routes;
         same.then(|| previous.stages.get(id).cloned()).flatten()
@@ -290,14 +293,13 @@ impl Built {
         self.limiters.iter().filter(|((_, is_extension), _)| *is_extension).map(|(_, limiter)| limiter)
     }
 
-    fn stage_settings(&self, id: &ComponentId) -> Option<&WasmStage> {
+    pub fn stage_settings(&self, id: &ComponentId) -> Option<&WasmStage> {
         self.config.stage(id).or_else(|| self.routers.stages.get(id))
     }
 
-    /// Of the plugin in a stage.
-    pub fn plugin_hash(&self, stage: &ComponentId) -> Option<&str> {
-        let settings = self.stage_settings(stage)?;
-        self.plugins.get(&settings.plugin).ok().map(|plugin| plugin.hash.as_str())
+    /// What a stage runs.
+    pub fn plugin(&self, stage: &ComponentId) -> Option<&Arc<Plugin>> {
+        self.plugins.of(stage, self.stage_settings(stage)?).ok()
     }
 
     /// What each receiver hands each signal to.

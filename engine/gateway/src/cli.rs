@@ -5,6 +5,7 @@
 
 mod components;
 mod inspect;
+mod operate;
 mod run;
 mod validate;
 
@@ -50,6 +51,9 @@ enum Command {
         config: ConfigArgs,
         #[command(flatten)]
         host: HostArgs,
+        /// Where `wasmill status`, `swap` and `rollback` reach it, instead of `service::admin::socket`.
+        #[arg(long, value_name = "PATH", env = "WASMILL_ADMIN_SOCKET")]
+        admin_socket: Option<PathBuf>,
     },
     /// Checks a configuration, its plugins included, and shows what it would run. Opens no port.
     #[command(after_help = "Example:\n  wasmill validate --config gateway.yaml && systemctl reload wasmill")]
@@ -69,6 +73,33 @@ enum Command {
         /// How to print.
         #[arg(long, value_enum, default_value_t = components::Format::Text)]
         format: components::Format,
+    },
+    /// Shows how a running gateway stands: pipelines, plugins, the last swaps and why they failed, queues.
+    #[command(after_help = "Examples:\n  wasmill status\n  wasmill status --json | jq '.plugins[].last_swap'")]
+    Status {
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        gateway: operate::AdminArgs,
+    },
+    /// Puts a plugin into a stage of a running gateway, and waits until it serves or is refused.
+    #[command(after_help = "Example:\n  wasmill swap wasm/triage ./triage.wasm")]
+    Swap {
+        /// The stage's name in the configuration, such as `wasm/triage`.
+        stage: String,
+        /// A component, or a core module with its component type.
+        file: PathBuf,
+        #[command(flatten)]
+        gateway: operate::AdminArgs,
+    },
+    /// Puts the plugin back that a stage of a running gateway ran before.
+    #[command(after_help = "Example:\n  wasmill rollback wasm/triage")]
+    Rollback {
+        /// The stage's name in the configuration, such as `wasm/triage`.
+        stage: String,
+        #[command(flatten)]
+        gateway: operate::AdminArgs,
     },
     /// Looks at plugins.
     Plugin {
@@ -135,9 +166,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     match cli.command {
-        Command::Run { config, host } => run::run(&config, &host),
+        Command::Run { config, host, admin_socket } => run::run(&config, &host, admin_socket.as_deref()),
         Command::Validate { config, host } => validate::validate(&config, &host),
         Command::Components { name, format } => components::components(name.as_deref(), format),
+        Command::Status { json, gateway } => operate::status(&gateway, json),
+        Command::Swap { stage, file, gateway } => operate::swap(&gateway, &stage, &file),
+        Command::Rollback { stage, gateway } => operate::rollback(&gateway, &stage),
         Command::Plugin { command: PluginCommand::Inspect { file, config, output, host } } => {
             inspect::inspect(&file, config.as_deref(), output, &host)
         }

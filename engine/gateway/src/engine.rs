@@ -11,21 +11,27 @@
 //! Changes are serialised: one waits for the one before it. What did not change (exporters with their queues, receivers with
 //! their sockets, stages with their instances) is not touched.
 
+mod by_hand;
+mod ledger;
 mod listen;
+mod probation;
+mod rehearsal;
 mod report;
+mod status;
 mod storages;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
-use wasmill_config::{self as config, ComponentId, Config, Extension, PluginSource};
-use wasmill_host::{Host, Stage};
+use wasmill_config::{self as config, ComponentId, Config, Extension, PluginSource, WasmStage};
+use wasmill_host::{Host, Plugin, Stage};
 use wasmill_transport::{BindError, Budget, Protocol};
 
 use crate::build::{Built, Plugins, Workshop, build, file_hash, plugin_source};
@@ -35,10 +41,17 @@ use crate::outlet::{Ending, Outlet};
 use crate::queue::Held;
 use crate::receiver::{BoundReceiver, Intake, Receiver, Tails};
 use crate::telemetry::{Health, HttpEndpoint, Metrics, SwapResult, serve_health, serve_metrics};
+use ledger::Ledger;
 use listen::listen;
+use probation::Probation;
+use rehearsal::ShadowReports;
 
+pub use by_hand::ByHandError;
+pub use ledger::{ChangedBy, LastSwap};
 pub use listen::ListenError;
+pub use rehearsal::describe;
 pub use report::{EngineError, Left, Reloaded, chain};
+pub use status::{Pending, PipelineStatus, PluginStatus, QueueStatus, Status};
 pub use storages::{StorageError, Storages};
 
 /// How long a generation that was replaced may take for its last batches before that is worth a warning. It is not cut off: a
@@ -50,6 +63,9 @@ const REMOVED_DRAIN_MAX: Duration = Duration::from_secs(300);
 
 /// Between attempts to take a port that an old receiver is about to give up.
 const REBIND_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Between looks at whether anybody else still has the engine, when it is to end.
+const ALONE_INTERVAL: Duration = Duration::from_millis(2);
 
 /// What an engine is started with.
 pub struct Options {
@@ -65,12 +81,19 @@ pub struct Engine {
     health: Health,
     /// Held through a change: changes are serialised.
     state: Mutex<State>,
+    /// What serves, for those that only look.
+    serving: RwLock<Arc<Built>>,
+    /// What stages ran before, to be put back.
+    previous: parking_lot::Mutex<BTreeMap<ComponentId, Arc<Plugin>>>,
+    ledger: Ledger,
+    /// For tasks that do not keep it from ending.
+    me: Weak<Engine>,
     /// Closed when no batch's task is left.
     in_flight: watch::Sender<()>,
 }
 
 struct State {
-    built: Built,
+    built: Arc<Built>,
     receivers: BTreeMap<ComponentId, Receiver>,
     endpoints: Endpoints,
     generation: u64,
@@ -108,7 +131,7 @@ struct ChangedEndpoints {
 
 impl Engine {
     /// Builds everything, takes every port, and serves.
-    pub async fn start(config: Config, options: Options) -> Result<Engine, EngineError> {
+    pub async fn start(config: Config, options: Options) -> Result<Arc<Engine>, EngineError> {
         let Options { host, budget } = options;
         let metrics = Metrics::new();
         metrics.plugins.watch_guests(Arc::clone(host.metrics()));
@@ -141,9 +164,21 @@ impl Engine {
         }
         built.outlets.values().for_each(|outlet| outlet.begin());
         health.set_ready();
+        let built = Arc::new(built);
+        let serving = RwLock::new(Arc::clone(&built));
         let state =
             State { built, receivers, endpoints, generation: 1, ended, retiring: None, refused: HashMap::new() };
-        Ok(Engine { workshop, intake, health, state: Mutex::new(state), in_flight })
+        Ok(Arc::new_cyclic(|me| Engine {
+            workshop,
+            intake,
+            health,
+            state: Mutex::new(state),
+            serving,
+            previous: parking_lot::Mutex::default(),
+            ledger: Ledger::default(),
+            me: Weak::clone(me),
+            in_flight,
+        }))
     }
 
     /// What it listens on, a phrase for each port: `otlp grpc 127.0.0.1:4317`.
@@ -188,10 +223,11 @@ impl Engine {
 
     /// Puts another configuration into service, its plugins as their files are now.
     pub async fn reload(&self, config: Config) -> Result<Reloaded, EngineError> {
+        let _under_way = self.ledger.begin("reload of the configuration");
         let mut state = self.state.lock().await;
         let plugins = Plugins::load(&self.workshop.host, sources(&config), Some(&state.built.plugins)).await;
-        let reloaded = match build(&self.workshop, config, plugins, Some(&state.built)).await {
-            Ok(built) => self.publish(&mut state, built).await,
+        let reloaded = match build(&self.workshop, config, plugins, Some(&*state.built)).await {
+            Ok(built) => self.publish(&mut state, built, ChangedBy::Reload).await,
             Err(errors) => Err(errors.into()),
         };
         self.intake.metrics.config_reloaded(reloaded.is_ok());
@@ -206,6 +242,7 @@ impl Engine {
         let mut results = Vec::new();
         for source in state.changed_plugins() {
             let PluginSource::File(path) = &source else { continue };
+            let _under_way = self.ledger.begin(format!("swap to the new content of `{}`", path.display()));
             let result = self.swap(&mut state, &source).await;
             results.push((path.clone(), result));
         }
@@ -214,24 +251,27 @@ impl Engine {
 
     async fn swap(&self, state: &mut State, source: &PluginSource) -> Result<Reloaded, EngineError> {
         let plugins = state.built.plugins.with_reloaded(&self.workshop.host, source).await;
-        let built = match build(&self.workshop, state.built.config.clone(), plugins, Some(&state.built)).await {
-            Ok(built) => built,
-            Err(errors) => {
-                for id in stages_of(&state.built.config, source) {
-                    self.intake.metrics.plugins.swapped(&id.to_string(), SwapResult::Refused);
-                }
-                return Err(errors.into());
-            }
+        let reloaded = match build(&self.workshop, state.built.config.clone(), plugins, Some(&*state.built)).await {
+            Ok(built) => self.publish(state, built, ChangedBy::File).await,
+            Err(errors) => Err(errors.into()),
         };
-        let reloaded = self.publish(state, built).await;
-        if reloaded.is_ok() {
-            state.refused.remove(source);
+        match &reloaded {
+            Ok(_) => drop(state.refused.remove(source)),
+            Err(error) => {
+                let hash = state.refused.get(source).cloned().flatten();
+                for id in stages_of(&state.built.config, source) {
+                    self.refused(state, id, ChangedBy::File, hash.clone(), error.lines());
+                }
+            }
         }
         reloaded
     }
 
     /// Exchanges what serves, and sees to the end of what served.
-    async fn publish(&self, state: &mut State, built: Built) -> Result<Reloaded, EngineError> {
+    async fn publish(&self, state: &mut State, built: Built, by: ChangedBy) -> Result<Reloaded, EngineError> {
+        // What is put back has served, and what fails is not to serve a moment longer.
+        let back = matches!(by, ChangedBy::Rollback | ChangedBy::Probation);
+        let shadows = if back { ShadowReports::new() } else { self.rehearse(&state.built, &built).await? };
         // Queues' folders and ports first: one that cannot be had leaves everything else as it was. Those that have to be taken from a receiver that
         // serves come last, when nothing else can fail.
         let opened = self.intake.storages.open(&built).await?;
@@ -258,9 +298,11 @@ impl Engine {
                 tokio::spawn(receiver.stop());
             }
         }
-        let old = std::mem::replace(&mut state.built, built);
+        let built = Arc::new(built);
+        let old = std::mem::replace(&mut state.built, Arc::clone(&built));
+        *self.serving.write() = built;
         hand_over(&old, &state.built);
-        let reloaded = account(&self.intake.metrics, &old, &state.built, state.generation);
+        let reloaded = self.account(&old, &state.built, state.generation, by, shadows);
         let replaced = Replaced {
             generation: state.generation - 1,
             stages: missing(&old.stages, &state.built.stages),
@@ -273,12 +315,59 @@ impl Engine {
         Ok(reloaded)
     }
 
+    /// Tells metrics and status what serves from now on, and keeps what served, to be put back.
+    fn account(
+        &self,
+        old: &Built,
+        new: &Built,
+        generation: u64,
+        by: ChangedBy,
+        mut shadows: ShadowReports,
+    ) -> Reloaded {
+        let metrics = &self.intake.metrics.plugins;
+        let mut previous = self.previous.lock();
+        previous.retain(|id, _| new.stages.contains_key(id));
+        let mut swapped = Vec::new();
+        for (id, stage) in &new.stages {
+            if old.stages.get(id).is_some_and(|old| Arc::ptr_eq(old, stage)) {
+                continue;
+            }
+            metrics.serves(stage, generation);
+            let (Some(before), Some(now)) = (old.plugin(id), new.plugin(id)) else { continue };
+            if before.hash == now.hash {
+                continue;
+            }
+            let back = matches!(by, ChangedBy::Rollback | ChangedBy::Probation);
+            let result = if back { SwapResult::RolledBack } else { SwapResult::Published };
+            metrics.swapped(&id.to_string(), result);
+            let (from, to) = (Some(before.hash.clone()), Some(now.hash.clone()));
+            let swap = LastSwap { shadow: shadows.remove(id), ..LastSwap::now(by, result, from, to, Vec::new()) };
+            self.ledger.note(id, swap);
+            previous.insert(id.clone(), Arc::clone(before));
+            // What is put back has shown before what it is worth.
+            if let Some(settings) = new.config.stage(id).filter(|_| !back) {
+                let old =
+                    old.stages.get(id).filter(|_| old.stage_settings(id).is_some_and(|old| is_swap(old, settings)));
+                let probation = old.map(|old| Probation::new(id.clone(), old, stage, settings.swap));
+                probation.into_iter().for_each(|probation| probation.start(Weak::clone(&self.me)));
+            }
+            swapped.push(id.clone());
+        }
+        Reloaded { generation, swapped }
+    }
+
     /// Ends: takes no more, lets what is under way and what is queued go out, at most for `limit`. Says what was left, which is
     /// lost.
-    pub async fn shutdown(self, limit: Duration) -> Left {
+    pub async fn shutdown(self: Arc<Self>, limit: Duration) -> Left {
         let until = Instant::now() + limit;
         self.health.set_draining();
+        let Some(engine) = alone(self, until).await else { return Left::default() };
+        engine.end(until).await
+    }
+
+    async fn end(self, until: Instant) -> Left {
         let State { built, receivers, endpoints, .. } = self.state.into_inner();
+        drop(self.serving);
         // Nothing waits for more rows any longer: callers are answered, and then their receivers can stop.
         let batchers = self.intake.generations.current().close_batchers();
         let mut stopping: JoinSet<_> = receivers.into_values().map(Receiver::stop).collect();
@@ -500,21 +589,25 @@ fn hand_over(old: &Built, new: &Built) {
     new.outlets.values().for_each(|outlet| outlet.begin());
 }
 
-/// Tells metrics and log what serves from now on.
-fn account(metrics: &Metrics, old: &Built, new: &Built, generation: u64) -> Reloaded {
-    let mut swapped = Vec::new();
-    for (id, stage) in &new.stages {
-        if old.stages.get(id).is_some_and(|old| Arc::ptr_eq(old, stage)) {
-            continue;
+/// The engine, once nobody else has it: what the admin socket was asked for ends with its connections.
+async fn alone(mut engine: Arc<Engine>, until: Instant) -> Option<Engine> {
+    loop {
+        engine = match Arc::try_unwrap(engine) {
+            Ok(engine) => return Some(engine),
+            Err(engine) => engine,
+        };
+        if Instant::now() >= until {
+            tracing::error!("a change did not end in time, and what was queued was not waited for");
+            return None;
         }
-        metrics.plugins.serves(stage, generation);
-        let (before, now) = (old.plugin_hash(id), new.plugin_hash(id));
-        if before.is_some() && before != now {
-            metrics.plugins.swapped(&id.to_string(), SwapResult::Published);
-            swapped.push(id.clone());
-        }
+        tokio::time::sleep(ALONE_INTERVAL).await;
     }
-    Reloaded { generation, swapped }
+}
+
+/// Whether only the plugin is another: what is put back would run with settings that it never had.
+fn is_swap(old: &WasmStage, new: &WasmStage) -> bool {
+    let plugin = new.plugin.clone();
+    WasmStage { plugin, ..old.clone() } == *new
 }
 
 /// What the old has and the new has not.

@@ -3,9 +3,11 @@
 //! In the order in which data moves: [`receiver`], [`pipeline`] (the data path on one page), [`batcher`], [`outlet`] with its
 //! [`queue`] and [`retry`], [`exporter`]. Around it: [`build`] makes pipelines of a configuration, [`generation`] is what a batch is run by,
 //! [`memory_limiter`] refuses what
-//! would be too much, [`engine`] starts, swaps, reloads and ends all of it, [`telemetry`] tells of it.
+//! would be too much, [`engine`] starts, swaps, reloads and ends all of it, [`telemetry`] tells of it, and by
+//! the socket of [`admin`] its operator asks and changes it.
 
 pub mod ack_point;
+pub mod admin;
 pub mod admission;
 pub mod allocator;
 pub mod batcher;

@@ -130,6 +130,15 @@ impl Outlet {
         self.settings.as_ref().map_or(Capacity { size_max: 0, sizer: Sizer::Requests }, capacity)
     }
 
+    /// What waits in its queue, what is being sent included.
+    pub fn held(&self) -> Held {
+        match &self.queue {
+            Some(Waiting::Memory(queue)) => queue.held(),
+            Some(Waiting::Durable(queue)) => queue.get().map(Queue::held).unwrap_or_default(),
+            None => Held::default(),
+        }
+    }
+
     pub fn metrics(&self) -> &ExporterMetrics {
         &self.delivery.metrics
     }

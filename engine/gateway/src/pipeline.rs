@@ -93,6 +93,8 @@ pub struct PipelineStage {
     pub stage: Arc<Stage>,
     /// Number in `Pipeline::routes` of the stage's first route set.
     pub route_base: u16,
+    /// Numbers in `Pipeline::targets` of where rows go that the plugin failed on, where they are to be diverted.
+    pub divert: Vec<usize>,
 }
 
 /// A request on its way in, whichever way it came.
@@ -239,9 +241,12 @@ impl Pipeline {
                 }
                 match step {
                     // A stage that fails under `on_fault: reject` has changed nothing, and the sender is told to try again.
-                    Step::Stage(PipelineStage { stage, route_base }) => {
-                        if let Err(refusal) = stage.process(&mut batch, *route_base).await {
-                            return batch.resolve(Outcome::Refused(refusal));
+                    Step::Stage(PipelineStage { stage, route_base, divert }) => {
+                        match stage.process(&mut batch, *route_base).await {
+                            Ok(None) => {}
+                            // Rows that it failed on leave here, as they are: later stages might route them elsewhere.
+                            Ok(Some(branch)) => self.divert(branch, divert, generation).await,
+                            Err(refusal) => return batch.resolve(Outcome::Refused(refusal)),
                         }
                     }
                     Step::Request(rule, route) if rule.is_true(batch.context()) => batch.routes = Routes::All(*route),
@@ -304,6 +309,23 @@ impl Pipeline {
             Step::Batch(batcher) => Some((number, batcher)),
             Step::Stage(_) | Step::Limit(_) | Step::Request(..) => None,
         })
+    }
+
+    /// Sends a branch away that a plugin failed on.
+    async fn divert(&self, branch: TelemetryBatch, to: &[usize], generation: &Arc<Generation>) {
+        let targets: Vec<&Target> = to.iter().filter_map(|&number| self.targets.get(number)).collect();
+        let mut parts: Vec<TelemetryBatch> = targets.iter().skip(1).map(|_| branch.fork()).collect();
+        parts.push(branch);
+        for (target, mut part) in targets.into_iter().zip(parts) {
+            part.routes = Routes::Default;
+            if target.waits() {
+                // Those that the plugin did decide about do not wait for these.
+                let (target, pin) = (target.clone(), Arc::clone(generation));
+                tokio::spawn(async move { target.take(part, &pin).await });
+            } else {
+                target.take(part, generation).await;
+            }
+        }
     }
 
     async fn deliver(&self, batch: TelemetryBatch, generation: &Arc<Generation>) {

@@ -146,8 +146,9 @@ fn inlet(built: &Built, metrics: &Metrics, signal: Signal) -> Inlet {
     let pipeline = &built.pipelines[&PipelineId::new(signal, None)];
     let settings = OutletSettings { queue: None, retry: None, on_full: OnFull::default() };
     let outlet = Outlet::start("none".into(), signal, Arc::new(Encodes), settings, metrics.exporter("none", signal));
-    let stage =
-        |at: &PipelineStage| Step::Stage(PipelineStage { stage: Arc::clone(&at.stage), route_base: at.route_base });
+    let stage = |at: &PipelineStage| {
+        Step::Stage(PipelineStage { stage: Arc::clone(&at.stage), route_base: at.route_base, divert: Vec::new() })
+    };
     let columns = pipeline.stages().flat_map(|at| at.stage.columns(signal).unwrap_or_default()).cloned();
     let pipeline = Pipeline {
         id: pipeline.id.clone(),

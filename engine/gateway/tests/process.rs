@@ -1,5 +1,7 @@
 //! The real binary, as an operator runs it: what it prints, its exit codes, its signals, the files that it watches.
 
+#[path = "process/admin.rs"]
+mod admin;
 #[path = "process/components.rs"]
 mod components;
 
@@ -52,7 +54,9 @@ impl Folder {
     fn command(&self, command: &[&str]) -> Command {
         let mut wasmill = Command::new(env!("CARGO_BIN_EXE_wasmill"));
         wasmill.args(command).arg("--config").arg(self.path("gateway.yaml"));
-        wasmill.env("WASMILL_CACHE_DIR", CACHE).env_remove("WASMILL_LOG");
+        wasmill.env("WASMILL_CACHE_DIR", CACHE).env_remove("WASMILL_LOG").env_remove("WASMILL_ADMIN_SOCKET");
+        // The admin socket is there unless somebody says otherwise.
+        wasmill.env("XDG_RUNTIME_DIR", self.root.path());
         wasmill
     }
 

@@ -33,6 +33,9 @@ fn call(criterion: &mut Criterion) {
             config,
             limits: Limits::default(),
             on_fault: OnFault::Reject,
+            breaker: None,
+            content_faults_max: None,
+            quiet: false,
             routes: None,
         };
         let stage = runtime.block_on(async {

@@ -71,6 +71,8 @@ pub enum OnFault {
     Pass,
     /// The slice's rows are dropped, and counted.
     Drop,
+    /// The slice's rows leave the pipeline here, as they are, for where the gateway puts what plugins failed on.
+    Divert,
 }
 
 impl Fault {

@@ -80,6 +80,9 @@ async fn wants(host: &Host, bytes: &[u8], config: Option<&serde_json::Value>) ->
         config: config.cloned().unwrap_or(serde_json::Value::Null),
         limits: Limits::default(),
         on_fault: OnFault::Reject,
+        breaker: None,
+        content_faults_max: None,
+        quiet: false,
         routes: None,
     };
     let stage = Stage::build(host, plugin, spec).await.map_err(|error| match (&error, config) {

@@ -14,6 +14,7 @@ use crate::host::HostInner;
 use crate::lane::{Begin, Lost};
 use crate::load::Plugin;
 use crate::log::GuestLog;
+use crate::metrics::GuestMetrics;
 use crate::ticker::TICK;
 use crate::{FaultKind, Limits, StageStats};
 
@@ -57,6 +58,7 @@ pub(crate) struct Called {
 pub(crate) struct Start {
     pub plugin: Arc<Plugin>,
     pub log: Arc<GuestLog>,
+    pub metrics: Arc<GuestMetrics>,
     pub stats: Arc<StageStats>,
     /// JSON.
     pub config: String,
@@ -89,7 +91,7 @@ impl Instance {
 
     async fn start_here(host: &HostInner, start: &Start) -> Result<(Instance, types::Requirements), StartError> {
         let limits = &start.limits;
-        let guest = Guest::new(Arc::clone(&start.log), Arc::clone(&host.metrics), limits.memory_bytes_max.get());
+        let guest = Guest::new(Arc::clone(&start.log), Arc::clone(&start.metrics), limits.memory_bytes_max.get());
         let mut store = Store::new(&host.engine, guest);
         store.limiter(|guest| guest);
         store.epoch_deadline_callback(|mut store| store.data_mut().on_tick());

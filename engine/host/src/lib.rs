@@ -11,9 +11,11 @@
 //! Nothing that a guest does panics, blocks or grows the host.
 
 mod bindings;
+mod breaker;
 mod cache;
 mod check;
 mod compile;
+mod content;
 mod deadline;
 mod fault;
 mod gather;
@@ -30,6 +32,7 @@ mod output;
 mod pool;
 mod preview1;
 mod requirements;
+mod shadow;
 mod slice;
 mod stage;
 mod stats;
@@ -38,6 +41,7 @@ mod values;
 mod verdict;
 mod wasi;
 
+pub use breaker::{BreakerSettings, BreakerState};
 pub use compile::{Compile, CompileCommand, CompileError, compile_child_main};
 pub use fault::{FAULT_MESSAGE_BYTES_MAX, Fault, FaultKind, OnFault};
 pub use host::{Host, HostConfig, HostError};
@@ -46,5 +50,6 @@ pub use limits::{COLUMN_BYTES_MAX, Limits, MEMORY_BYTES_MAX, ROWS_MAX};
 pub use load::{CONTRACT_VERSION, LoadError, Plugin};
 pub use metrics::{GuestMetrics, MetricKind, MetricSample, MetricValue};
 pub use requirements::{Input, Requirements, RequirementsError, Uses};
+pub use shadow::{Shadow, ShadowReport, Shadowing};
 pub use stage::{BuildError, Stage, StageSpec};
 pub use stats::{CALL_DURATION_BOUNDS_NS, StageStats, StageStatsSnapshot};

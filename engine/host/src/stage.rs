@@ -8,22 +8,31 @@
 //!                              edits, then selection, then routes: all of the batch at once
 //! ```
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::time::Instant;
 
 use arrow_buffer::BooleanBufferBuilder;
+use parking_lot::Mutex;
 use wasmill_batch::{Refusal, RefusalKind, Routes, TelemetryBatch};
-use wasmill_wire::{ColumnRequest, Edit, Signal};
+use wasmill_wire::{ColumnRequest, Edit, Signal, WireBatch};
 
 use crate::bindings::wasmill::plugin::host::Level;
 use crate::bindings::wasmill::plugin::types;
+use crate::breaker::{Breaker, Closed, Turned};
+use crate::content::ContentFaults;
 use crate::host::HostInner;
 use crate::instance::{Called, Instance, Lease, Start, StartError};
 use crate::log::GuestLog;
 use crate::pool::{Pool, TakeError};
+use crate::shadow::{Copied, Shadow};
 use crate::slice::{Runs, slices};
 use crate::verdict::{Decision, Keep, Route, Subject};
-use crate::{Fault, Host, Limits, OnFault, Plugin, Requirements, RequirementsError, StageStats, gather};
+use crate::{
+    BreakerSettings, BreakerState, Fault, FaultKind, Host, Limits, OnFault, Plugin, Requirements, RequirementsError,
+    StageStats, gather,
+};
 
 /// What a stage is to be.
 #[derive(Clone, Debug)]
@@ -34,6 +43,13 @@ pub struct StageSpec {
     pub config: serde_json::Value,
     pub limits: Limits,
     pub on_fault: OnFault,
+    /// `None`: the plugin is called however often it fails.
+    pub breaker: Option<BreakerSettings>,
+    /// Under [`OnFault::Reject`]: so many faults on the same request, and its client is told not to send it again. `None`: it is
+    /// told to retry each time.
+    pub content_faults_max: Option<NonZeroU32>,
+    /// What the plugin logs and counts goes nowhere: it does not serve.
+    pub quiet: bool,
     /// Names that the plugin's route sets may use: those that `routes:` resolves. `None`: any, to look at a plugin.
     pub routes: Option<Vec<String>>,
 }
@@ -59,6 +75,8 @@ pub struct Stage {
     host: Arc<HostInner>,
     pool: Pool,
     on_fault: OnFault,
+    breaker: Option<Breaker>,
+    content: Option<ContentFaults>,
     routes: Option<Vec<String>>,
     requirements: Requirements,
     stats: Arc<StageStats>,
@@ -66,6 +84,9 @@ pub struct Stage {
     block_bytes: AtomicUsize,
     /// Faults have a budget of lines beside the guest's own: a guest that floods its log cannot hide them.
     faults: Arc<GuestLog>,
+    /// Whether there is one, which each batch asks.
+    shadowed: AtomicBool,
+    shadow: Mutex<Option<Arc<Shadow>>>,
 }
 
 /// Why a slice was not decided.
@@ -94,7 +115,8 @@ impl Stage {
         let stats = Arc::new(StageStats::default());
         let start = Start {
             plugin,
-            log: GuestLog::new(Arc::clone(&name)),
+            log: GuestLog::new(Arc::clone(&name), spec.quiet),
+            metrics: if spec.quiet { Arc::default() } else { Arc::clone(&host.inner.metrics) },
             stats: Arc::clone(&stats),
             config: spec.config.to_string(),
             limits: spec.limits.bounded(),
@@ -105,10 +127,22 @@ impl Stage {
         let (instance, raw) = Instance::start(&host, &pool.start).await?;
         let requirements = Requirements::check(&raw, spec.routes.as_deref())?;
         pool.put(instance);
-        let faults = GuestLog::new(Arc::clone(&name));
-        let (on_fault, routes) = (spec.on_fault, spec.routes);
-        let block_bytes = AtomicUsize::new(0);
-        Ok(Arc::new(Stage { name, host, pool, on_fault, routes, requirements, stats, block_bytes, faults }))
+        let faults = GuestLog::new(Arc::clone(&name), spec.quiet);
+        Ok(Arc::new(Stage {
+            name,
+            host,
+            pool,
+            on_fault: spec.on_fault,
+            breaker: spec.breaker.map(Breaker::new),
+            content: spec.content_faults_max.map(ContentFaults::new),
+            routes: spec.routes,
+            requirements,
+            stats,
+            block_bytes: AtomicUsize::new(0),
+            faults,
+            shadowed: AtomicBool::new(false),
+            shadow: Mutex::default(),
+        }))
     }
 
     pub fn name(&self) -> &str {
@@ -139,35 +173,81 @@ impl Stage {
         &self.stats
     }
 
-    /// Lets the plugin decide about the selected rows: applies edits, narrows the selection, sets routes.
+    /// Where its breaker stands; closed where there is none.
+    pub fn breaker(&self) -> BreakerState {
+        self.breaker.as_ref().map(Breaker::state).unwrap_or_default()
+    }
+
+    /// Lets the plugin decide about the selected rows: applies edits, narrows the selection, sets routes. The rows that are to be
+    /// diverted are returned, as another branch of the batch, and were not changed here.
     ///
     /// `route_base` is where the pipeline counts this stage's route sets from. `Err` when a slice faulted and the policy is
     /// `reject`, or when no instance came free in time: the batch is then as it was, and the refusal says whether to try
     /// again. A call that was started goes on to its end or deadline even if this future is dropped.
-    pub async fn process(&self, batch: &mut TelemetryBatch, route_base: u16) -> Result<(), Refusal> {
-        let Some(input) = self.requirements.input(batch.signal()) else { return Ok(()) };
+    pub async fn process(
+        &self,
+        batch: &mut TelemetryBatch,
+        route_base: u16,
+    ) -> Result<Option<TelemetryBatch>, Refusal> {
+        let copied = self.copy(batch);
+        let result = self.process_slices(batch, route_base).await;
+        if let Some(copied) = copied {
+            copied.decide(self.route_sets(), result.is_ok().then_some(&*batch), route_base);
+        }
+        result
+    }
+
+    pub(crate) fn set_shadow(&self, shadow: Option<Arc<Shadow>>) {
+        let mut place = self.shadow.lock();
+        self.shadowed.store(shadow.is_some(), Relaxed);
+        *place = shadow;
+    }
+
+    fn copy(&self, batch: &TelemetryBatch) -> Option<Copied> {
+        let shadow = self.shadowed.load(Relaxed).then(|| self.shadow.lock().clone()).flatten();
+        shadow?.copy(batch)
+    }
+
+    async fn process_slices(
+        &self,
+        batch: &mut TelemetryBatch,
+        route_base: u16,
+    ) -> Result<Option<TelemetryBatch>, Refusal> {
+        let Some(input) = self.requirements.input(batch.signal()) else { return Ok(None) };
         if batch.selection().is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let limits = &self.pool.start.limits;
         let arrays = batch.columns(&input.columns);
         let rows = Runs::of(batch.selection());
         let slices =
             slices(rows, &arrays, &input.columns, limits.rows_max.get() as usize, limits.column_bytes_max.get());
-        let context = Arc::clone(batch.context());
+        let (base, context) = (Arc::clone(batch.base()), Arc::clone(batch.context()));
         let mut held = Held { pool: &self.pool, lease: None };
         let mut decisions = Vec::with_capacity(slices.len());
         for rows in &slices {
             self.stats.rows_in.fetch_add(rows.count() as u64, Relaxed);
+            let permit = match self.breaker.as_ref().map(|breaker| breaker.admit(Instant::now())).transpose() {
+                Ok(permit) => permit,
+                Err(closed) => {
+                    decisions.push(self.instead_of_call(closed, rows.count() as u64)?);
+                    continue;
+                }
+            };
             let capacity = self.block_bytes.load(Relaxed);
             let block = gather::gather(input, &arrays, rows, |name| context.metadata(name), capacity)
                 .map_err(|error| Refusal::new(RefusalKind::TooLarge, error.to_string()))?;
             self.block_bytes.store(block.len(), Relaxed);
             let subject = Subject::new(&self.requirements, input, &arrays, rows, slices.len() == 1);
-            let decision = match self.decide(&mut held.lease, &subject, block).await {
+            let decided = self.decide(&mut held.lease, &subject, block).await;
+            if let (Some(permit), Err(Undecided::Fault(_)) | Ok(_)) = (permit, &decided) {
+                let faulted = matches!(&decided, Err(Undecided::Fault(fault)) if fault.kind != FaultKind::Refused);
+                self.turned(permit.end(Instant::now(), faulted));
+            }
+            let decision = match decided {
                 Ok(decision) => decision,
                 Err(Undecided::Refused(refusal)) => return Err(refusal),
-                Err(Undecided::Fault(fault)) => self.after(&fault)?,
+                Err(Undecided::Fault(fault)) => self.after(&fault, &base)?,
             };
             decisions.push(decision);
             if decisions.len() < slices.len() {
@@ -176,9 +256,9 @@ impl Stage {
             }
         }
         self.edit(batch, &mut decisions, &mut held)?;
-        self.select(batch, &slices, &decisions);
+        let diverted = self.select(batch, &slices, &decisions);
         set_routes(batch, &slices, &decisions, route_base);
-        Ok(())
+        Ok(diverted)
     }
 
     /// Calls the plugin with a slice and checks its verdict. `lease` holds the instance from slice to slice.
@@ -224,18 +304,58 @@ impl Stage {
     }
 
     /// Counts and logs a fault, and says what becomes of its slice.
-    fn after(&self, fault: &Fault) -> Result<Decision, Refusal> {
+    fn after(&self, fault: &Fault, base: &WireBatch) -> Result<Decision, Refusal> {
         self.stats.faulted(fault);
         self.faults.write(Level::Warn, &fault.to_string());
+        self.policy(|| {
+            let message = fault.message.lines().next().unwrap_or_default();
+            let message = &message[..message.floor_char_boundary(CLIENT_MESSAGE_BYTES_MAX)];
+            let reason = format!("plugin `{}` failed ({}): {message}", self.name, fault.kind.label());
+            let enough =
+                self.content.as_ref().zip(base.request()).and_then(|(content, request)| content.is_enough(request));
+            match enough {
+                Some(faults) => {
+                    self.stats.rows_given_up.fetch_add(base.rows() as u64, Relaxed);
+                    let why =
+                        format!("{reason}; it failed {faults} times on this request, which is not to be sent again");
+                    self.faults.write(Level::Error, &why);
+                    Refusal::new(RefusalKind::Invalid, why)
+                }
+                None => Refusal::new(RefusalKind::Unavailable, reason),
+            }
+        })
+    }
+
+    /// What becomes of a slice whose call failed, or was not made. `refusal` is asked for where the policy is to refuse.
+    fn policy(&self, refusal: impl FnOnce() -> Refusal) -> Result<Decision, Refusal> {
         match self.on_fault {
             OnFault::Pass => Ok(Decision::untouched(Keep::All)),
             OnFault::Drop => Ok(Decision::untouched(Keep::None)),
-            OnFault::Reject => {
-                let message = fault.message.lines().next().unwrap_or_default();
-                let message = &message[..message.floor_char_boundary(CLIENT_MESSAGE_BYTES_MAX)];
-                let reason = format!("plugin `{}` failed ({}): {message}", self.name, fault.kind.label());
-                Err(Refusal::new(RefusalKind::Unavailable, reason))
+            OnFault::Divert => Ok(Decision::diverted()),
+            OnFault::Reject => Err(refusal()),
+        }
+    }
+
+    /// The breaker is open: the policy decides without a call.
+    fn instead_of_call(&self, closed: Closed, rows: u64) -> Result<Decision, Refusal> {
+        self.stats.rows_uncalled.fetch_add(rows, Relaxed);
+        self.policy(|| {
+            let reason = format!("plugin `{}` is not called for a while: it failed too often", self.name);
+            Refusal { retry_after: Some(closed.pause), ..Refusal::new(RefusalKind::Unavailable, reason) }
+        })
+    }
+
+    /// Tells the log that the breaker opened or closed: at most once for each pause.
+    fn turned(&self, turned: Option<Turned>) {
+        let stage = &*self.name;
+        match turned {
+            Some(Turned::Opened { pause }) => {
+                self.stats.breaker_opened.fetch_add(1, Relaxed);
+                let pause_ms = pause.as_millis() as u64;
+                tracing::error!(stage, pause_ms, policy = ?self.on_fault, "the plugin fails too often and is not called for a while");
             }
+            Some(Turned::Shut) => tracing::info!(stage, "the plugin works again"),
+            None => {}
         }
     }
 
@@ -248,17 +368,19 @@ impl Stage {
         let Err(error) = batch.edit(&all) else { return Ok(()) };
         // The instance that answered so is not called again.
         held.lease = None;
+        self.turned(self.breaker.as_ref().and_then(|breaker| breaker.fault(Instant::now())));
+        let base = Arc::clone(batch.base());
         match decisions {
-            [only] => *only = self.after(&Fault::bad_output(error.to_string()))?,
+            [only] => *only = self.after(&Fault::bad_output(error.to_string()), &base)?,
             // Nothing may be applied of a batch that is refused.
             [first, ..] if self.on_fault == OnFault::Reject => {
-                *first = self.after(&Fault::bad_output(error.to_string()))?
+                *first = self.after(&Fault::bad_output(error.to_string()), &base)?
             }
             // Which slices are to blame only shows when each is tried alone.
             _ => {
                 for decision in decisions {
                     if let Err(error) = batch.edit(&std::mem::take(&mut decision.edits)) {
-                        *decision = self.after(&Fault::bad_output(error.to_string()))?;
+                        *decision = self.after(&Fault::bad_output(error.to_string()), &base)?;
                     }
                 }
             }
@@ -266,9 +388,19 @@ impl Stage {
         Ok(())
     }
 
-    /// Narrows the batch to the rows that stay.
-    fn select(&self, batch: &mut TelemetryBatch, slices: &[Runs], decisions: &[Decision]) {
+    /// Narrows the batch to the rows that stay. Returns those that go elsewhere.
+    fn select(&self, batch: &mut TelemetryBatch, slices: &[Runs], decisions: &[Decision]) -> Option<TelemetryBatch> {
         let before = batch.selection().count();
+        let diverted = decisions.iter().any(|decision| decision.diverted).then(|| {
+            let mut bits = BooleanBufferBuilder::new(before);
+            for (rows, decision) in slices.iter().zip(decisions) {
+                bits.append_n(rows.count(), decision.diverted);
+            }
+            // A branch that has them, before this one has not.
+            let mut branch = batch.fork();
+            branch.select(batch.selection().narrow(&bits.finish()));
+            branch
+        });
         if decisions.iter().any(|decision| !matches!(decision.keep, Keep::All)) {
             let mut bits = BooleanBufferBuilder::new(before);
             for (rows, decision) in slices.iter().zip(decisions) {
@@ -280,9 +412,12 @@ impl Stage {
             }
             batch.select(batch.selection().narrow(&bits.finish()));
         }
-        let after = batch.selection().count();
+        let (after, elsewhere) =
+            (batch.selection().count(), diverted.as_ref().map_or(0, |branch| branch.selection().count()));
         self.stats.rows_kept.fetch_add(after as u64, Relaxed);
-        self.stats.rows_dropped.fetch_add((before - after) as u64, Relaxed);
+        self.stats.rows_diverted.fetch_add(elsewhere as u64, Relaxed);
+        self.stats.rows_dropped.fetch_add(before.saturating_sub(after + elsewhere) as u64, Relaxed);
+        diverted
     }
 }
 

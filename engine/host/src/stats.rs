@@ -30,6 +30,10 @@ pub struct StageStats {
     pub(crate) rows_in: AtomicU64,
     pub(crate) rows_kept: AtomicU64,
     pub(crate) rows_dropped: AtomicU64,
+    pub(crate) rows_diverted: AtomicU64,
+    pub(crate) rows_uncalled: AtomicU64,
+    pub(crate) rows_given_up: AtomicU64,
+    pub(crate) breaker_opened: AtomicU64,
     faults: [AtomicU64; FaultKind::ALL.len()],
     duration_ns_sum: AtomicU64,
     duration_buckets: [AtomicU64; CALL_DURATION_BOUNDS_NS.len() + 1],
@@ -47,6 +51,14 @@ pub struct StageStatsSnapshot {
     pub rows_in: u64,
     pub rows_kept: u64,
     pub rows_dropped: u64,
+    /// Rows that left the pipeline here, by the policy.
+    pub rows_diverted: u64,
+    /// Rows about which the policy decided without a call, because the breaker was open.
+    pub rows_uncalled: u64,
+    /// Rows of requests that their clients were told not to send again.
+    pub rows_given_up: u64,
+    /// How often the breaker opened.
+    pub breaker_opened: u64,
     /// By kind, in the order of [`FaultKind::ALL`].
     pub faults: [u64; FaultKind::ALL.len()],
     pub duration_ns_sum: u64,
@@ -67,6 +79,10 @@ impl StageStats {
             rows_in: self.rows_in.load(Relaxed),
             rows_kept: self.rows_kept.load(Relaxed),
             rows_dropped: self.rows_dropped.load(Relaxed),
+            rows_diverted: self.rows_diverted.load(Relaxed),
+            rows_uncalled: self.rows_uncalled.load(Relaxed),
+            rows_given_up: self.rows_given_up.load(Relaxed),
+            breaker_opened: self.breaker_opened.load(Relaxed),
             faults: std::array::from_fn(|i| self.faults[i].load(Relaxed)),
             duration_ns_sum: self.duration_ns_sum.load(Relaxed),
             duration_buckets: std::array::from_fn(|i| self.duration_buckets[i].load(Relaxed)),

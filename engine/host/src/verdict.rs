@@ -31,6 +31,8 @@ pub(crate) struct Decision {
     pub keep: Keep,
     pub route: Route,
     pub edits: Vec<Edit>,
+    /// Whether the slice's rows leave the pipeline here.
+    pub diverted: bool,
 }
 
 /// Which of the slice's rows stay.
@@ -67,7 +69,12 @@ pub(crate) struct Subject<'a> {
 impl Decision {
     /// What is left of a slice that the guest failed on.
     pub fn untouched(keep: Keep) -> Decision {
-        Decision { keep, route: Route::Unchanged, edits: Vec::new() }
+        Decision { keep, route: Route::Unchanged, edits: Vec::new(), diverted: false }
+    }
+
+    /// Of a slice that goes elsewhere as it is.
+    pub fn diverted() -> Decision {
+        Decision { diverted: true, ..Decision::untouched(Keep::None) }
     }
 
     pub fn check(verdict: types::Verdict, subject: &Subject<'_>) -> Result<Decision, Fault> {
@@ -90,7 +97,7 @@ impl Decision {
                 check_edit(edit, subject, &mut edits)?;
             }
         }
-        Ok(Decision { keep, route, edits })
+        Ok(Decision { keep, route, edits, diverted: false })
     }
 }
 

@@ -48,6 +48,9 @@ async fn allocations_do_not_grow_with_the_rows() {
         config: Value::Null,
         limits: Limits { call_deadline_ms: 30_000.try_into().unwrap(), ..Limits::default() },
         on_fault: OnFault::Reject,
+        breaker: None,
+        content_faults_max: None,
+        quiet: false,
         routes: None,
     };
     let stage = Stage::build(&support::HOST, Arc::clone(&plugin), spec).await.unwrap();

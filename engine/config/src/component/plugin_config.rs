@@ -10,7 +10,7 @@ use crate::diagnostic::{Place, Report};
 use crate::node::{Entry, Node, Typed, Value};
 use crate::problem::Problem;
 use crate::reader::{Located, Reader};
-use crate::running::{OnFault, PluginLimits, PluginSource};
+use crate::running::{Breaker, OnFault, PluginLimits, PluginSource, Swap, WasmStage};
 use crate::schema::Section;
 use crate::secret::Secret;
 use crate::values::{expected, text, word};
@@ -22,6 +22,10 @@ pub(super) fn stage(reader: &Reader, plugin: &str, config: Json) -> FileProcesso
         config: Secret::new(config.to_string()),
         limits: PluginLimits::default(),
         on_fault: OnFault::default(),
+        divert_to: Vec::new(),
+        breaker: Some(Breaker::default()),
+        content_faults_max: Some(WasmStage::CONTENT_FAULTS_MAX),
+        swap: Swap::default(),
         routes: Vec::new(),
         may_route: false,
     })

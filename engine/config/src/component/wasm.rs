@@ -1,6 +1,6 @@
 //! The `wasm/NAME` processor: a plugin as a stage.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::id::ComponentId;
 use crate::node::{Node, Value};
 use crate::problem::Problem;
 use crate::reader::{Located, Reader, list};
-use crate::running::{Endpoint, OnFault, PluginLimits, PluginSource};
+use crate::running::{Breaker, Endpoint, OnFault, PluginLimits, PluginSource, Swap, WasmStage};
 use crate::schema::{Kind, Section, key, required};
 use crate::secret::Secret;
 use crate::values::{FromNode, Size, expected, text, words};
@@ -30,8 +30,28 @@ pub(super) static SECTION: Section = Section {
             "on_fault",
             Kind::Word(ON_FAULT),
             "reject",
-            "What happens to rows whose call failed: the client is told to retry, they go on as they were, or they are dropped \
-             and counted.",
+            "What happens to rows whose call failed: the client is told to retry, they go on as they were, they are dropped and \
+             counted, or they leave the pipeline for where `divert_to` says. See [faults](faults.md).",
+        ),
+        key(
+            "divert_to",
+            Kind::Ids,
+            "[]",
+            "Exporters and pipelines for such rows; with `on_fault: divert`, and only then.",
+        ),
+        key(
+            "content_faults_max",
+            Kind::Integer,
+            "5",
+            "With `on_fault: reject`: so many faults on the same request, and its client is told not to send it again. `0`: it is \
+             told to retry each time.",
+        ),
+        key("breaker", Kind::Section(&BREAKER), "", "When a plugin that fails is not called for a while."),
+        key(
+            "swap",
+            Kind::Section(&SWAP),
+            "",
+            "How another plugin is put into the stage, when its file changes or by hand. See [operating](operate.md).",
         ),
         key(
             "routes",
@@ -60,7 +80,60 @@ static LIMITS: Section = Section {
     ],
 };
 
-words!(OnFault, ON_FAULT: "reject" => OnFault::Reject, "pass" => OnFault::Pass, "drop" => OnFault::Drop);
+static BREAKER: Section = Section {
+    keys: &[
+        key("enabled", Kind::Bool, "true", "`false`: it is called however often it fails."),
+        key("faults", Kind::Integer, "10", "So many failed calls open it; at least 1, at most `calls`."),
+        key("calls", Kind::Integer, "20", "Of the last so many; 1 to 1024. Rows that the plugin refuses do not count."),
+        key(
+            "pause",
+            Kind::Duration,
+            "1s",
+            "How long `on_fault` decides without a call; then single calls try, and the next pause is twice as long. 1ms to 1h.",
+        ),
+        key("pause_max", Kind::Duration, "1m", "The longest pause, at least the first; up to 1h."),
+    ],
+};
+
+static SWAP: Section = Section {
+    keys: &[
+        key(
+            "shadow",
+            Kind::Duration,
+            "0s",
+            "How long a plugin that is to be put in first decides about copies of live batches, of which nothing comes. If a call fails, it \
+             is refused; differences are counted. Up to 10m; `0`: it is put in at once.",
+        ),
+        key("shadow_batches", Kind::Integer, "10", "So many batches end the shadow run before its time; 1 to 1000000."),
+        key(
+            "probation",
+            Kind::Duration,
+            "30s",
+            "How long a plugin is watched after it was put in: if it fails too often, the one before is put back. Up to 1h; `0`: it is \
+             not watched.",
+        ),
+        key("faults_min", Kind::Integer, "3", "Too often is at least so many failed calls, at least 1,"),
+        key(
+            "fault_ratio_max",
+            Kind::Number,
+            "0.1",
+            "and more than this part of them, 0 to 1, and more than of the one before.",
+        ),
+    ],
+};
+
+words!(OnFault, ON_FAULT:
+    "reject" => OnFault::Reject, "pass" => OnFault::Pass, "drop" => OnFault::Drop, "divert" => OnFault::Divert);
+
+/// Other changes wait for it.
+const SHADOW_MAX: Duration = Duration::from_secs(10 * 60);
+const SHADOW_BATCHES_MAX: u32 = 1_000_000;
+/// What fails only after an hour is for the breaker, and for people.
+const PROBATION_MAX: Duration = Duration::from_secs(60 * 60);
+/// More calls say nothing more about whether a plugin is well.
+const BREAKER_CALLS_MAX: u32 = 1_024;
+/// A plugin that is not called for longer is not configured.
+const PAUSE_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// A stage before its references are resolved.
 pub(crate) struct FileStage {
@@ -69,6 +142,10 @@ pub(crate) struct FileStage {
     pub config: Secret,
     pub limits: PluginLimits,
     pub on_fault: OnFault,
+    pub divert_to: Vec<Located<ComponentId>>,
+    pub breaker: Option<Breaker>,
+    pub content_faults_max: Option<NonZeroU32>,
+    pub swap: Swap,
     pub routes: Vec<Route>,
     /// Whether its plugin is anybody's, which may route to any exporter by its id.
     pub may_route: bool,
@@ -79,13 +156,100 @@ pub(crate) struct Route {
     pub to: Vec<Located<ComponentId>>,
 }
 
+impl FileStage {
+    /// Exporters and pipelines that its rows may go to from here.
+    pub fn leads_to(&self) -> impl Iterator<Item = &Located<ComponentId>> {
+        self.ways().flatten()
+    }
+
+    /// The same, as the lists that they are written in.
+    pub fn ways(&self) -> impl Iterator<Item = &Vec<Located<ComponentId>>> {
+        self.routes.iter().map(|route| &route.to).chain([&self.divert_to])
+    }
+}
+
 pub(super) fn read(reader: &Reader, _: &mut Vec<Located<Endpoint>>) -> Option<FileProcessor> {
     let plugin = reader.required("plugin", "a `.wasm` file or `builtin:NAME`");
     let config = read_config(reader);
     let limits = reader.section("limits", &LIMITS).map_or_else(PluginLimits::default, |limits| read_limits(&limits));
     let on_fault = reader.get_or("on_fault", OnFault::default());
-    let routes = read_routes(reader);
-    Some(FileProcessor::Stage(FileStage { plugin: plugin?, config, limits, on_fault, routes, may_route: true }))
+    let content_faults_max = match reader.get::<u32>("content_faults_max") {
+        Some(faults) => NonZeroU32::new(faults),
+        None => Some(WasmStage::CONTENT_FAULTS_MAX),
+    };
+    let stage = FileStage {
+        config,
+        limits,
+        on_fault,
+        divert_to: read_divert_to(reader, on_fault),
+        breaker: read_breaker(reader),
+        content_faults_max,
+        swap: reader.section("swap", &SWAP).map_or_else(Swap::default, |swap| read_swap(&swap)),
+        routes: read_routes(reader),
+        plugin: plugin?,
+        may_route: true,
+    };
+    Some(FileProcessor::Stage(stage))
+}
+
+fn read_divert_to(reader: &Reader, on_fault: OnFault) -> Vec<Located<ComponentId>> {
+    let to = reader.list::<ComponentId>("divert_to");
+    match (on_fault, to.is_empty()) {
+        (OnFault::Divert, true) => {
+            let expected = "exporters or pipelines for the rows that `on_fault: divert` is about".to_owned();
+            let place = if reader.has("divert_to") { reader.place("divert_to") } else { reader.place("on_fault") };
+            reader.report.error(&place, Problem::MissingKey { key: "divert_to", expected });
+        }
+        (OnFault::Reject | OnFault::Pass | OnFault::Drop, false) => {
+            let problem = "nothing comes here: expected `on_fault: divert` beside it".to_owned();
+            reader.report.error(&reader.place("divert_to"), Problem::Invalid(problem));
+        }
+        _ => {}
+    }
+    to
+}
+
+fn read_swap(reader: &Reader) -> Swap {
+    let default = Swap::default();
+    let shadow = reader.checked("shadow", "a duration, `0s` to `10m`", |time: &Duration| *time <= SHADOW_MAX);
+    let what = format!("a whole number, 1 to {SHADOW_BATCHES_MAX}");
+    let batches = reader.checked("shadow_batches", &what, |count: &NonZeroU32| count.get() <= SHADOW_BATCHES_MAX);
+    let probation = reader.checked("probation", "a duration, `0s` to `1h`", |time: &Duration| *time <= PROBATION_MAX);
+    let ratio = reader.checked("fault_ratio_max", "a number, 0 to 1", |ratio: &f64| (0.0..=1.0).contains(ratio));
+    Swap {
+        shadow: shadow.unwrap_or(default.shadow),
+        shadow_batches: batches.unwrap_or(default.shadow_batches),
+        probation: probation.unwrap_or(default.probation),
+        faults_min: reader.get_or("faults_min", default.faults_min),
+        fault_ratio_max: ratio.unwrap_or(default.fault_ratio_max),
+    }
+}
+
+fn read_breaker(reader: &Reader) -> Option<Breaker> {
+    let default = Breaker::default();
+    let Some(reader) = reader.section("breaker", &BREAKER) else { return Some(default) };
+    let pause = |key: &str, default: Duration| {
+        let valid = |pause: &Duration| (Duration::from_millis(1)..=PAUSE_MAX).contains(pause);
+        reader.checked(key, "a duration, `1ms` to `1h`", valid).unwrap_or(default)
+    };
+    let what = format!("a whole number, 1 to {BREAKER_CALLS_MAX}");
+    let calls = reader.checked("calls", &what, |calls: &NonZeroU32| calls.get() <= BREAKER_CALLS_MAX);
+    let breaker = Breaker {
+        faults: reader.get_or("faults", default.faults),
+        calls: calls.unwrap_or(default.calls),
+        pause: pause("pause", default.pause),
+        pause_max: pause("pause_max", default.pause_max),
+    };
+    if breaker.faults > breaker.calls {
+        let problem =
+            format!("{} faults cannot be among {} calls: expected at most `calls`", breaker.faults, breaker.calls);
+        reader.report.error(&reader.place("faults"), Problem::Invalid(problem));
+    }
+    if breaker.pause_max < breaker.pause {
+        let problem = "the longest pause is shorter than the first".to_owned();
+        reader.report.error(&reader.place("pause_max"), Problem::Invalid(problem));
+    }
+    reader.get_or("enabled", true).then_some(breaker)
 }
 
 impl FromNode for PluginSource {

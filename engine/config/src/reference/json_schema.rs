@@ -164,6 +164,8 @@ fn of_kind(kind: &Kind) -> Value {
         Kind::Word(words) => of_words(words),
         Kind::Id => json!({"type": ["string", "null"], "pattern": ID}),
         Kind::Ids | Kind::Patterns => ids(),
+        // What an item may be besides a text is for its component.
+        Kind::TextList => json!({"type": ["array", "string", "null"]}),
         Kind::Texts => {
             json!({"type": ["object", "string", "null"], "pattern": EXPRESSION, "additionalProperties": text()})
         }

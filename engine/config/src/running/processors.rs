@@ -1,7 +1,7 @@
 //! Processors: stages that are plugins.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +50,14 @@ pub struct WasmStage {
     pub config: PluginConfig,
     pub limits: PluginLimits,
     pub on_fault: OnFault,
+    /// Where rows go under [`OnFault::Divert`]: not empty then, and empty otherwise.
+    pub divert_to: Vec<RouteTarget>,
+    /// `None`: the plugin is called however often it fails.
+    pub breaker: Option<Breaker>,
+    /// So many faults on the same request under [`OnFault::Reject`], and its client is told not to send it again. `None`: it is told
+    /// to retry each time.
+    pub content_faults_max: Option<NonZeroU32>,
+    pub swap: Swap,
     /// What the plugin's route names mean. Every list has at least one entry, each of the [`Config`](super::Config).
     pub routes: BTreeMap<Arc<str>, Vec<RouteTarget>>,
 }
@@ -63,9 +71,9 @@ pub enum RouteTarget {
 }
 
 impl WasmStage {
-    /// The exporters that its routes lead to.
+    /// The exporters that its routes lead to, and those that take what it fails on.
     pub fn routed_exporters(&self) -> impl Iterator<Item = &ComponentId> {
-        self.routes.values().flatten().filter_map(|target| match target {
+        self.routes.values().flatten().chain(&self.divert_to).filter_map(|target| match target {
             RouteTarget::Exporter(exporter) => Some(exporter),
             RouteTarget::Pipeline(_) => None,
         })
@@ -112,6 +120,69 @@ pub enum OnFault {
     Pass,
     /// They are dropped, and counted.
     Drop,
+    /// They leave the pipeline for where `divert_to` says.
+    Divert,
+}
+
+/// How another plugin is put into a stage.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Swap {
+    /// How long it may wait for batches to decide about in shadow before that; zero: it does not.
+    pub shadow: Duration,
+    /// So many batches are enough.
+    pub shadow_batches: NonZeroU32,
+    /// How long it is watched after that; zero: it is not.
+    pub probation: Duration,
+    /// At least so many of its calls must have failed for it to be taken out again.
+    pub faults_min: NonZeroU32,
+    /// And more than this part of them, 0 to 1.
+    pub fault_ratio_max: f64,
+}
+
+impl Default for Swap {
+    /// Half a minute shows what a build does to all kinds of traffic; one request in ten that fails is no accident.
+    fn default() -> Self {
+        Swap {
+            shadow: Duration::ZERO,
+            shadow_batches: number(10),
+            probation: Duration::from_secs(30),
+            faults_min: number(3),
+            fault_ratio_max: 0.1,
+        }
+    }
+}
+
+/// When a plugin that fails is not called for a while.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Breaker {
+    /// So many failures, at most `calls`.
+    pub faults: NonZeroU32,
+    /// Of the last so many calls.
+    pub calls: NonZeroU32,
+    /// The first pause; each that follows at once is twice as long.
+    pub pause: Duration,
+    /// The longest, at least `pause`.
+    pub pause_max: Duration,
+}
+
+const fn number(number: u32) -> NonZeroU32 {
+    match NonZeroU32::new(number) {
+        Some(number) => number,
+        None => NonZeroU32::MIN,
+    }
+}
+
+impl WasmStage {
+    /// The retries of most SDKs are over by then.
+    pub const CONTENT_FAULTS_MAX: NonZeroU32 = number(5);
+}
+
+impl Default for Breaker {
+    /// A plugin that fails on half of all it is given, for ten calls: not by chance, and not by one client's content.
+    fn default() -> Self {
+        let (pause, pause_max) = (Duration::from_secs(1), Duration::from_secs(60));
+        Breaker { faults: number(10), calls: number(20), pause, pause_max }
+    }
 }
 
 impl BatchProcessor {

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::{defined, stage_of};
-use crate::component::FileConnector;
+use crate::component::{FileConnector, FileStage};
 use crate::diagnostic::{Place, Report};
 use crate::file::{FileConfig, FilePipeline, FileService};
 use crate::id::{ComponentId, PipelineId};
@@ -19,6 +19,7 @@ pub(super) fn check(file: &FileConfig, service: &FileService, report: &Report) {
     graph.check_connectors(report);
     graph.check_tables(report);
     graph.check_routes(report);
+    graph.check_diverts(report);
     graph.check_inputs(report);
     graph.check_cycles(report);
 }
@@ -75,7 +76,7 @@ impl<'f> Graph<'f> {
     /// What the routes of a pipeline's plugins lead to.
     fn routes(&self, from: &'f FilePipeline) -> impl Iterator<Item = &'f Located<ComponentId>> {
         let used = self.file.processors.iter().filter(|processor| names(&from.processors, &processor.id.value));
-        used.filter_map(stage_of).flat_map(|stage| &stage.routes).flat_map(|route| &route.to)
+        used.filter_map(stage_of).flat_map(FileStage::leads_to)
     }
 
     /// A connector has two ends, for each signal that comes to it.
@@ -148,9 +149,9 @@ impl<'f> Graph<'f> {
             let Some(settings) = stage_of(stage) else { continue };
             let used = self.pipelines.iter().filter(|pipeline| names(&pipeline.processors, &stage.id.value));
             let signals: BTreeSet<_> = used.map(|pipeline| pipeline.id.value.signal()).collect();
-            for route in &settings.routes {
+            for way in settings.ways() {
                 let is_pipeline = |to: &Located<ComponentId>| as_pipeline(&to.value).is_some();
-                let (pipelines, to): (Vec<_>, Vec<_>) = route.to.iter().cloned().partition(is_pipeline);
+                let (pipelines, to): (Vec<_>, Vec<_>) = way.iter().cloned().partition(is_pipeline);
                 super::check_list(&to, "exporter", &exporters, report);
                 for to in pipelines {
                     let Some(id) = as_pipeline(&to.value) else { continue };
@@ -165,6 +166,27 @@ impl<'f> Graph<'f> {
                         report.error(&to.place, problem);
                     }
                 }
+            }
+        }
+    }
+
+    /// What a plugin fails on has a way to go in each pipeline that it is used in.
+    fn check_diverts(&self, report: &Report) {
+        for stage in &self.file.processors {
+            let Some(first) = stage_of(stage).and_then(|settings| settings.divert_to.first()) else { continue };
+            let leads_to = |pipeline: &FilePipeline| {
+                let mut to = stage_of(stage).into_iter().flat_map(|settings| &settings.divert_to);
+                let signal = pipeline.id.value.signal();
+                to.any(|to| as_pipeline(&to.value).is_none_or(|to| to.signal() == signal))
+            };
+            let used = self.pipelines.iter().filter(|pipeline| names(&pipeline.processors, &stage.id.value));
+            for pipeline in used.filter(|pipeline| !leads_to(pipeline)) {
+                let problem = Problem::Invalid(format!(
+                    "what the plugin fails on in `{0}` goes nowhere: expected an exporter or a {1} pipeline too",
+                    pipeline.id.value,
+                    pipeline.id.value.signal()
+                ));
+                report.error(&first.place, problem);
             }
         }
     }

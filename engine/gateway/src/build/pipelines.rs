@@ -60,6 +60,14 @@ impl Plan<'_> {
     }
 }
 
+/// Whether rows of a pipeline can go there.
+fn is_of(target: &RouteTarget, pipeline: &PipelineId) -> bool {
+    match target {
+        RouteTarget::Exporter(_) => true,
+        RouteTarget::Pipeline(to) => to.signal() == pipeline.signal(),
+    }
+}
+
 impl<'a> Builder<'a> {
     pub fn new(built: &'a Built, workshop: &'a Workshop, previous: Option<&'a Built>) -> Self {
         let (pipelines, batchers, errors) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
@@ -146,7 +154,10 @@ impl<'a> Builder<'a> {
             match (self.built.config.processors.get(id), self.built.stages.get(id)) {
                 (Some(Processor::Wasm(settings)), Some(stage)) => {
                     let Ok(route_base) = u16::try_from(plan.routes.len()) else { break };
-                    plan.steps.push(PlannedStep::Stage(PipelineStage { stage: Arc::clone(stage), route_base }));
+                    let of_signal = settings.divert_to.iter().filter(|to| is_of(to, pipeline));
+                    let divert = of_signal.map(|to| plan.number(to.clone())).collect();
+                    let stage_step = PipelineStage { stage: Arc::clone(stage), route_base, divert };
+                    plan.steps.push(PlannedStep::Stage(stage_step));
                     self.plan_routes(pipeline, stage, settings, plan);
                 }
                 (Some(Processor::Batch(settings)), _) => {
@@ -170,7 +181,8 @@ impl<'a> Builder<'a> {
                 RouterStep::Stage(name) => {
                     let settings = self.built.routers.stages.get(name);
                     let (Some(stage), Some(settings)) = (self.built.stages.get(name), settings) else { continue };
-                    plan.steps.push(PlannedStep::Stage(PipelineStage { stage: Arc::clone(stage), route_base }));
+                    let divert = Vec::new();
+                    plan.steps.push(PlannedStep::Stage(PipelineStage { stage: Arc::clone(stage), route_base, divert }));
                     self.plan_routes(pipeline, stage, settings, plan);
                 }
                 RouterStep::Request { rule, to } => {
@@ -188,10 +200,9 @@ impl<'a> Builder<'a> {
         for set in stage.route_sets() {
             let mut numbers = BTreeSet::new();
             for target in set.iter().flat_map(|name| resolve_route(&self.built.config, settings, name)) {
-                if matches!(&target, RouteTarget::Pipeline(to) if to.signal() != pipeline.signal()) {
-                    continue;
+                if is_of(&target, pipeline) {
+                    numbers.insert(plan.number(target));
                 }
-                numbers.insert(plan.number(target));
             }
             plan.routes.push(numbers.into_iter().collect());
         }

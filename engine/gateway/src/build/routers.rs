@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 use wasmill_config::{
-    ComponentId, Config, Connector, OnFault, PipelineId, PluginLimits, PluginSource, RouteTarget, RoutingAction,
-    RoutingCondition, RoutingConnector, RoutingContext, RoutingErrors, RoutingRow, WasmStage,
+    Breaker, ComponentId, Config, Connector, OnFault, PipelineId, PluginLimits, PluginSource, RouteTarget,
+    RoutingAction, RoutingCondition, RoutingConnector, RoutingContext, RoutingErrors, RoutingRow, Swap, WasmStage,
 };
 use wasmill_wire::Signal;
 
@@ -180,6 +180,10 @@ fn stage(rules: &[Rule], errors: RoutingErrors, signal: Signal) -> WasmStage {
         config: wasmill_config::Secret::new(json!({ "rules": conditions, "error_mode": error_mode }).to_string()),
         limits: PluginLimits::default(),
         on_fault: OnFault::Reject,
+        divert_to: Vec::new(),
+        breaker: Some(Breaker::default()),
+        content_faults_max: Some(WasmStage::CONTENT_FAULTS_MAX),
+        swap: Swap::default(),
         routes,
     }
 }

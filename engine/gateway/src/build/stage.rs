@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wasmill_config::{ComponentId, Config, PluginLimits, PluginSource, RouteTarget, WasmStage};
-use wasmill_host::{Limits, OnFault, Plugin, Stage, StageSpec};
+use wasmill_host::{BreakerSettings, Limits, OnFault, Plugin, Stage, StageSpec};
 
 use super::{BuildError, Workshop};
 
@@ -18,20 +18,52 @@ pub(super) async fn build_stage(
     settings: &WasmStage,
     plugin: &Arc<Plugin>,
 ) -> Result<Arc<Stage>, BuildError> {
-    let json = serde_json::from_str(settings.config.expose());
+    let spec = spec(config, id, settings).map_err(|source| BuildError::Config { id: id.clone(), source })?;
+    let stage = Stage::build(&workshop.host, Arc::clone(plugin), spec).await;
+    stage.map_err(|source| BuildError::Stage { id: id.clone(), plugin: plugin.name.clone(), source })
+}
+
+/// Builds a stage for a shadow run: nothing that it does is seen, and each fault is one.
+pub async fn candidate(
+    workshop: &Workshop,
+    config: &Config,
+    id: &ComponentId,
+    settings: &WasmStage,
+    plugin: &Arc<Plugin>,
+) -> Result<Arc<Stage>, BuildError> {
     let spec = StageSpec {
+        on_fault: OnFault::Reject,
+        breaker: None,
+        content_faults_max: None,
+        quiet: true,
+        ..spec(config, id, settings).map_err(|source| BuildError::Config { id: id.clone(), source })?
+    };
+    let stage = Stage::build(&workshop.host, Arc::clone(plugin), spec).await;
+    stage.map_err(|source| BuildError::Stage { id: id.clone(), plugin: plugin.name.clone(), source })
+}
+
+/// An error: its `config` is not JSON.
+fn spec(config: &Config, id: &ComponentId, settings: &WasmStage) -> serde_json::Result<StageSpec> {
+    Ok(StageSpec {
         name: id.to_string(),
-        config: json.map_err(|source| BuildError::Config { id: id.clone(), source })?,
+        config: serde_json::from_str(settings.config.expose())?,
         limits: limits(&settings.limits),
         on_fault: match settings.on_fault {
             wasmill_config::OnFault::Reject => OnFault::Reject,
             wasmill_config::OnFault::Pass => OnFault::Pass,
             wasmill_config::OnFault::Drop => OnFault::Drop,
+            wasmill_config::OnFault::Divert => OnFault::Divert,
         },
+        breaker: settings.breaker.map(|breaker| BreakerSettings {
+            faults: breaker.faults,
+            calls: breaker.calls,
+            pause: breaker.pause,
+            pause_max: breaker.pause_max,
+        }),
+        content_faults_max: settings.content_faults_max,
+        quiet: false,
         routes: Some(route_names(config, settings)),
-    };
-    let stage = Stage::build(&workshop.host, Arc::clone(plugin), spec).await;
-    stage.map_err(|source| BuildError::Stage { id: id.clone(), plugin: plugin.name.clone(), source })
+    })
 }
 
 /// Names that a stage's plugin may route to: its own, and every exporter by its id.
@@ -53,7 +85,7 @@ pub(super) fn resolve_route(config: &Config, settings: &WasmStage, name: &str) -
 }
 
 /// A plugin's source as the configuration writes it.
-pub(super) fn source_name(source: &PluginSource) -> String {
+pub fn source_name(source: &PluginSource) -> String {
     match source {
         PluginSource::File(path) => path.display().to_string(),
         PluginSource::Builtin(name) => format!("builtin:{name}"),

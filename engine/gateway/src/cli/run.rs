@@ -1,13 +1,16 @@
 //! `wasmill run`: the gateway as a process, with its signals and files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use wasmill_config::Admin;
 use wasmill_transport::Budget;
 
 use super::{ConfigArgs, EXIT_FAILED, EXIT_WRONG, HostArgs, complain, explained, failed, runtime, say};
+use crate::admin::{AdminServer, AdminSocket, SocketError};
 use crate::admission::default_budget_bytes;
 use crate::engine::{Engine, EngineError, Left, Options, chain};
 use crate::telemetry::{LogHandle, init_logs, survive_file_size_limit};
@@ -16,7 +19,8 @@ use crate::watch::FileWatcher;
 /// What a shutdown waits at most for requests under way and for sending queues. Kubernetes gives a pod 30 s.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(25);
 
-pub fn run(config: &ConfigArgs, host: &HostArgs) -> ExitCode {
+/// `admin_socket`: where the socket is, whatever the configuration says.
+pub fn run(config: &ConfigArgs, host: &HostArgs, admin_socket: Option<&Path>) -> ExitCode {
     let mut loaded = match config.load() {
         Ok(loaded) => loaded,
         Err(errors) => {
@@ -36,6 +40,12 @@ pub fn run(config: &ConfigArgs, host: &HostArgs) -> ExitCode {
         Err(error) => return failed(EXIT_FAILED, [format!("no threads: {error}")]),
     };
     survive_file_size_limit();
+    let admin = AdminSettings { path: admin_socket, settings: settings.admin.clone() };
+    // Before anything else is opened: a second gateway that was told to use the same socket ends here.
+    let socket = match admin.open() {
+        Ok(socket) => socket,
+        Err(error) => return failed(EXIT_FAILED, [chain(&error)]),
+    };
     runtime.block_on(async {
         let options = Options { host, budget: Budget::new(default_budget_bytes()) };
         let engine = match Engine::start(settings, options).await {
@@ -43,7 +53,7 @@ pub fn run(config: &ConfigArgs, host: &HostArgs) -> ExitCode {
             Err(error @ EngineError::Build(_)) => return explained(EXIT_WRONG, &loaded, &error),
             Err(error) => return explained(EXIT_FAILED, &loaded, &error),
         };
-        match serve(engine, config, &loaded.files_read, logs).await {
+        match serve(engine, config, &loaded.files_read, logs, admin, socket).await {
             Ok(left) => report(left),
             Err(error) => failed(EXIT_FAILED, [format!("no signals: {error}")]),
         }
@@ -52,11 +62,14 @@ pub fn run(config: &ConfigArgs, host: &HostArgs) -> ExitCode {
 
 /// Serves until it is told to end.
 async fn serve(
-    engine: Engine,
+    engine: Arc<Engine>,
     config: &ConfigArgs,
     files_read: &[PathBuf],
     logs: Option<LogHandle>,
+    mut admin: AdminSettings<'_>,
+    socket: Option<AdminSocket>,
 ) -> std::io::Result<Left> {
+    let mut server = socket.map(|socket| AdminServer::serve(socket, Arc::clone(&engine))).transpose()?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hangup = signal(SignalKind::hangup())?;
     let mut files = Files::new(files_read);
@@ -72,8 +85,11 @@ async fn serve(
         let change = async {
             if files.config_changed() || asked {
                 tracing::info!("reloading the configuration");
-                if let Some(read) = reload(&engine, config, logs.as_ref()).await {
+                if let Some((read, settings)) = reload(&engine, config, logs.as_ref()).await {
                     files.config_is(&read);
+                    if let Some(settings) = settings {
+                        admin.change(settings, &mut server, &engine).await;
+                    }
                 }
             }
             refresh(&engine).await;
@@ -88,6 +104,9 @@ async fn serve(
         }
     }
     tracing::info!("draining");
+    if let Some(server) = server {
+        server.stop().await;
+    }
     // A second signal ends it at once: whoever sends it does not want to wait.
     tokio::select! {
         left = engine.shutdown(SHUTDOWN_MAX) => Ok(left),
@@ -102,8 +121,65 @@ async fn either(a: &mut Signal, b: &mut Signal) {
     }
 }
 
-/// Puts the files' configuration into service, or says why the old one serves on. Gives the files that it was read from.
-async fn reload(engine: &Engine, config: &ConfigArgs, logs: Option<&LogHandle>) -> Option<Vec<PathBuf>> {
+/// Where the admin socket is to be.
+struct AdminSettings<'a> {
+    /// What the command line says goes before what the configuration says.
+    path: Option<&'a Path>,
+    settings: Admin,
+}
+
+impl AdminSettings<'_> {
+    /// `None`: there is to be none, or nobody asked for one and it cannot be had, which is logged.
+    fn open(&self) -> Result<Option<AdminSocket>, SocketError> {
+        if !self.settings.enabled {
+            return Ok(None);
+        }
+        match self.path.or(self.settings.socket.as_deref()) {
+            Some(path) => AdminSocket::open(path).map(Some),
+            None => Ok(AdminSocket::open_default()
+                .inspect_err(|error| {
+                    tracing::warn!(reason = chain(error), "`wasmill status` cannot reach this gateway")
+                })
+                .ok()),
+        }
+    }
+
+    /// Puts other settings into service. A socket that cannot be had leaves the old one.
+    async fn change(&mut self, settings: Admin, server: &mut Option<AdminServer>, engine: &Arc<Engine>) {
+        if settings == self.settings {
+            return;
+        }
+        let before = std::mem::replace(&mut self.settings, settings);
+        let same = self.settings.enabled == before.enabled && self.path.is_some();
+        if same {
+            return;
+        }
+        let opened = self.open().map_err(|error| chain(&error));
+        let served = opened.and_then(|socket| {
+            let serve = |socket| AdminServer::serve(socket, Arc::clone(engine)).map_err(|error| chain(&error));
+            socket.map(serve).transpose()
+        });
+        match served {
+            Ok(new) => {
+                if let Some(old) = std::mem::replace(server, new) {
+                    old.stop().await;
+                }
+            }
+            Err(reason) => {
+                self.settings = before;
+                tracing::error!(%reason, "the admin socket stays where it was");
+            }
+        }
+    }
+}
+
+/// Puts the files' configuration into service, or says why the old one serves on. Gives the files that it was read from, and what it says of
+/// the admin socket.
+async fn reload(
+    engine: &Engine,
+    config: &ConfigArgs,
+    logs: Option<&LogHandle>,
+) -> Option<(Vec<PathBuf>, Option<Admin>)> {
     let mut loaded = match config.load() {
         Ok(loaded) => loaded,
         Err(errors) => {
@@ -116,22 +192,24 @@ async fn reload(engine: &Engine, config: &ConfigArgs, logs: Option<&LogHandle>) 
     };
     loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let settings = std::mem::take(&mut loaded.config);
-    let level = settings.telemetry.logs.level;
-    match engine.reload(settings).await {
+    let (level, admin) = (settings.telemetry.logs.level, settings.admin.clone());
+    let admin = match engine.reload(settings).await {
         Ok(reloaded) => {
             if let Some(logs) = logs {
                 logs.set_level(level);
             }
             tracing::info!(generation = reloaded.generation, "configuration reloaded");
+            Some(admin)
         }
         Err(error) => {
             for (key, line) in error.mistakes() {
                 let reason = loaded.explain(&key, line);
                 tracing::error!(%reason, "the configuration was not reloaded, the old one serves on");
             }
+            None
         }
-    }
-    Some(loaded.files_read)
+    };
+    Some((loaded.files_read, admin))
 }
 
 /// Puts changed plugins into service, or says why the old ones serve on.

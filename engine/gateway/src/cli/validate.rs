@@ -72,7 +72,7 @@ fn summary(built: &Built) -> String {
         out.push_str("\nplugins:\n");
     }
     for (id, settings) in built.config.stages() {
-        let (Ok(plugin), Some(stage)) = (built.plugins.get(&settings.plugin), built.stages.get(id)) else { continue };
+        let (Ok(plugin), Some(stage)) = (built.plugins.of(id, settings), built.stages.get(id)) else { continue };
         let signals: Vec<String> = stage
             .requirements()
             .inputs

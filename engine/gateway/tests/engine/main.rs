@@ -13,5 +13,7 @@ mod durable;
 mod faults;
 mod memory;
 mod operation;
+mod probation;
 mod reload;
+mod shadow;
 mod swap;

@@ -2,7 +2,7 @@
 
 use wasmill_batch::TelemetryBatch;
 use wasmill_fixtures::{ANSWERS, Fault, INIT_FAULTS, NEEDS, PROCESS_FAULTS};
-use wasmill_host::{BuildError, FaultKind, OnFault, Stage};
+use wasmill_host::{BreakerSettings, BreakerState, BuildError, FaultKind, OnFault, Stage};
 
 use crate::support::{attribute, build, deadline, selected, spans, spans_with, spec};
 
@@ -43,10 +43,10 @@ async fn a_call_that_fails_is_contained_and_counted_by_kind() {
             let result = stage.process(&mut batch, 0).await;
             assert!(unchanged(&batch, 20), "{config}");
             let Some(kind) = kind(fault) else {
-                assert_eq!((result, counted(&stage)), (Ok(()), Vec::new()), "{config}");
+                assert_eq!((result.map(drop), counted(&stage)), (Ok(()), Vec::new()), "{config}");
                 continue;
             };
-            let refusal = result.expect_err(config);
+            let refusal = result.map(drop).expect_err(config);
             assert!(refusal.is_retryable() && refusal.reason.contains(kind.label()), "{config}: {refusal}");
             assert_eq!(counted(&stage), [(kind, round)], "{config}");
             let stats = stage.stats().snapshot();
@@ -66,7 +66,7 @@ async fn an_answer_that_is_none_is_bad_output() {
         spec.limits.call_deadline_ms = 5_000.try_into().unwrap();
         let stage = build(spec).await.unwrap();
         let mut batch = spans(20);
-        let refusal = stage.process(&mut batch, 0).await.expect_err(what);
+        let refusal = stage.process(&mut batch, 0).await.map(drop).expect_err(what);
         assert_eq!(counted(&stage), [(FaultKind::BadOutput, 1)], "{what}: {refusal}");
         assert!(unchanged(&batch, 20), "{what}");
         assert_eq!(stage.stats().snapshot().instances, 0, "{what}");
@@ -107,6 +107,7 @@ async fn the_policy_decides_about_the_rows_of_the_failed_slice() {
         (OnFault::Reject, None),
         (OnFault::Pass, Some((0..30).collect::<Vec<_>>())),
         (OnFault::Drop, Some((0..10).chain(20..30).collect())),
+        (OnFault::Divert, Some((0..10).chain(20..30).collect())),
     ] {
         let mut spec = spec(r#"{"do": "trap-on-poison"}"#);
         spec.limits.rows_max = 10.try_into().unwrap();
@@ -117,9 +118,12 @@ async fn the_policy_decides_about_the_rows_of_the_failed_slice() {
         let stats = stage.stats().snapshot();
         match expected {
             Some(rows) => {
-                assert_eq!((result, selected(&batch)), (Ok(()), rows));
+                let diverted = result.unwrap().map(|diverted| selected(&diverted));
+                let elsewhere = (on_fault == OnFault::Divert).then(|| (10..20).collect::<Vec<_>>());
+                assert_eq!((selected(&batch), diverted), (rows, elsewhere));
                 assert_eq!((stats.calls, stats.rows_in), (3, 30));
-                assert_eq!(stats.rows_kept + stats.rows_dropped, 30);
+                assert_eq!(stats.rows_kept + stats.rows_dropped + stats.rows_diverted, 30);
+                assert_eq!(stats.rows_diverted, if on_fault == OnFault::Divert { 10 } else { 0 });
             }
             None => {
                 assert!(result.is_err_and(|refusal| refusal.is_retryable()));
@@ -160,4 +164,62 @@ async fn instances_that_answer_differently_are_refused() {
     assert!(refused.is_some_and(|refusal| refusal.reason.contains("differently")));
     let faults = counted(&stage);
     assert!(matches!(faults[..], [(FaultKind::BadOutput, 1..200)]), "{faults:?}");
+}
+
+/// A plugin traps call after call: the breaker opens, and rows are decided about without a call; the client is told for how long.
+#[tokio::test]
+async fn a_plugin_that_fails_too_often_is_not_called() {
+    let number = |number: u32| std::num::NonZeroU32::new(number).unwrap();
+    let pause = std::time::Duration::from_secs(3600);
+    let mut spec = spec(r#"{"do": "trap"}"#);
+    spec.breaker = Some(BreakerSettings { faults: number(3), calls: number(5), pause, pause_max: pause });
+    let stage = build(spec.clone()).await.unwrap();
+    for _ in 0..3 {
+        let refusal = stage.process(&mut spans(2), 0).await.map(drop).expect_err("it traps");
+        assert!(refusal.reason.contains("trapped") && refusal.retry_after.is_none(), "{refusal}");
+    }
+    let refusal = stage.process(&mut spans(2), 0).await.map(drop).expect_err("it is not called");
+    assert!(refusal.is_retryable() && refusal.reason.contains("not called"), "{refusal}");
+    assert!(refusal.retry_after.is_some_and(|after| after > pause / 2 && after <= pause));
+    let stats = stage.stats().snapshot();
+    assert_eq!((stats.faults_of(FaultKind::Trapped), stats.rows_uncalled, stats.rows_in), (3, 2, 8));
+    assert_eq!((stage.breaker(), stats.breaker_opened), (BreakerState::Open, 1));
+
+    spec.on_fault = OnFault::Pass;
+    let stage = build(spec).await.unwrap();
+    for _ in 0..10 {
+        let mut batch = spans(2);
+        stage.process(&mut batch, 0).await.unwrap();
+        assert!(unchanged(&batch, 2), "the policy decides as it does after a fault");
+    }
+    assert_eq!(stage.stats().snapshot().faults_of(FaultKind::Trapped), 3);
+}
+
+/// A plugin that says no to rows is well: it is called each time.
+#[tokio::test]
+async fn a_plugin_that_refuses_rows_opens_no_breaker() {
+    let one = std::num::NonZeroU32::MIN;
+    let pause = std::time::Duration::from_secs(3600);
+    let mut spec = spec(r#"{"do": "error"}"#);
+    spec.breaker = Some(BreakerSettings { faults: one, calls: one, pause, pause_max: pause });
+    let stage = build(spec).await.unwrap();
+    for _ in 0..5 {
+        stage.process(&mut spans(1), 0).await.map(drop).expect_err("it says no");
+    }
+    assert_eq!(counted(&stage), [(FaultKind::Refused, 5)]);
+}
+
+/// The same request faults again and again: after so many times its client is told not to send it any more. Another request is
+/// another matter.
+#[tokio::test]
+async fn a_request_that_faults_each_time_is_given_up() {
+    let mut spec = spec(r#"{"do": "trap"}"#);
+    spec.content_faults_max = std::num::NonZeroU32::new(3);
+    let stage = build(spec).await.unwrap();
+    for retryable in [true, true, false, false] {
+        let refusal = stage.process(&mut spans(2), 0).await.map(drop).expect_err("it traps");
+        assert_eq!(refusal.is_retryable(), retryable, "{refusal}");
+    }
+    assert!(stage.process(&mut spans(3), 0).await.is_err_and(|refusal| refusal.is_retryable()));
+    assert_eq!(stage.stats().snapshot().rows_given_up, 4);
 }

@@ -94,7 +94,7 @@ fn module(text: &str) -> Vec<u8> {
 #[tokio::test]
 async fn a_core_module_that_imports_preview_1_finds_an_empty_system() {
     let stage = stage("preview1/empty").await;
-    let refusal = stage.process(&mut spans(1), 0).await.expect_err("it answers with an error");
+    let refusal = stage.process(&mut spans(1), 0).await.map(drop).expect_err("it answers with an error");
     let expected = [
         "00 00 00 00",    // environment and arguments
         "00 00 01 28",    // clocks
@@ -113,7 +113,7 @@ async fn a_core_module_that_imports_preview_1_finds_an_empty_system() {
 #[tokio::test]
 async fn exiting_is_a_fault_that_says_so() {
     let stage = stage("preview1/exit").await;
-    let refusal = stage.process(&mut spans(2), 0).await.expect_err("it exits");
+    let refusal = stage.process(&mut spans(2), 0).await.map(drop).expect_err("it exits");
     assert!(refusal.reason.contains("the plugin exited with code 3"), "{refusal}");
     let logged = logged("preview1/exit");
     assert!(logged.iter().any(|line| line == "WARN last words"), "{logged:?}");
@@ -123,7 +123,7 @@ async fn exiting_is_a_fault_that_says_so() {
 #[tokio::test]
 async fn printing_a_lot_is_no_fault() {
     let stage = stage("preview1/long").await;
-    let refusal = stage.process(&mut spans(3), 0).await.expect_err("it answers with an error");
+    let refusal = stage.process(&mut spans(3), 0).await.map(drop).expect_err("it answers with an error");
     assert!(refusal.reason.contains("(refused): 00 00 00 00"), "{refusal}");
     let long = logged("preview1/long").iter().filter(|line| line.len() == "INFO ".len() + 2048).count();
     assert_eq!(long, 32);

@@ -87,7 +87,7 @@ async fn counters_add_up_over_calls() {
 async fn a_guest_that_imports_wasi_finds_an_empty_system() {
     let plugin = HOST.load("wasi", wasmill_fixtures::wasi()).await.unwrap();
     let stage = wasmill_host::Stage::build(&HOST, plugin, spec("null")).await.unwrap();
-    let refusal = stage.process(&mut spans(1), 0).await.expect_err("it answers with an error");
+    let refusal = stage.process(&mut spans(1), 0).await.map(drop).expect_err("it answers with an error");
     let expected = "0 variables, 0 arguments, directory false, 8 random bytes, time goes on true";
     assert!(refusal.reason.contains(expected), "{refusal}");
 }
@@ -100,7 +100,7 @@ async fn calls_wait_for_an_instance_within_a_limit() {
     let stage = build(spec.clone()).await.unwrap();
     let (mut a, mut b, mut c) = (spans(1), spans(1), spans(1));
     let (a, b, c) = tokio::join!(stage.process(&mut a, 0), stage.process(&mut b, 0), stage.process(&mut c, 0));
-    assert_eq!((a, b, c), (Ok(()), Ok(()), Ok(())));
+    assert!(a.is_ok() && b.is_ok() && c.is_ok());
     assert_eq!(stage.stats().snapshot().instances_created, 1);
 
     spec.config = serde_json::json!({"do": "slow", "ms": 150});
@@ -108,7 +108,7 @@ async fn calls_wait_for_an_instance_within_a_limit() {
     let stage = build(spec).await.unwrap();
     let (mut a, mut b) = (spans(1), spans(1));
     let (a, b) = tokio::join!(stage.process(&mut a, 0), stage.process(&mut b, 0));
-    assert_eq!(a, Ok(()));
+    assert!(a.is_ok());
     assert!(b.is_err_and(|refusal| refusal.is_retryable() && refusal.reason.contains("busy")));
 }
 

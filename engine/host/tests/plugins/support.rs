@@ -32,6 +32,9 @@ pub fn spec(config: &str) -> StageSpec {
         config: serde_json::from_str::<Value>(config).unwrap(),
         limits: Limits::default(),
         on_fault: OnFault::Reject,
+        breaker: None,
+        content_faults_max: None,
+        quiet: false,
         routes: Some(vec!["pager".to_owned(), "archive".to_owned()]),
     }
 }

@@ -12,8 +12,10 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
+use serde::{Deserialize, Serialize};
 use wasmill_host::{
-    CALL_DURATION_BOUNDS_NS, FaultKind, GuestMetrics, MetricKind, MetricSample, MetricValue, Stage, StageStatsSnapshot,
+    BreakerState, CALL_DURATION_BOUNDS_NS, FaultKind, GuestMetrics, MetricKind, MetricSample, MetricValue,
+    ShadowReport, Stage, StageStatsSnapshot,
 };
 
 const NANOS_PER_SECOND: f64 = 1e9;
@@ -25,12 +27,15 @@ pub struct PluginMetrics {
 }
 
 /// How an attempt to put another plugin into a stage ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SwapResult {
     /// Batches run by the new one.
     Published,
     /// The old one serves on.
     Refused,
+    /// The one before serves again.
+    RolledBack,
 }
 
 /// One stage, by name, over all its generations.
@@ -44,6 +49,11 @@ struct Counts {
     generation: u64,
     published: u64,
     refused: u64,
+    rolled_back: u64,
+    shadow_batches: u64,
+    shadow_faults: u64,
+    /// Rows kept or routed differently, and batches changed differently.
+    shadow_differences: [u64; 3],
 }
 
 impl PluginMetrics {
@@ -71,12 +81,28 @@ impl PluginMetrics {
         }
     }
 
+    /// The generation that brought a stage's plugin.
+    pub fn generation(&self, stage: &str) -> Option<u64> {
+        self.stages.lock().get(stage).map(|counts| counts.generation)
+    }
+
+    /// A shadow run has ended.
+    pub fn shadowed(&self, stage: &str, report: &ShadowReport) {
+        let mut stages = self.stages.lock();
+        let counts = stages.entry(stage.to_owned()).or_default();
+        counts.shadow_batches += report.batches;
+        counts.shadow_faults += report.faults;
+        let seen = [report.rows_kept_differently, report.rows_routed_differently, report.batches_changed_differently];
+        counts.shadow_differences.iter_mut().zip(seen).for_each(|(sum, seen)| *sum += seen);
+    }
+
     pub fn swapped(&self, stage: &str, result: SwapResult) {
         let mut stages = self.stages.lock();
         let counts = stages.entry(stage.to_owned()).or_default();
         match result {
             SwapResult::Published => counts.published += 1,
             SwapResult::Refused => counts.refused += 1,
+            SwapResult::RolledBack => counts.rolled_back += 1,
         }
     }
 }
@@ -100,6 +126,10 @@ fn add(sum: &mut StageStatsSnapshot, stats: &StageStatsSnapshot) {
     sum.rows_in += stats.rows_in;
     sum.rows_kept += stats.rows_kept;
     sum.rows_dropped += stats.rows_dropped;
+    sum.rows_diverted += stats.rows_diverted;
+    sum.rows_uncalled += stats.rows_uncalled;
+    sum.rows_given_up += stats.rows_given_up;
+    sum.breaker_opened += stats.breaker_opened;
     sum.duration_ns_sum += stats.duration_ns_sum;
     sum.instances_created += stats.instances_created;
     sum.faults.iter_mut().zip(stats.faults).for_each(|(sum, count)| *sum += count);
@@ -137,11 +167,19 @@ type Shown<T> = (&'static str, &'static str, fn(&T) -> u64);
 type Total<'a> = (&'a str, &'a Counts, StageStatsSnapshot);
 
 fn encode_counts(encoder: &mut DescriptorEncoder<'_>, totals: &[Total<'_>]) -> fmt::Result {
-    let counters: [Shown<StageStatsSnapshot>; 5] = [
+    let counters: [Shown<StageStatsSnapshot>; 9] = [
         ("wasmill_plugin_calls", "Calls of process, one for each slice of rows", |stats| stats.calls),
         ("wasmill_plugin_rows_in", "Rows that the plugin was asked about", |stats| stats.rows_in),
         ("wasmill_plugin_rows_kept", "Rows that the plugin kept", |stats| stats.rows_kept),
         ("wasmill_plugin_rows_dropped", "Rows that the plugin, or on_fault, dropped", |stats| stats.rows_dropped),
+        ("wasmill_plugin_rows_diverted", "Rows that on_fault sent elsewhere", |stats| stats.rows_diverted),
+        ("wasmill_plugin_rows_uncalled", "Rows that on_fault decided about while the breaker was open", |stats| {
+            stats.rows_uncalled
+        }),
+        ("wasmill_plugin_rows_given_up", "Rows of requests that failed too often to be sent again", |stats| {
+            stats.rows_given_up
+        }),
+        ("wasmill_plugin_breaker_opened", "How often the breaker opened", |stats| stats.breaker_opened),
         ("wasmill_plugin_instances_created", "Instances ever made", |stats| stats.instances_created),
     ];
     for (name, help, value) in counters {
@@ -150,9 +188,18 @@ fn encode_counts(encoder: &mut DescriptorEncoder<'_>, totals: &[Total<'_>]) -> f
             ConstCounter::new(value(stats)).encode(metric.encode_family(&[("plugin", *plugin)])?)?;
         }
     }
-    let gauges: [Shown<Total<'_>>; 3] = [
+    let gauges: [Shown<Total<'_>>; 4] = [
         ("wasmill_plugin_memory_bytes", "Linear memory of all instances", |(_, _, stats)| stats.memory_bytes),
         ("wasmill_plugin_instances", "Living instances", |(_, _, stats)| stats.instances),
+        (
+            "wasmill_plugin_breaker_state",
+            "Of the plugin that serves: 0 closed, 1 half open, 2 open",
+            |(_, counts, _)| match counts.living.last().map(|stage| stage.breaker()).unwrap_or_default() {
+                BreakerState::Closed => 0,
+                BreakerState::HalfOpen => 1,
+                BreakerState::Open => 2,
+            },
+        ),
         ("wasmill_plugin_generation", "The generation that brought the plugin that serves", |(_, counts, _)| {
             counts.generation
         }),
@@ -163,10 +210,35 @@ fn encode_counts(encoder: &mut DescriptorEncoder<'_>, totals: &[Total<'_>]) -> f
             ConstGauge::new(value(total)).encode(metric.encode_family(&[("plugin", total.0)])?)?;
         }
     }
+    let runs: [Shown<Counts>; 2] = [
+        ("wasmill_plugin_shadow_batches", "Batches that candidates were given in shadow runs", |counts| {
+            counts.shadow_batches
+        }),
+        ("wasmill_plugin_shadow_faults", "Calls of candidates that failed in shadow runs", |counts| {
+            counts.shadow_faults
+        }),
+    ];
+    for (name, help, value) in runs {
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (plugin, counts, _) in totals {
+            ConstCounter::new(value(counts)).encode(metric.encode_family(&[("plugin", *plugin)])?)?;
+        }
+    }
+    let help = "Rows kept or routed, and batches changed, differently than by what serves, in shadow runs";
+    let mut metric = encoder.encode_descriptor("wasmill_plugin_shadow_differences", help, None, MetricType::Counter)?;
+    for (plugin, counts, _) in totals {
+        for (kind, count) in ["rows_kept", "rows_routed", "batches_changed"].into_iter().zip(counts.shadow_differences)
+        {
+            let labels = [("plugin", *plugin), ("kind", kind)];
+            ConstCounter::new(count).encode(metric.encode_family(&labels)?)?;
+        }
+    }
     let help = "Attempts to put another plugin into the stage";
     let mut metric = encoder.encode_descriptor("wasmill_plugin_swap", help, None, MetricType::Counter)?;
     for (plugin, counts, _) in totals {
-        for (result, count) in [("published", counts.published), ("refused", counts.refused)] {
+        let results =
+            [("published", counts.published), ("refused", counts.refused), ("rolled_back", counts.rolled_back)];
+        for (result, count) in results {
             let labels = [("plugin", *plugin), ("result", result)];
             ConstCounter::new(count).encode(metric.encode_family(&labels)?)?;
         }

@@ -1,7 +1,7 @@
 //! An engine from YAML.
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use wasmill::engine::{Engine, EngineError, Left, Options};
@@ -13,7 +13,7 @@ use super::Client;
 
 /// A running gateway, whose receiver `otlp` listens on any port.
 pub struct Gateway {
-    pub engine: Engine,
+    pub engine: Arc<Engine>,
 }
 
 /// What every configuration of the tests begins with.

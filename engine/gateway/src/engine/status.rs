@@ -1,0 +1,174 @@
+//! The state of a running gateway, as `wasmill status` shows it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use wasmill_config::{ComponentId, Sizer};
+use wasmill_host::FaultKind;
+
+use super::Engine;
+use super::ledger::LastSwap;
+use crate::build::{Built, source_name};
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Status {
+    pub version: String,
+    pub pid: u32,
+    /// What new batches take.
+    pub generation: u64,
+    /// The change that is being made.
+    pub pending: Option<Pending>,
+    pub pipelines: Vec<PipelineStatus>,
+    pub plugins: Vec<PluginStatus>,
+    pub queues: Vec<QueueStatus>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Pending {
+    pub change: String,
+    /// Since it was asked for.
+    pub seconds: f64,
+    /// Those that wait for it.
+    pub waiting: Vec<String>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PipelineStatus {
+    pub pipeline: String,
+    /// Receivers, and connectors that bring data.
+    pub receivers: Vec<String>,
+    pub processors: Vec<String>,
+    /// Exporters, and connectors.
+    pub exporters: Vec<String>,
+    /// Follows "clients are answered when their data is".
+    pub answered_when: String,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PluginStatus {
+    pub stage: String,
+    /// What serves: a file, or `builtin:NAME`.
+    pub plugin: String,
+    /// SHA-256.
+    pub hash: String,
+    pub bytes: usize,
+    /// What is configured.
+    pub configured: String,
+    /// Whether something else serves than what is configured, by a swap or a roll-back.
+    pub pinned: bool,
+    /// The one that brought it.
+    pub generation: u64,
+    pub instances: u64,
+    pub memory_bytes: u64,
+    /// This and the following since it serves.
+    pub calls: u64,
+    pub rows_in: u64,
+    pub rows_kept: u64,
+    pub rows_dropped: u64,
+    pub rows_diverted: u64,
+    /// `closed`, `open` or `half_open`.
+    pub breaker: String,
+    pub breaker_opened: u64,
+    /// By kind, those that occurred.
+    pub faults: BTreeMap<String, u64>,
+    /// SHA-256 of what `wasmill rollback` would put back.
+    pub previous: Option<String>,
+    pub last_swap: Option<LastSwap>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct QueueStatus {
+    pub exporter: String,
+    pub signal: String,
+    /// In the unit of its size.
+    pub size: u64,
+    pub capacity: u64,
+    /// `requests`, `items` or `bytes`.
+    pub unit: String,
+    pub requests: usize,
+    pub rows: u64,
+    pub on_disk: bool,
+}
+
+impl Engine {
+    /// How it stands. Waits for no change.
+    pub fn status(&self) -> Status {
+        let serving = self.serving.read().clone();
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            generation: self.generation(),
+            pending: self.ledger.pending(),
+            pipelines: pipelines(&serving),
+            plugins: serving.config.stages().filter_map(|(id, _)| self.plugin_status(&serving, id)).collect(),
+            queues: queues(&serving),
+        }
+    }
+
+    fn plugin_status(&self, built: &Built, id: &ComponentId) -> Option<PluginStatus> {
+        let (settings, plugin, stage) = (built.config.stage(id)?, built.plugin(id)?, built.stages.get(id)?);
+        let stats = stage.stats().snapshot();
+        let occurred = FaultKind::ALL.into_iter().map(|kind| (kind.label().to_owned(), stats.faults_of(kind)));
+        Some(PluginStatus {
+            stage: id.to_string(),
+            plugin: plugin.name.clone(),
+            hash: plugin.hash.clone(),
+            bytes: plugin.size,
+            configured: source_name(&settings.plugin),
+            pinned: built.plugins.is_pinned(id, settings),
+            generation: self.metrics().plugins.generation(stage.name()).unwrap_or_default(),
+            instances: stats.instances,
+            memory_bytes: stats.memory_bytes,
+            calls: stats.calls,
+            rows_in: stats.rows_in,
+            rows_kept: stats.rows_kept,
+            rows_dropped: stats.rows_dropped,
+            rows_diverted: stats.rows_diverted,
+            breaker: stage.breaker().label().to_owned(),
+            breaker_opened: stats.breaker_opened,
+            faults: occurred.filter(|(_, count)| *count > 0).collect(),
+            previous: self.previous.lock().get(id).map(|plugin| plugin.hash.clone()),
+            last_swap: self.ledger.last(id),
+        })
+    }
+}
+
+fn pipelines(built: &Built) -> Vec<PipelineStatus> {
+    let names = |ids: &[&[ComponentId]]| ids.concat().iter().map(ToString::to_string).collect();
+    let pipelines = built.config.pipelines.iter().filter_map(|(id, settings)| {
+        Some(PipelineStatus {
+            pipeline: id.to_string(),
+            receivers: names(&[&settings.receivers, &settings.from_connectors]),
+            processors: names(&[&settings.processors]),
+            exporters: names(&[&settings.exporters, &settings.to_connectors]),
+            answered_when: built.pipelines.get(id)?.answered_when(),
+        })
+    });
+    pipelines.collect()
+}
+
+fn queues(built: &Built) -> Vec<QueueStatus> {
+    let with_queue = built.outlets.values().filter(|outlet| outlet.capacity().size_max > 0);
+    let status = with_queue.map(|outlet| {
+        let (held, capacity) = (outlet.held(), outlet.capacity());
+        QueueStatus {
+            exporter: outlet.name().to_string(),
+            signal: outlet.signal().to_string(),
+            size: held.size(capacity.sizer),
+            capacity: capacity.size_max,
+            unit: unit(capacity.sizer).to_owned(),
+            requests: held.requests,
+            rows: held.rows,
+            on_disk: outlet.storage().is_some(),
+        }
+    });
+    status.collect()
+}
+
+fn unit(sizer: Sizer) -> &'static str {
+    match sizer {
+        Sizer::Requests => "requests",
+        Sizer::Items => "items",
+        Sizer::Bytes => "bytes",
+    }
+}
