@@ -4,6 +4,7 @@
 //! other components is left to [`crate::validate`]; what depends only on the component itself is final here, defaults included.
 
 mod attributes;
+mod auth;
 mod batch;
 mod debug;
 mod file_exporter;
@@ -28,6 +29,7 @@ mod tls_server;
 mod transform;
 mod wasm;
 
+pub(crate) use auth::Side;
 pub(crate) use routing::{FileRouting, FileRow};
 pub(crate) use wasm::FileStage;
 
@@ -316,6 +318,49 @@ pub(crate) const EXTENSIONS: &[ComponentType<Extension>] = &[
   limit_percentage: 80
 ",
         read: memory_limiter::read_extension,
+    },
+    ComponentType {
+        names: &["bearertokenauth"],
+        section: &auth::BEARER,
+        doc: "A token, for `auth` of receivers and exporters. See [security](security.md).",
+        example: "bearertokenauth:
+  filename: /run/secrets/token
+",
+        read: auth::read_bearer,
+    },
+    ComponentType {
+        names: &["basicauth"],
+        section: &auth::BASIC,
+        doc: "Names and passwords, for `auth` of receivers (`htpasswd`) and exporters (`client_auth`).",
+        example: "basicauth/clients:
+  htpasswd:
+    file: /etc/wasmill/htpasswd
+",
+        read: auth::read_basic,
+    },
+    ComponentType {
+        names: &["headers_setter"],
+        section: &auth::HEADERS_SETTER,
+        doc: "Headers of an exporter's requests, from what the requests came with: for `auth` of exporters.",
+        example: "headers_setter:
+  headers:
+    - key: X-Scope-OrgID
+      from_context: x-tenant
+      default_value: anonymous
+",
+        read: auth::read_headers_setter,
+    },
+    ComponentType {
+        names: &["oauth2client"],
+        section: &auth::OAUTH2,
+        doc: "Tokens by OAuth 2.0's client credentials, kept until they are about to end: for `auth` of exporters.",
+        example: "oauth2client:
+  client_id: gateway
+  client_secret_file: /run/secrets/oauth
+  token_url: https://login.example.com/oauth2/token
+  scopes: [telemetry.write]
+",
+        read: auth::read_oauth2,
     },
 ];
 

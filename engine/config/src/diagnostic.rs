@@ -16,6 +16,7 @@ use std::cell::RefCell;
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::component::Side;
 use crate::id::ComponentId;
 use crate::problem::Problem;
 use crate::source::{Sources, Span};
@@ -81,6 +82,7 @@ pub(crate) struct Report<'s> {
     errors: RefCell<Findings>,
     warnings: RefCell<Findings>,
     storages: RefCell<Vec<(Place, ComponentId)>>,
+    authenticators: RefCell<Vec<(Place, ComponentId, Side)>>,
 }
 
 #[derive(Default)]
@@ -92,7 +94,13 @@ struct Findings {
 
 impl<'s> Report<'s> {
     pub fn new(sources: &'s Sources) -> Report<'s> {
-        Report { sources, errors: RefCell::default(), warnings: RefCell::default(), storages: RefCell::default() }
+        Report {
+            sources,
+            errors: RefCell::default(),
+            warnings: RefCell::default(),
+            storages: RefCell::default(),
+            authenticators: RefCell::default(),
+        }
     }
 
     pub fn error(&self, place: &Place, problem: Problem) {
@@ -106,6 +114,15 @@ impl<'s> Report<'s> {
     /// Within a component, the name of the extension that keeps something for it. To be looked at when all are known.
     pub fn refer(&self, place: &Place, storage: &ComponentId) {
         self.storages.borrow_mut().push((place.clone(), storage.clone()));
+    }
+
+    /// As [`refer`](Self::refer), the name of an authenticator.
+    pub fn refer_authenticator(&self, place: &Place, id: &ComponentId, side: Side) {
+        self.authenticators.borrow_mut().push((place.clone(), id.clone(), side));
+    }
+
+    pub fn authenticators(&self) -> Vec<(Place, ComponentId, Side)> {
+        self.authenticators.take()
     }
 
     pub fn storages(&self) -> Vec<(Place, ComponentId)> {

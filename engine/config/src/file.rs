@@ -142,9 +142,6 @@ fn unserved<T>(
     let what = format!("the {} `{kind}`", singular(section));
     match known.iter().find(|known| known.kind == kind).map(|known| &known.answer) {
         Some(Answer::Ignored(why)) => report.warn(place, Problem::NoEffect { what, why: (*why).to_owned() }),
-        Some(Answer::NotYet(until_then)) => {
-            report.error(place, Problem::NotServedYet { what, instead: (*until_then).to_owned() });
-        }
         Some(Answer::Instead(instead)) => {
             report.error(place, Problem::NotServed { what, instead: (*instead).to_owned() });
         }

@@ -10,13 +10,11 @@ pub(crate) struct Known {
 pub(crate) enum Answer {
     /// Accepted with a warning: nothing depends on it. Why.
     Ignored(&'static str),
-    /// It will come. What to do until then.
-    NotYet(&'static str),
     /// What to use instead.
     Instead(&'static str),
 }
 
-use Answer::{Ignored, Instead, NotYet};
+use Answer::{Ignored, Instead};
 
 const fn known(kind: &'static str, answer: Answer) -> Known {
     Known { kind, answer }
@@ -128,10 +126,6 @@ pub(crate) const EXTENSIONS: &[Known] = &[
     known("zpages", Ignored("metrics are at `service::telemetry::metrics`")),
     known("pprof", Ignored("profile the process with the system's tools, such as `perf`")),
     known("memory_ballast", Ignored("there is no garbage collector to soothe")),
-    known("bearertokenauth", NotYet("give the token in the exporter's `headers`")),
-    known("basicauth", NotYet("give it in the exporter's `headers`, as `authorization: Basic …`")),
-    known("headers_setter", NotYet("give fixed headers in the exporter's `headers`")),
-    known("oauth2client", NotYet("give a token in the exporter's `headers`")),
     known("oidc", Instead("put a proxy that authenticates before the receiver")),
     known("sigv4auth", TO_COLLECTOR),
     known("asapclient", TO_COLLECTOR),

@@ -95,7 +95,6 @@ fn write_known(out: &mut String, known: &[Known]) -> std::fmt::Result {
         let kinds: Vec<_> = group.iter().map(|known| format!("`{}`", known.kind)).collect();
         let answer = match group.first().map(|known| &known.answer) {
             Some(Answer::Ignored(why)) => format!("Accepted, with a warning and no effect: {why}."),
-            Some(Answer::NotYet(until_then)) => format!("Not yet. Until then, {until_then}."),
             Some(Answer::Instead(instead)) => format!("{}.", capitalised(instead)),
             None => continue,
         };

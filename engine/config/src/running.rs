@@ -5,6 +5,7 @@
 //! value, so that a reload rebuilds what differs and leaves the rest; `Debug` shows no secrets.
 
 mod admin;
+mod auth;
 mod connectors;
 mod endpoint;
 mod exporters;
@@ -18,20 +19,24 @@ mod tls;
 use std::collections::BTreeMap;
 
 pub use admin::Admin;
+pub use auth::{
+    BasicAuth, BasicClient, BearerTokenAuth, Credential, HeaderAction, HeaderRule, HeaderSource, HeadersSetter,
+    Htpasswd, OAuth2Client, Tokens,
+};
 pub use connectors::{
     Connector, RoutingAction, RoutingCondition, RoutingConnector, RoutingContext, RoutingErrors, RoutingRow,
 };
 pub use endpoint::{Endpoint, HttpUrl};
 pub use exporters::{
-    Compression, DebugExporter, Exporter, FileExporter, FileFormat, FileRotation, Headers, HttpEncoding, OnFull,
-    OtlpGrpcExporter, OtlpHttpExporter, PerSignal, Retry, SendingQueue, Sizer, Verbosity,
+    ClientKeepalive, Compression, DebugExporter, Exporter, FileExporter, FileFormat, FileRotation, Headers,
+    HttpEncoding, OnFull, OtlpGrpcExporter, OtlpHttpExporter, PerSignal, Retry, SendingQueue, Sizer, Verbosity,
 };
 pub use extensions::{Extension, FileStorage, HealthCheck};
 pub use memory_limiter::{MemoryLimiter, MemoryShare};
 pub use processors::{
     BatchProcessor, Breaker, OnFault, PluginLimits, PluginSource, Processor, RouteTarget, Swap, WasmStage,
 };
-pub use receivers::{GrpcServer, HttpServer, OtlpJsonFileReceiver, OtlpReceiver, Receiver, ServerKeepalive};
+pub use receivers::{Cors, GrpcServer, HttpServer, OtlpJsonFileReceiver, OtlpReceiver, Receiver, ServerKeepalive};
 pub use telemetry::{LogEncoding, LogLevel, LogSettings, MetricsLevel, MetricsSettings, Telemetry};
 pub use tls::{Pem, TlsClient, TlsServer, TlsVersion, TlsVersions};
 

@@ -7,7 +7,7 @@ mod graph;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 
-use crate::component::{Component, FileConnector, FileProcessor, FileRow, FileStage};
+use crate::component::{Component, FileConnector, FileProcessor, FileRow, FileStage, Side};
 use crate::diagnostic::Report;
 use crate::file::{FileConfig, FilePipeline, FileService};
 use crate::id::ComponentId;
@@ -25,6 +25,7 @@ pub(crate) fn validate(file: FileConfig, report: &Report) -> Config {
     let used = Used::of(service, &file.processors);
     check_references(&file, service, report);
     check_storages(&file, &used, report);
+    check_authenticators(&file, &used, report);
     graph::check(&file, service, report);
     check_unreached(&file, &used, report);
     check_urls(&file, service, report);
@@ -117,6 +118,34 @@ fn check_storages(file: &FileConfig, used: &Used, report: &Report) {
             report.error(&id.place, Problem::Invalid(problem));
         }
         folders.push((&id.value, &storage.directory));
+    }
+}
+
+/// What `auth` names is an extension that runs, and can do what is asked of it.
+fn check_authenticators(file: &FileConfig, used: &Used, report: &Report) {
+    for (place, id, side) in report.authenticators() {
+        let Some(extension) = file.extensions.iter().find(|extension| extension.id.value == id) else {
+            let extensions = defined(&file.extensions);
+            let nearest = nearest(&id.to_string(), extensions.iter().map(String::as_str)).map(str::to_owned);
+            report.error(&place, Problem::Undefined { section: "extension", id: id.to_string(), nearest });
+            continue;
+        };
+        // It had mistakes of its own.
+        let Some(settings) = &extension.settings else { continue };
+        let why = match (settings, side) {
+            _ if !used.extensions.contains(&id) => "does not run: name it in `service::extensions`",
+            (Extension::BearerTokenAuth(_), _) => continue,
+            (Extension::BasicAuth(basic), Side::Server) if basic.htpasswd.is_some() => continue,
+            (Extension::BasicAuth(basic), Side::Client | Side::Additional) if basic.client.is_some() => continue,
+            (Extension::OAuth2Client(_), Side::Client | Side::Additional)
+            | (Extension::HeadersSetter(_), Side::Client) => continue,
+            (Extension::BasicAuth(_), Side::Server) => "has no `htpasswd`: it knows no clients",
+            (Extension::BasicAuth(_), _) => "has no `client_auth`: it has nothing to send",
+            (Extension::OAuth2Client(_) | Extension::HeadersSetter(_), Side::Server) => "is of exporters only",
+            (Extension::HeadersSetter(_), _) => "is a `headers_setter` itself: expected another authenticator",
+            _ => "authenticates nobody",
+        };
+        report.error(&place, Problem::Invalid(format!("the extension `{id}` {why}")));
     }
 }
 

@@ -288,8 +288,19 @@ fn hide(node: &mut Node, report: &Report) {
 
 /// Whether values under this key are kept out of excerpts, wherever it stands.
 pub(crate) fn is_secret(key: &str) -> bool {
-    const NAMES: [&str; 8] =
-        ["headers", "password", "token", "secret", "authorization", "api_key", "key_pem", "hash_key"];
+    const NAMES: [&str; 11] = [
+        "headers",
+        "password",
+        "token",
+        "tokens",
+        "secret",
+        "authorization",
+        "api_key",
+        "key_pem",
+        "hash_key",
+        "inline",
+        "endpoint_params",
+    ];
     let key = key.to_ascii_lowercase().replace('-', "_");
     NAMES.iter().any(|name| key == *name || key.strip_suffix(name).is_some_and(|rest| rest.ends_with('_')))
 }

@@ -14,16 +14,18 @@ use std::sync::Arc;
 
 use wasmill_config::{ComponentId, Config, Exporter, Extension, PipelineId, Processor, WasmStage};
 use wasmill_host::{Host, Plugin, Stage};
-use wasmill_transport::BindError;
+use wasmill_transport::settings::ClientAuthSettings;
+use wasmill_transport::{BindError, ClientError};
 use wasmill_wire::{ColumnRequest, Projection, Signal};
 
+use crate::auth::client_auth;
 use crate::batcher::Batcher;
 use crate::exporter::{DebugExporter, ExporterError, FileExporter, OpenFiles, OtlpExporter};
 use crate::generation::Inlets;
 use crate::memory_limiter::MemoryLimiter;
 use crate::outlet::{Outlet, OutletSettings};
 use crate::pipeline::{Inlet, Pipeline};
-use crate::receiver::BoundReceiver;
+use crate::receiver::{self, BoundReceiver};
 use crate::telemetry::Metrics;
 use pipelines::Builder;
 use routers::Routers;
@@ -114,6 +116,9 @@ impl BuildError {
             BuildError::Plugin { id, .. } | BuildError::Shadow { id, .. } => format!("processors::{id}::plugin"),
             BuildError::Stage { id, source, .. } => stage_key(id, source),
             BuildError::Config { id, .. } => format!("processors::{id}::config"),
+            BuildError::Exporter { source: ExporterError::Client(ClientError::Auth(source)), .. } => {
+                source.key().to_owned()
+            }
             BuildError::Exporter { id, source } => format!("exporters::{id}::{}", source.key()),
             BuildError::Receiver { source, .. } => source.key().to_owned(),
             BuildError::Routes { id, .. } => format!("service::pipelines::{id}"),
@@ -178,8 +183,12 @@ impl Built {
     /// Finds what would make a new or changed receiver fail, ports aside. One that serves as it is goes on.
     fn check_receivers(&self, previous: Option<&Built>, errors: &mut Vec<BuildError>) {
         for (id, settings) in &self.config.receivers {
-            if previous.and_then(|previous| previous.config.receivers.get(id)) != Some(settings) {
-                let wrong = BoundReceiver::check(id, settings).into_iter();
+            let receiver = receiver::settings(&self.config, id, settings);
+            let before = previous.and_then(|previous| {
+                Some(receiver::settings(&previous.config, id, previous.config.receivers.get(id)?))
+            });
+            if before.as_ref() != Some(&receiver) {
+                let wrong = BoundReceiver::check(&receiver).into_iter();
                 errors.extend(wrong.map(|source| BuildError::Receiver { id: id.clone(), source }));
             }
         }
@@ -240,7 +249,8 @@ impl Built {
             let Some(settings) = self.config.exporters.get(id) else { continue };
             let unchanged = previous.filter(|previous| {
                 let same_storage = storage(&previous.config, settings) == storage(&self.config, settings);
-                same_storage && previous.config.exporters.get(id) == Some(settings)
+                let same_auth = auth(&previous.config, settings) == auth(&self.config, settings);
+                same_storage && same_auth && previous.config.exporters.get(id) == Some(settings)
             });
             let mut exporter = None;
             for signal in signals {
@@ -251,7 +261,7 @@ impl Built {
                 }
                 let exporter = match &exporter {
                     Some(exporter) => Arc::clone(exporter),
-                    None => match make_exporter(workshop, id, settings) {
+                    None => match make_exporter(workshop, &self.config, id, settings) {
                         Ok(made) => Arc::clone(exporter.insert(made)),
                         Err(source) => {
                             errors.push(BuildError::Exporter { id: id.clone(), source });
@@ -274,7 +284,7 @@ impl Built {
         });
         let extensions = self.config.extensions.iter().filter_map(|(id, extension)| match extension {
             Extension::MemoryLimiter(settings) => Some(((id.clone(), true), settings)),
-            Extension::HealthCheck(_) | Extension::FileStorage(_) => None,
+            _ => None,
         });
         let mut limiters = BTreeMap::new();
         for (id, settings) in processors.chain(extensions) {
@@ -340,15 +350,26 @@ fn columns(signal: Signal, pipelines: &[Arc<Pipeline>]) -> Vec<ColumnRequest> {
 /// The registry of exporters: one arm for each kind.
 fn make_exporter(
     workshop: &Workshop,
+    config: &Config,
     id: &ComponentId,
-    settings: &Exporter,
+    exporter: &Exporter,
 ) -> Result<Arc<dyn crate::exporter::Exporter>, ExporterError> {
-    Ok(match settings {
-        Exporter::OtlpGrpc(settings) => Arc::new(OtlpExporter::grpc(settings)?),
-        Exporter::OtlpHttp(settings) => Arc::new(OtlpExporter::http(settings)?),
+    Ok(match exporter {
+        Exporter::OtlpGrpc(settings) => Arc::new(OtlpExporter::grpc(settings, auth(config, exporter))?),
+        Exporter::OtlpHttp(settings) => Arc::new(OtlpExporter::http(settings, auth(config, exporter))?),
         Exporter::Debug(settings) => Arc::new(DebugExporter::new(id.to_string().into(), settings.clone())),
         Exporter::File(settings) => Arc::new(FileExporter::new(settings, &workshop.files)?),
     })
+}
+
+/// How the exporter says who we are.
+fn auth(config: &Config, exporter: &Exporter) -> Option<ClientAuthSettings> {
+    let authenticator = match exporter {
+        Exporter::OtlpGrpc(settings) => settings.authenticator.as_ref(),
+        Exporter::OtlpHttp(settings) => settings.authenticator.as_ref(),
+        Exporter::Debug(_) | Exporter::File(_) => None,
+    };
+    authenticator.map(|id| client_auth(config, id))
 }
 
 /// Of the exporter's queue.

@@ -39,7 +39,7 @@ use crate::exporter::OpenFiles;
 use crate::generation::{Ended, Generation, Generations};
 use crate::outlet::{Ending, Outlet};
 use crate::queue::Held;
-use crate::receiver::{BoundReceiver, Intake, Receiver, Tails};
+use crate::receiver::{self, BoundReceiver, Intake, Receiver, Tails};
 use crate::telemetry::{Health, HttpEndpoint, Metrics, SwapResult, serve_health, serve_metrics};
 use ledger::Ledger;
 use listen::listen;
@@ -109,7 +109,7 @@ struct State {
 struct Ports {
     bound: Vec<BoundReceiver>,
     /// What cannot be bound while the receiver serves that has the port now.
-    contended: Vec<(ComponentId, config::Receiver)>,
+    contended: Vec<(ComponentId, receiver::Settings)>,
 }
 
 /// Endpoints beside the receivers'.
@@ -149,7 +149,8 @@ impl Engine {
         // Every port is taken before one is served: a gateway that starts, starts whole.
         let mut bound = Vec::new();
         for (id, settings) in &built.config.receivers {
-            bound.push(BoundReceiver::bind(id.clone(), settings.clone(), &intake.budget).await?);
+            let settings = receiver::settings(&built.config, id, settings);
+            bound.push(BoundReceiver::bind(id.clone(), settings, &intake.budget).await?);
         }
         let mut endpoints = Endpoints::default();
         endpoints.apply(endpoints.changed(&built.config, &intake.metrics, &health).await?);
@@ -403,13 +404,14 @@ impl State {
         let mut ports = Ports { bound: Vec::new(), contended: Vec::new() };
         for (id, settings) in &config.receivers {
             let old = self.receivers.get(id);
-            if old.is_some_and(|old| old.settings == *settings) {
+            let settings = receiver::settings(config, id, settings);
+            if old.is_some_and(|old| old.settings == settings) {
                 continue;
             }
             match BoundReceiver::bind(id.clone(), settings.clone(), &intake.budget).await {
                 Ok(receiver) => ports.bound.push(receiver),
-                Err(_) if old.is_some_and(|old| old.has_port_of(settings)) => {
-                    ports.contended.push((id.clone(), settings.clone()));
+                Err(_) if old.is_some_and(|old| old.has_port_of(&settings)) => {
+                    ports.contended.push((id.clone(), settings));
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -420,7 +422,7 @@ impl State {
     /// Takes ports from the receivers that have them. On failure these serve again.
     async fn take_over(
         &mut self,
-        contended: &[(ComponentId, config::Receiver)],
+        contended: &[(ComponentId, receiver::Settings)],
         intake: &Intake,
     ) -> Result<Vec<BoundReceiver>, EngineError> {
         let mut bound = Vec::new();
@@ -441,7 +443,7 @@ impl State {
     }
 
     /// Lets receivers serve that were stopped for a change which is not made.
-    async fn restore(&mut self, stopped: Vec<(ComponentId, config::Receiver)>, intake: &Intake) {
+    async fn restore(&mut self, stopped: Vec<(ComponentId, receiver::Settings)>, intake: &Intake) {
         for (id, settings) in stopped {
             match BoundReceiver::bind(id.clone(), settings, &intake.budget).await {
                 Ok(receiver) => drop(self.receivers.insert(id, receiver.serve(intake))),
@@ -559,7 +561,7 @@ impl Replaced {
 /// not wait for the end of that.
 async fn rebind(
     id: &ComponentId,
-    settings: &config::Receiver,
+    settings: &receiver::Settings,
     old: Receiver,
     intake: &Intake,
 ) -> Result<BoundReceiver, BindError> {

@@ -10,6 +10,7 @@ pub mod ack_point;
 pub mod admin;
 pub mod admission;
 pub mod allocator;
+mod auth;
 pub mod batcher;
 pub mod build;
 pub mod cli;

@@ -6,16 +6,20 @@
 pub mod json_file;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use wasmill_batch::{Outcome, Refusal, RefusalKind};
-use wasmill_config::{self as config, ComponentId};
-use wasmill_transport::settings::{GrpcServerSettings, HttpServerSettings, KeepaliveServerSettings, ServerSettings};
+use wasmill_config::{self as config, ComponentId, Config};
+use wasmill_transport::settings::{
+    CorsSettings, GrpcServerSettings, HttpServerSettings, KeepaliveServerSettings, ServerAuthSettings, ServerSettings,
+};
 use wasmill_transport::{Accepted, Answer, BindError, Bound, Budget, Drained, Protocol, Request, Server, Sink};
 use wasmill_wire::Signal;
 
+use crate::auth::server_auth;
 use crate::engine::Storages;
 use crate::generation::Generations;
 use crate::pipeline::{self, Incoming, Taken};
@@ -23,9 +27,17 @@ use crate::telemetry::{Metrics, ReceiverMetrics};
 use crate::tls::tls_server;
 pub use json_file::Tails;
 
+/// A receiver with the extensions that it names: two that are equal serve alike.
+#[derive(Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "there are a few of them in a process, and none moves on the data path")]
+pub enum Settings {
+    Ports(Box<ServerSettings>),
+    Files(config::OtlpJsonFileReceiver),
+}
+
 /// A receiver whose ports are served.
 pub struct Receiver {
-    pub settings: config::Receiver,
+    pub settings: Settings,
     /// What it listens on: `otlp grpc 127.0.0.1:4317`.
     pub listening: Vec<String>,
     grpc: Option<SocketAddr>,
@@ -37,7 +49,7 @@ pub struct Receiver {
 /// A receiver whose ports are taken, and not yet served.
 pub struct BoundReceiver {
     id: ComponentId,
-    settings: config::Receiver,
+    settings: Settings,
     source: Source,
 }
 
@@ -62,24 +74,20 @@ pub struct Intake {
 
 impl BoundReceiver {
     /// What is wrong with it, ports aside.
-    pub fn check(id: &ComponentId, settings: &config::Receiver) -> Vec<BindError> {
+    pub fn check(settings: &Settings) -> Vec<BindError> {
         match settings {
-            config::Receiver::Otlp(otlp) => Server::check(&server(id, otlp)),
-            config::Receiver::OtlpJsonFile(_) => Vec::new(),
+            Settings::Ports(server) => Server::check(server),
+            Settings::Files(_) => Vec::new(),
         }
     }
 
     /// Takes the ports, all or none.
-    pub async fn bind(
-        id: ComponentId,
-        settings: config::Receiver,
-        budget: &Arc<Budget>,
-    ) -> Result<BoundReceiver, BindError> {
+    pub async fn bind(id: ComponentId, settings: Settings, budget: &Arc<Budget>) -> Result<BoundReceiver, BindError> {
         let source = match &settings {
-            config::Receiver::Otlp(otlp) => {
-                Source::Ports(Box::new(Server::bind(server(&id, otlp), Arc::clone(budget)).await?))
+            Settings::Ports(server) => {
+                Source::Ports(Box::new(Server::bind(ServerSettings::clone(server), Arc::clone(budget)).await?))
             }
-            config::Receiver::OtlpJsonFile(files) => Source::Files(files.clone()),
+            Settings::Files(files) => Source::Files(files.clone()),
         };
         Ok(BoundReceiver { id, settings, source })
     }
@@ -105,10 +113,8 @@ impl BoundReceiver {
             }
         };
         let (grpc, http) = (bound.grpc_addr(), bound.http_addr());
-        let line = |(protocol, address): (Protocol, Option<SocketAddr>)| {
-            Some(format!("{id} {} {}", protocol.name(), address?))
-        };
-        let listening = [(Protocol::Grpc, grpc), (Protocol::Http, http)].into_iter().filter_map(line).collect();
+        let line = |(protocol, name): (Protocol, String)| format!("{id} {} {name}", protocol.name());
+        let listening = bound.names().into_iter().map(line).collect();
         let name = id.to_string();
         let sink = Arc::new(ReceiverSink(Arc::new(Shared {
             grpc: intake.metrics.receiver(&name, Protocol::Grpc.name()),
@@ -133,12 +139,13 @@ impl Receiver {
         }
     }
 
-    /// Whether it has a port that `settings` ask for, on whatever address.
-    pub fn has_port_of(&self, settings: &config::Receiver) -> bool {
-        let config::Receiver::Otlp(otlp) = settings else { return false };
-        let grpc = otlp.grpc.as_ref().map(|grpc| grpc.endpoint.port);
-        let wanted = [grpc, otlp.http.as_ref().map(|http| http.endpoint.port)];
-        [self.grpc, self.http].into_iter().flatten().any(|has| wanted.contains(&Some(has.port())))
+    /// Whether it has a port that `settings` ask for, on whatever address, or a Unix socket.
+    pub fn has_port_of(&self, settings: &Settings) -> bool {
+        let port = |endpoint: &str| endpoint.rsplit_once(':')?.1.parse::<u16>().ok();
+        let ports = || settings.endpoints().filter_map(port);
+        let has_port = [self.grpc, self.http].into_iter().flatten().any(|has| ports().any(|wants| wants == has.port()));
+        let mut sockets = self.settings.endpoints().filter(|has| has.starts_with("unix:"));
+        has_port || sockets.any(|has| settings.endpoints().any(|wants| wants == has))
     }
 
     /// Closes the ports, and waits for the requests under way.
@@ -229,37 +236,91 @@ fn partial_message(rejected: u64) -> String {
     format!("{rejected} spans have a trace id that is not 16 bytes long, or a span id that is not 8 bytes long")
 }
 
-fn server(id: &ComponentId, otlp: &config::OtlpReceiver) -> ServerSettings {
-    ServerSettings {
-        grpc: otlp.grpc.as_ref().map(|grpc| grpc_server(id, grpc)),
-        http: otlp.http.as_ref().map(|http| http_server(id, http)),
+impl Settings {
+    fn endpoints(&self) -> impl Iterator<Item = &str> {
+        let server = match self {
+            Settings::Ports(server) => Some(server),
+            Settings::Files(_) => None,
+        };
+        let grpc = server.and_then(|server| server.grpc.as_ref()).map(|grpc| grpc.endpoint.as_str());
+        let http = server.and_then(|server| server.http.as_ref()).map(|http| http.endpoint.as_str());
+        grpc.into_iter().chain(http)
     }
 }
 
-fn grpc_server(id: &ComponentId, settings: &config::GrpcServer) -> GrpcServerSettings {
+/// What a receiver of the configuration is served with.
+pub fn settings(config: &Config, id: &ComponentId, receiver: &config::Receiver) -> Settings {
+    match receiver {
+        config::Receiver::Otlp(otlp) => Settings::Ports(Box::new(server(config, id, otlp))),
+        config::Receiver::OtlpJsonFile(files) => Settings::Files(files.clone()),
+    }
+}
+
+fn server(config: &Config, id: &ComponentId, otlp: &config::OtlpReceiver) -> ServerSettings {
+    let auth = |authenticator: &Option<ComponentId>| authenticator.as_ref().map(|id| server_auth(config, id));
+    ServerSettings {
+        grpc: otlp.grpc.as_ref().map(|grpc| grpc_server(id, grpc, auth(&grpc.authenticator))),
+        http: otlp.http.as_ref().map(|http| http_server(id, http, auth(&http.authenticator))),
+    }
+}
+
+fn endpoint(endpoint: &config::Endpoint, unix: Option<&Path>) -> String {
+    unix.map_or_else(|| endpoint.to_string(), |path| format!("unix:{}", path.display()))
+}
+
+fn grpc_server(
+    id: &ComponentId,
+    settings: &config::GrpcServer,
+    auth: Option<ServerAuthSettings>,
+) -> GrpcServerSettings {
     let keepalive = &settings.keepalive;
     GrpcServerSettings {
         endpoint_key: format!("receivers::{id}::protocols::grpc::endpoint"),
-        endpoint: settings.endpoint.to_string(),
+        endpoint: endpoint(&settings.endpoint, settings.unix.as_deref()),
         tls: settings.tls.as_ref().map(|tls| tls_server(format!("receivers::{id}::protocols::grpc::tls"), tls)),
+        auth,
         request_bytes_max: settings.message_bytes_max,
         concurrent_streams_max: settings.concurrent_streams_max.get(),
         include_metadata: settings.include_metadata,
-        keepalive: KeepaliveServerSettings { time: keepalive.time, timeout: keepalive.timeout },
+        keepalive: KeepaliveServerSettings {
+            time: keepalive.time,
+            timeout: keepalive.timeout,
+            idle_max: keepalive.idle_max,
+            age_max: keepalive.age_max,
+            age_grace: keepalive.age_grace,
+        },
         ..GrpcServerSettings::default()
     }
 }
 
-fn http_server(id: &ComponentId, settings: &config::HttpServer) -> HttpServerSettings {
+fn http_server(
+    id: &ComponentId,
+    settings: &config::HttpServer,
+    auth: Option<ServerAuthSettings>,
+) -> HttpServerSettings {
     HttpServerSettings {
         endpoint_key: format!("receivers::{id}::protocols::http::endpoint"),
-        endpoint: settings.endpoint.to_string(),
+        endpoint: endpoint(&settings.endpoint, settings.unix.as_deref()),
         tls: settings.tls.as_ref().map(|tls| tls_server(format!("receivers::{id}::protocols::http::tls"), tls)),
+        auth,
         request_bytes_max: settings.body_bytes_max,
         traces_url_path: settings.traces_path.to_string(),
         metrics_url_path: settings.metrics_path.to_string(),
         logs_url_path: settings.logs_path.to_string(),
+        read_timeout: settings.read_timeout,
+        read_header_timeout: settings.read_header_timeout,
+        idle_timeout: settings.idle_timeout,
+        cors: settings.cors.as_ref().map(cors),
         include_metadata: settings.include_metadata,
         ..HttpServerSettings::default()
+    }
+}
+
+fn cors(cors: &config::Cors) -> CorsSettings {
+    let texts = |texts: &[Arc<str>]| texts.iter().map(ToString::to_string).collect();
+    CorsSettings {
+        allowed_origins: texts(&cors.allowed_origins),
+        allowed_headers: texts(&cors.allowed_headers),
+        max_age: cors.max_age,
     }
 }

@@ -1,7 +1,7 @@
 //! TLS as the configuration has it, in the transport's terms.
 
 use wasmill_config as config;
-use wasmill_transport::settings::{Pem, TlsServerSettings, TlsVersion, TlsVersions};
+use wasmill_transport::settings::{Pem, TlsClientSettings, TlsServerSettings, TlsVersion, TlsVersions};
 
 /// `key` is the section's full path.
 pub fn tls_server(key: String, tls: &config::TlsServer) -> TlsServerSettings {
@@ -14,14 +14,29 @@ pub fn tls_server(key: String, tls: &config::TlsServer) -> TlsServerSettings {
     }
 }
 
-pub fn pem(pem: &config::Pem) -> Pem {
+pub fn tls_client(tls: &config::TlsClient) -> TlsClientSettings {
+    let (cert, private_key) = tls.identity.as_ref().map(|(cert, key)| (pem(cert), pem(key))).unzip();
+    TlsClientSettings {
+        insecure: false,
+        insecure_skip_verify: tls.insecure_skip_verify,
+        ca: tls.ca.as_ref().map(pem),
+        system_ca: tls.system_ca,
+        cert,
+        private_key,
+        server_name_override: tls.server_name.as_deref().map(str::to_owned),
+        versions: tls_versions(tls.versions),
+        reload_interval: tls.reload_interval,
+    }
+}
+
+fn pem(pem: &config::Pem) -> Pem {
     match pem {
         config::Pem::File(path) => Pem::File(path.clone()),
         config::Pem::Text(text) => Pem::Text(text.expose().to_owned()),
     }
 }
 
-pub fn tls_versions(versions: config::TlsVersions) -> TlsVersions {
+fn tls_versions(versions: config::TlsVersions) -> TlsVersions {
     let version = |version| match version {
         config::TlsVersion::V1_2 => TlsVersion::V1_2,
         config::TlsVersion::V1_3 => TlsVersion::V1_3,

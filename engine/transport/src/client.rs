@@ -11,14 +11,18 @@ mod target;
 use std::error::Error;
 use std::time::Duration;
 
-use ::http::StatusCode;
+use ::http::{HeaderMap, StatusCode};
 use tonic::Code;
-use wasmill_batch::{Refusal, RefusalKind};
+use wasmill_batch::{Refusal, RefusalKind, RequestContext};
 
+pub(crate) use answer::collect;
+pub(crate) use connect::Connector;
 pub use grpc::GrpcClient;
 pub use http::HttpClient;
+pub(crate) use target::address;
 
-use crate::TlsError;
+use crate::auth::{ClientAuth, NoCredentials};
+use crate::{AuthError, TlsError};
 
 /// Settings that no client can be made of. Found before anything is sent.
 #[derive(Debug, thiserror::Error)]
@@ -27,14 +31,18 @@ pub enum ClientError {
     Setting { key: &'static str, value: String, expected: &'static str },
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Its key is a full path: of an extension.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
 }
 
 impl ClientError {
-    /// The configuration key that it is about, below the exporter's.
+    /// The configuration key that it is about, below the exporter's but for [`ClientError::Auth`].
     pub fn key(&self) -> &str {
         match self {
             ClientError::Setting { key, .. } => key,
             ClientError::Tls(error) => error.key(),
+            ClientError::Auth(error) => error.key(),
         }
     }
 }
@@ -68,6 +76,9 @@ pub enum SendError {
     /// Retryable for 429, 502, 503 and 504.
     #[error("`{endpoint}` answered {status}: {message}")]
     Http { endpoint: String, status: StatusCode, message: String, retry_after: Option<Duration> },
+    /// There are no credentials for the request now: a token's server did not give any. Retryable.
+    #[error("the request to `{endpoint}` has no credentials: {reason}")]
+    NoCredentials { endpoint: String, reason: String },
     /// The request cannot be sent at all. Not retryable.
     #[error("the request to `{endpoint}` cannot be sent: {reason}")]
     Unsendable { endpoint: String, reason: String },
@@ -80,7 +91,10 @@ impl SendError {
     /// Whether the same data may be sent again.
     pub fn is_retryable(&self) -> bool {
         match self {
-            SendError::Connect { .. } | SendError::Timeout { .. } | SendError::Broken { .. } => true,
+            SendError::Connect { .. }
+            | SendError::Timeout { .. }
+            | SendError::Broken { .. }
+            | SendError::NoCredentials { .. } => true,
             SendError::Grpc { code, retry_after, .. } => match code {
                 Code::Cancelled
                 | Code::DeadlineExceeded
@@ -93,6 +107,15 @@ impl SendError {
             },
             SendError::Http { status, .. } => matches!(status.as_u16(), 429 | 502 | 503 | 504),
             SendError::Unsendable { .. } | SendError::Answer { .. } => false,
+        }
+    }
+
+    /// Whether the backend did not believe who we are.
+    fn is_unauthenticated(&self) -> bool {
+        match self {
+            SendError::Grpc { code, .. } => *code == Code::Unauthenticated,
+            SendError::Http { status, .. } => *status == StatusCode::UNAUTHORIZED,
+            _ => false,
         }
     }
 
@@ -123,5 +146,26 @@ impl SendError {
             cause = error.source();
         }
         Refusal { retry_after: self.retry_after().filter(|_| kind.is_retryable()), ..Refusal::new(kind, reason) }
+    }
+}
+
+/// The headers of one request: the client's own, and its credentials.
+async fn with_credentials(
+    headers: &HeaderMap,
+    auth: Option<&ClientAuth>,
+    context: &RequestContext,
+) -> Result<HeaderMap, NoCredentials> {
+    let mut headers = headers.clone();
+    if let Some(auth) = auth {
+        auth.apply(context, &mut headers).await?;
+    }
+    Ok(headers)
+}
+
+/// Whether a call that ended so is made once more, with new credentials.
+async fn is_renewed<T>(sent: &Result<T, SendError>, auth: Option<&ClientAuth>) -> bool {
+    match (sent, auth) {
+        (Err(error), Some(auth)) if error.is_unauthenticated() => auth.renew().await,
+        _ => false,
     }
 }

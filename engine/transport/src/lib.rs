@@ -16,6 +16,7 @@
 //! structs of [`settings`] are plain, with a `Default` that is the documented one.
 
 mod accepted;
+mod auth;
 mod budget;
 mod client;
 mod encoding;
@@ -23,15 +24,19 @@ mod framing;
 mod intake;
 mod json;
 mod messages;
+mod reloading;
 mod server;
 pub mod settings;
 mod sink;
+mod socket;
 mod status;
 mod tls;
 
 pub use accepted::Accepted;
+pub use auth::AuthError;
 pub use budget::{Budget, Permit, Spent};
 pub use client::{ClientError, GrpcClient, HttpClient, SendError};
+pub use reloading::Unreadable;
 pub use server::{BindError, Bound, Drained, Server};
 pub use sink::{Answer, ContentType, Protocol, Request, Sink};
 pub use status::{grpc_code, http_status};

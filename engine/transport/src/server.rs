@@ -7,8 +7,10 @@
 //! ```
 
 mod connection;
+mod cors;
 mod grpc;
 mod http;
+mod lifetime;
 mod listen;
 mod preface;
 mod reply;
@@ -18,14 +20,15 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::settings::{GrpcServerSettings, HttpServerSettings, ServerSettings, TlsServerSettings};
+use crate::auth::ServerAuth;
+use crate::settings::{GrpcServerSettings, HttpServerSettings, ServerAuthSettings, ServerSettings, TlsServerSettings};
 use crate::tls::ServerTls;
-use crate::{Budget, Sink, TlsError};
+use crate::{AuthError, Budget, Protocol, Sink, TlsError};
 
 use connection::{Limits, serve_port};
+use listen::Taken;
 
 /// An OTLP receiver's ports.
 pub struct Server;
@@ -40,9 +43,9 @@ pub struct Bound {
 /// A port with its settings.
 struct Port<T> {
     settings: T,
-    listener: TcpListener,
+    taken: Taken,
     tls: Option<ServerTls>,
-    address: SocketAddr,
+    auth: Option<ServerAuth>,
 }
 
 /// How a server ended.
@@ -77,6 +80,8 @@ pub enum BindError {
     },
     #[error(transparent)]
     Tls(#[from] TlsError),
+    #[error(transparent)]
+    Auth(#[from] AuthError),
 }
 
 impl BindError {
@@ -85,6 +90,7 @@ impl BindError {
         match self {
             BindError::Endpoint { key, .. } | BindError::Resolve { key, .. } | BindError::Listen { key, .. } => key,
             BindError::Tls(error) => error.key(),
+            BindError::Auth(error) => error.key(),
         }
     }
 }
@@ -92,9 +98,14 @@ impl BindError {
 impl Server {
     /// Everything that is wrong with `settings` and can be found without taking a port. Reads the files that they name.
     pub fn check(settings: &ServerSettings) -> Vec<BindError> {
-        let grpc = settings.grpc.as_ref().map(|grpc| tls(&grpc.tls, GRPC_PROTOCOLS));
-        let http = settings.http.as_ref().map(|http| tls(&http.tls, HTTP_PROTOCOLS));
-        [grpc, http].into_iter().flatten().filter_map(Result::err).collect()
+        let mut wrong = Vec::new();
+        if let Some(grpc) = &settings.grpc {
+            wrong.extend([tls(&grpc.tls, GRPC_PROTOCOLS).err(), auth(&grpc.auth).err()]);
+        }
+        if let Some(http) = &settings.http {
+            wrong.extend([tls(&http.tls, HTTP_PROTOCOLS).err(), auth(&http.auth).err()]);
+        }
+        wrong.into_iter().flatten().collect()
     }
 
     /// Takes the ports of `settings`, all or none.
@@ -102,16 +113,18 @@ impl Server {
         let grpc = match settings.grpc {
             Some(grpc) => {
                 let tls = tls(&grpc.tls, GRPC_PROTOCOLS)?;
-                let (listener, address) = listen::bind(&grpc.endpoint_key, &grpc.endpoint).await?;
-                Some(Port { settings: grpc, listener, tls, address })
+                let taken = listen::bind(&grpc.endpoint_key, &grpc.endpoint).await?;
+                let auth = auth(&grpc.auth)?;
+                Some(Port { settings: grpc, taken, tls, auth })
             }
             None => None,
         };
         let http = match settings.http {
             Some(http) => {
                 let tls = tls(&http.tls, HTTP_PROTOCOLS)?;
-                let (listener, address) = listen::bind(&http.endpoint_key, &http.endpoint).await?;
-                Some(Port { settings: http, listener, tls, address })
+                let taken = listen::bind(&http.endpoint_key, &http.endpoint).await?;
+                let auth = auth(&http.auth)?;
+                Some(Port { settings: http, taken, tls, auth })
             }
             None => None,
         };
@@ -123,15 +136,26 @@ fn tls(settings: &Option<TlsServerSettings>, protocols: &[&[u8]]) -> Result<Opti
     Ok(settings.as_ref().map(|settings| ServerTls::new(settings, protocols)).transpose()?)
 }
 
+fn auth(settings: &Option<ServerAuthSettings>) -> Result<Option<ServerAuth>, BindError> {
+    Ok(settings.as_ref().map(ServerAuth::new).transpose()?)
+}
+
 impl Bound {
-    /// Where OTLP/gRPC listens, with the port that was taken for port 0.
+    /// Where OTLP/gRPC listens, with the port that was taken for port 0. `None` for a Unix socket, too.
     pub fn grpc_addr(&self) -> Option<SocketAddr> {
-        self.grpc.as_ref().map(|port| port.address)
+        self.grpc.as_ref()?.taken.address
     }
 
     /// Where OTLP/HTTP listens.
     pub fn http_addr(&self) -> Option<SocketAddr> {
-        self.http.as_ref().map(|port| port.address)
+        self.http.as_ref()?.taken.address
+    }
+
+    /// Where each protocol listens, as people write it: `127.0.0.1:4317`, `unix:/run/otlp.sock`.
+    pub fn names(&self) -> Vec<(Protocol, String)> {
+        let grpc = self.grpc.as_ref().map(|port| (Protocol::Grpc, port.taken.name.clone()));
+        let http = self.http.as_ref().map(|port| (Protocol::Http, port.taken.name.clone()));
+        grpc.into_iter().chain(http).collect()
     }
 
     /// Serves until `shutdown` resolves; then accepts nothing more, tells clients to go, and waits for the requests
@@ -142,16 +166,16 @@ impl Bound {
         let Bound { budget, grpc, http } = self;
         let (stop, stopped) = watch::channel(false);
         let grpc = async {
-            let Some(Port { settings, listener, tls, .. }) = grpc else { return 0 };
+            let Some(Port { settings, taken, tls, auth }) = grpc else { return 0 };
             let limits = Limits::of_grpc(&settings);
-            let service = grpc::GrpcService::new(settings, Arc::clone(&budget), Arc::clone(&sink));
-            serve_port(listener, tls, limits, service, stopped.clone()).await
+            let service = grpc::GrpcService::new(settings, auth, Arc::clone(&budget), Arc::clone(&sink));
+            serve_port(taken.listener, tls, limits, service, stopped.clone()).await
         };
         let http = async {
-            let Some(Port { settings, listener, tls, .. }) = http else { return 0 };
+            let Some(Port { settings, taken, tls, auth }) = http else { return 0 };
             let limits = Limits::of_http(&settings);
-            let service = http::HttpService::new(settings, Arc::clone(&budget), Arc::clone(&sink));
-            serve_port(listener, tls, limits, service, stopped.clone()).await
+            let service = http::HttpService::new(settings, auth, Arc::clone(&budget), Arc::clone(&sink));
+            serve_port(taken.listener, tls, limits, service, stopped.clone()).await
         };
         let stop = async {
             shutdown.await;

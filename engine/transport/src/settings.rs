@@ -3,14 +3,19 @@
 //! Nothing here is parsed or checked; [`Server::bind`](crate::Server::bind), [`GrpcClient::new`](crate::GrpcClient::new)
 //! and [`HttpClient::new`](crate::HttpClient::new) refuse what cannot be, and name the field by the Collector's key.
 
+mod auth;
 mod client;
 mod server;
 mod tls;
 
 use std::time::Duration;
 
+pub use auth::{
+    BasicSettings, BearerSettings, ClientAuthSettings, Credential, HeaderAction, HeaderRule, HeaderSource,
+    HeadersSettings, HtpasswdSettings, OAuth2Settings, Secret, ServerAuthSettings, Tokens,
+};
 pub use client::{Compression, GrpcClientSettings, HttpClientSettings, KeepaliveClientSettings};
-pub use server::{GrpcServerSettings, HttpServerSettings, KeepaliveServerSettings, ServerSettings};
+pub use server::{CorsSettings, GrpcServerSettings, HttpServerSettings, KeepaliveServerSettings, ServerSettings};
 pub use tls::{Pem, TlsClientSettings, TlsServerSettings, TlsVersion, TlsVersions};
 
 /// Default of a request's size, decompressed and as it comes: 64 MiB. The OTLP specification recommends at least 4 MiB

@@ -80,10 +80,18 @@ impl<S: Sink> Sink for Arc<S> {
     }
 }
 
+/// Who sent a request.
+pub(crate) struct Client {
+    /// `None`: over a Unix socket.
+    pub peer: Option<SocketAddr>,
+    /// As the server's authenticator knows it.
+    pub identity: Option<String>,
+}
+
 /// What a request's head says of who sent it. A header that is not text is left out.
 pub(crate) fn context(
     headers: &HeaderMap,
-    peer: SocketAddr,
+    from: Client,
     deadline: Option<Instant>,
     include_metadata: bool,
 ) -> RequestContext {
@@ -96,8 +104,8 @@ pub(crate) fn context(
     };
     RequestContext {
         metadata,
-        peer: Some(peer),
-        identity: None,
+        peer: from.peer,
+        identity: from.identity,
         trace_parent: headers.get("traceparent").and_then(text),
         deadline: deadline.map(Instant::into_std),
     }

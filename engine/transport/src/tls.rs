@@ -5,13 +5,10 @@
 //! reload it is a warning, and the certificate before it serves on.
 
 mod client;
-mod reloading;
 mod server;
 mod validity;
 
 use std::error::Error;
-use std::io::{self, Read};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -20,24 +17,17 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, SupportedProtocolVersion};
 
+use crate::reloading::{Content, Source, Unreadable};
 use crate::settings::{Pem, TlsVersion, TlsVersions};
 
 pub(crate) use client::ClientTls;
 pub(crate) use server::ServerTls;
 
-/// What a PEM file may have: a bundle of every public root has 250 KiB.
-const PEM_BYTES_MAX: u64 = 4 << 20;
-
 /// TLS settings that cannot serve. `key` is the full path of the configuration key.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    #[error("`{key}`: cannot read `{}`", path.display())]
-    Unreadable {
-        key: String,
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
     #[error("`{key}`: {place} is not a certificate in PEM")]
     NoCertificate { key: String, place: String },
     #[error("`{key}`: {place} is not a private key in PEM")]
@@ -64,7 +54,7 @@ impl TlsError {
     /// The configuration key that it is about.
     pub fn key(&self) -> &str {
         match self {
-            TlsError::Unreadable { key, .. }
+            TlsError::Unreadable(Unreadable { key, .. })
             | TlsError::NoCertificate { key, .. }
             | TlsError::NoKey { key, .. }
             | TlsError::Mismatch { key, .. }
@@ -81,56 +71,42 @@ impl TlsError {
     }
 }
 
-/// A PEM with the key that names it.
-#[derive(Clone, Debug)]
-struct Named {
-    key: String,
-    pem: Pem,
-    /// How often it may be read again. `None`: never.
-    every: Option<Duration>,
+/// `what`: `cert`, `key`, `ca`; its keys end in `_file` and `_pem`.
+fn source(section: &str, what: &str, pem: &Pem, every: Option<Duration>) -> Source {
+    let (form, content, every) = match pem {
+        Pem::File(path) => ("file", Content::File(path.clone()), every),
+        Pem::Text(text) => ("pem", Content::Text(text.clone()), None),
+    };
+    Source { key: format!("{section}::{what}_{form}"), content, every }
 }
 
-impl Named {
-    /// `what`: `cert`, `key`, `ca`; its keys end in `_file` and `_pem`.
-    fn new(section: &str, what: &str, pem: &Pem, every: Option<Duration>) -> Named {
-        let (form, every) = match pem {
-            Pem::File(_) => ("file", every),
-            Pem::Text(_) => ("pem", None),
-        };
-        Named { key: format!("{section}::{what}_{form}"), pem: pem.clone(), every }
-    }
-
-    /// Blocks while a file is read.
-    fn read(&self) -> Result<Vec<u8>, TlsError> {
-        let path = match &self.pem {
-            Pem::Text(text) => return Ok(text.clone().into_bytes()),
-            Pem::File(path) => path,
-        };
-        let unreadable = |source| TlsError::Unreadable { key: self.key.clone(), path: path.clone(), source };
-        let mut content = Vec::new();
-        let file = std::fs::File::open(path).map_err(unreadable)?;
-        file.take(PEM_BYTES_MAX + 1).read_to_end(&mut content).map_err(unreadable)?;
-        if content.len() as u64 > PEM_BYTES_MAX {
-            return Err(unreadable(io::Error::other(format!("it is larger than {PEM_BYTES_MAX} bytes"))));
-        }
-        Ok(content)
-    }
-
+/// What a source's content is read as.
+trait Certificates {
     /// At least one.
+    fn certificates(&self, content: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError>;
+
+    /// A chain that we present ourselves: every certificate of it is valid now.
+    fn chain(&self, content: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError>;
+
+    fn private_key(&self, content: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError>;
+
+    fn add_roots(&self, content: &[u8], roots: &mut RootCertStore) -> Result<(), TlsError>;
+}
+
+impl Certificates for Source {
     fn certificates(&self, content: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(content).collect();
         match found {
             Ok(found) if !found.is_empty() => Ok(found),
-            _ => Err(TlsError::NoCertificate { key: self.key.clone(), place: self.pem.to_string() }),
+            _ => Err(TlsError::NoCertificate { key: self.key.clone(), place: self.content.to_string() }),
         }
     }
 
-    /// A chain that we present ourselves: every certificate of it is valid now.
     fn chain(&self, content: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         let chain = self.certificates(content)?;
         let now = validity::unix_seconds(SystemTime::now());
         for (begins, ends) in chain.iter().filter_map(|certificate| validity::of(certificate)) {
-            let (key, place) = (self.key.clone(), self.pem.to_string());
+            let (key, place) = (self.key.clone(), self.content.to_string());
             if now > ends {
                 return Err(TlsError::Expired { key, place, on: validity::date(ends) });
             }
@@ -143,7 +119,7 @@ impl Named {
 
     fn private_key(&self, content: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
         PrivateKeyDer::from_pem_slice(content)
-            .map_err(|_| TlsError::NoKey { key: self.key.clone(), place: self.pem.to_string() })
+            .map_err(|_| TlsError::NoKey { key: self.key.clone(), place: self.content.to_string() })
     }
 
     fn add_roots(&self, content: &[u8], roots: &mut RootCertStore) -> Result<(), TlsError> {
@@ -155,10 +131,10 @@ impl Named {
 }
 
 /// What rustls says of a certificate with its key, by the key that is to blame.
-fn refused(source: rustls::Error, certificate: &Named, private_key: &Named) -> TlsError {
+fn refused(source: rustls::Error, certificate: &Source, private_key: &Source) -> TlsError {
     match source {
         rustls::Error::InconsistentKeys(_) => {
-            TlsError::Mismatch { key: private_key.key.clone(), certificate: certificate.pem.to_string() }
+            TlsError::Mismatch { key: private_key.key.clone(), certificate: certificate.content.to_string() }
         }
         source => TlsError::unusable(&certificate.key, source),
     }

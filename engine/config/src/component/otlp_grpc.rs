@@ -1,9 +1,12 @@
 //! The `otlp_grpc` exporter, also named `otlp`.
 
-use super::{retry, sending_queue, tls};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{auth, retry, sending_queue, tls};
 use crate::problem::Problem;
 use crate::reader::{Located, Reader};
-use crate::running::{Compression, Endpoint, Exporter, OtlpGrpcExporter};
+use crate::running::{ClientKeepalive, Compression, Endpoint, Exporter, OtlpGrpcExporter};
 use crate::schema::{Kind, Section, key, never, no_effect, not_yet, required};
 use crate::values::{ClientAddress, word};
 
@@ -13,7 +16,7 @@ pub(super) static SECTION: Section = Section {
             "endpoint",
             Kind::Address,
             "Where to send, `host:port`. With `http://` before it in the clear, with `https://` over TLS, without either as \
-             `tls` says.",
+             `tls` says. `unix:PATH` is a Unix socket.",
         ),
         tls::KEY,
         tls::HEADERS_KEY,
@@ -22,10 +25,15 @@ pub(super) static SECTION: Section = Section {
         sending_queue::KEY,
         retry::KEY,
         sending_queue::ON_FULL_KEY,
-        not_yet("auth", "give the token in `headers`"),
-        not_yet("authority", "`tls::server_name_override` sets the name that TLS expects"),
+        auth::CLIENT_KEY,
+        key("authority", Kind::Text, "the endpoint's host", "The `:authority` that the backend sees."),
         not_yet("batcher", "requests are sent as they come"),
-        no_effect("keepalive", "idle connections are kept, and opened again when they are gone"),
+        key(
+            "keepalive",
+            Kind::Section(&KEEPALIVE),
+            "",
+            "How dead connections are found. Absent: the system finds them.",
+        ),
         no_effect("read_buffer_size", "buffers grow and shrink with the traffic"),
         no_effect("write_buffer_size", "buffers grow and shrink with the traffic"),
         no_effect("wait_for_ready", "a connection that cannot be made is retried"),
@@ -34,20 +42,62 @@ pub(super) static SECTION: Section = Section {
     ],
 };
 
+static KEEPALIVE: Section = Section {
+    keys: &[
+        key("time", Kind::Duration, "10s", "Silence after which the backend is pinged, at least 1s."),
+        key("timeout", Kind::Duration, "10s", "Time for the answer, at least 1s; then the connection is given up."),
+        key("permit_without_stream", Kind::Bool, "false", "Whether to ping also while no request is under way."),
+    ],
+};
+
+fn read_keepalive(reader: &Reader) -> Option<ClientKeepalive> {
+    reader.node("keepalive")?;
+    let keepalive = reader.section("keepalive", &KEEPALIVE)?;
+    let at_least_1s = |time: &Duration| time.as_secs() >= 1;
+    let ten = Duration::from_secs(10);
+    Some(ClientKeepalive {
+        time: keepalive.checked("time", "a duration, at least `1s`", at_least_1s).unwrap_or(ten),
+        timeout: keepalive.checked("timeout", "a duration, at least `1s`", at_least_1s).unwrap_or(ten),
+        permit_without_stream: keepalive.get_or("permit_without_stream", false),
+    })
+}
+
+/// A host, with or without a port.
+fn read_authority(reader: &Reader) -> Option<Arc<str>> {
+    let valid = |authority: &String| authority.chars().all(|c| c.is_ascii_alphanumeric() || "-._:[]".contains(c));
+    let authority = reader.checked("authority", "`HOST` or `HOST:PORT`", valid);
+    authority.filter(|authority| !authority.is_empty()).map(Into::into)
+}
+
 pub(super) const COMPRESSION: &[&str] = &["gzip", "zstd", "none"];
 
 pub(super) fn read(reader: &Reader, _: &mut Vec<Located<Endpoint>>) -> Option<Exporter> {
     let address = reader.required::<ClientAddress>("endpoint", "`host:port` of the backend");
     let (insecure, tls) = tls::read(reader);
     let headers = tls::read_headers(reader);
+    let authenticator = auth::read(reader, auth::Side::Client);
     let compression = read_compression(reader);
+    let (authority, keepalive) = (read_authority(reader), read_keepalive(reader));
     let timeout = retry::read_timeout(reader, OtlpGrpcExporter::TIMEOUT);
     let (queue, on_full) = sending_queue::read(reader);
     let retry = retry::read(reader);
     let address = address?.value;
     let tls = address.tls.unwrap_or(!insecure).then_some(tls);
-    let endpoint = address.endpoint;
-    Some(Exporter::OtlpGrpc(OtlpGrpcExporter { endpoint, tls, headers, compression, timeout, queue, retry, on_full }))
+    let ClientAddress { endpoint, unix, .. } = address;
+    Some(Exporter::OtlpGrpc(OtlpGrpcExporter {
+        endpoint,
+        unix,
+        tls,
+        headers,
+        authenticator,
+        compression,
+        authority,
+        keepalive,
+        timeout,
+        queue,
+        retry,
+        on_full,
+    }))
 }
 
 pub(super) fn read_compression(reader: &Reader) -> Compression {

@@ -1,7 +1,7 @@
 //! The `otlp_http` exporter, also named `otlphttp`.
 
 use super::otlp_grpc::{COMPRESSION, read_compression};
-use super::{retry, sending_queue, tls};
+use super::{auth, retry, sending_queue, tls};
 use crate::problem::Problem;
 use crate::reader::{Located, Reader};
 use crate::running::{Endpoint, Exporter, HttpEncoding, HttpUrl, OtlpHttpExporter, PerSignal};
@@ -22,16 +22,21 @@ pub(super) static SECTION: Section = Section {
         sending_queue::KEY,
         retry::KEY,
         sending_queue::ON_FULL_KEY,
-        not_yet("auth", "give the token in `headers`"),
+        auth::CLIENT_KEY,
         not_yet("proxy_url", "reach the backend directly"),
         not_yet("cookies", "give them in `headers`"),
         no_effect("compression_params", "the compressor's fast levels are used"),
         no_effect("read_buffer_size", "buffers grow and shrink with the traffic"),
         no_effect("write_buffer_size", "buffers grow and shrink with the traffic"),
-        no_effect("max_idle_conns", "connections are pooled by host"),
-        no_effect("max_idle_conns_per_host", "connections are pooled by host"),
+        key("max_idle_conns", Kind::Integer, "100", "Connections that are kept without a request."),
+        no_effect("max_idle_conns_per_host", "`max_idle_conns` is for each host"),
         no_effect("max_conns_per_host", "`sending_queue::num_consumers` bounds them"),
-        no_effect("idle_conn_timeout", "connections are pooled by host"),
+        key(
+            "idle_conn_timeout",
+            Kind::Duration,
+            "90s",
+            "How long they are kept; `0`: as long as the backend keeps them.",
+        ),
         no_effect("disable_keep_alives", "connections are pooled by host"),
         no_effect("http2_read_idle_timeout", "connections are pooled by host"),
         no_effect("http2_ping_timeout", "connections are pooled by host"),
@@ -47,14 +52,27 @@ pub(super) fn read(reader: &Reader, _: &mut Vec<Located<Endpoint>>) -> Option<Ex
     let urls = read_urls(reader);
     let (_, tls) = tls::read(reader);
     let headers = tls::read_headers(reader);
+    let authenticator = auth::read(reader, auth::Side::Client);
     let compression = read_compression(reader);
     let encoding = reader.get_or("encoding", HttpEncoding::default());
     let timeout = retry::read_timeout(reader, OtlpHttpExporter::TIMEOUT);
     let (queue, on_full) = sending_queue::read(reader);
     let retry = retry::read(reader);
-    let exporter =
-        OtlpHttpExporter { urls: urls?, tls, headers, compression, encoding, timeout, queue, retry, on_full };
-    Some(Exporter::OtlpHttp(exporter))
+    let idle_timeout = reader.get_or("idle_conn_timeout", OtlpHttpExporter::IDLE_CONNECTION_TIMEOUT);
+    Some(Exporter::OtlpHttp(OtlpHttpExporter {
+        urls: urls?,
+        tls,
+        headers,
+        authenticator,
+        compression,
+        encoding,
+        idle_connections_max: reader.get_or::<u32>("max_idle_conns", OtlpHttpExporter::IDLE_CONNECTIONS_MAX) as usize,
+        idle_connection_timeout: Some(idle_timeout).filter(|timeout| !timeout.is_zero()),
+        timeout,
+        queue,
+        retry,
+        on_full,
+    }))
 }
 
 fn read_urls(reader: &Reader) -> Option<PerSignal<Option<HttpUrl>>> {

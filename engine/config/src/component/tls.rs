@@ -106,18 +106,18 @@ pub(super) fn read_headers(exporter: &Reader) -> Headers {
 }
 
 /// A token as in RFC 9110, section 5.6.2.
-fn is_header_name(name: &str) -> bool {
+pub(super) fn is_header_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 256
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c))
 }
 
-fn is_header_value(value: &str) -> bool {
+pub(super) fn is_header_value(value: &str) -> bool {
     value.len() <= HEADER_BYTES_MAX && value.bytes().all(|b| b == b' ' || b == b'\t' || b.is_ascii_graphic())
 }
 
 /// Headers that the protocol itself has the say of.
-fn reserved(name: &str) -> Option<&'static str> {
+pub(super) fn reserved(name: &str) -> Option<&'static str> {
     const NAMES: [&str; 8] = [
         "content-length",
         "content-type",

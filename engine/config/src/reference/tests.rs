@@ -23,9 +23,10 @@ fn sections() -> Vec<(Vec<&'static str>, &'static Section)> {
 /// A configuration in which every component is used, with as little in it as possible.
 fn base() -> Value {
     let tls = json!({"cert_pem": "certificate", "key_pem": "key"});
+    let auth = json!({"authenticator": "bearertokenauth"});
     json!({
         "receivers": {
-            "otlp": {"protocols": {"grpc": {"tls": tls.clone()}, "http": {"tls": tls}}},
+            "otlp": {"protocols": {"grpc": {"tls": tls.clone(), "auth": auth.clone()}, "http": {"tls": tls, "auth": auth}}},
             "otlpjsonfile": {"include": ["*.jsonl"]},
         },
         "processors": {
@@ -44,7 +45,7 @@ fn base() -> Value {
             "redaction": {},
         },
         "exporters": {
-            "otlp_grpc": {"endpoint": "backend:4317"},
+            "otlp_grpc": {"endpoint": "backend:4317", "keepalive": {"timeout": "10s"}},
             "otlp_http": {"endpoint": "http://backend:4318"},
             "debug": {},
             "file": {"path": "out.jsonl", "create_directory": true, "rotation": {}},
@@ -57,9 +58,16 @@ fn base() -> Value {
             "health_check": {},
             "file_storage": {},
             "memory_limiter": {"check_interval": "1s", "limit_mib": 100},
+            "bearertokenauth": {"token": "t"},
+            "basicauth": {"htpasswd": {"inline": "a:b"}, "client_auth": {"username": "a", "password": "b"}},
+            "headers_setter": {"headers": [{"key": "x", "value": "y"}]},
+            "oauth2client": {"client_id": "a", "client_secret": "b", "token_url": "http://tokens"},
         },
         "service": {
-            "extensions": ["health_check", "file_storage", "memory_limiter"],
+            "extensions": [
+                "health_check", "file_storage", "memory_limiter", "bearertokenauth", "basicauth", "headers_setter",
+                "oauth2client",
+            ],
             "pipelines": {
                 "traces/in": {"receivers": ["otlp"], "exporters": ["forward", "routing"]},
                 "traces": {

@@ -12,6 +12,7 @@ use crate::id::ComponentId;
 use crate::secret::Secret;
 
 #[derive(Clone, PartialEq, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there are a few of them in a process, and none moves on the data path")]
 pub enum Exporter {
     /// `otlp`, `otlp_grpc`.
     OtlpGrpc(OtlpGrpcExporter),
@@ -26,11 +27,19 @@ pub enum Exporter {
 #[derive(Clone, PartialEq, Debug)]
 pub struct OtlpGrpcExporter {
     pub endpoint: Endpoint,
+    /// The Unix socket to send to instead.
+    pub unix: Option<PathBuf>,
     /// `None`: in the clear.
     pub tls: Option<TlsClient>,
     /// Sent as metadata with each request.
     pub headers: Headers,
+    /// The extension that adds credentials to each request.
+    pub authenticator: Option<ComponentId>,
     pub compression: Compression,
+    /// The `:authority` that the backend sees. `None`: the endpoint's.
+    pub authority: Option<Arc<str>>,
+    /// `None`: the system finds dead connections.
+    pub keepalive: Option<ClientKeepalive>,
     /// For one attempt.
     pub timeout: Duration,
     /// `None`: the client waits for the backend's answer.
@@ -40,6 +49,15 @@ pub struct OtlpGrpcExporter {
     pub on_full: OnFull,
 }
 
+/// When a silent backend is asked whether it still lives.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ClientKeepalive {
+    pub time: Duration,
+    pub timeout: Duration,
+    /// Also while nothing is under way.
+    pub permit_without_stream: bool,
+}
+
 #[derive(Clone, PartialEq, Debug)]
 pub struct OtlpHttpExporter {
     /// Where each signal goes. A signal that a pipeline brings here has one.
@@ -47,8 +65,14 @@ pub struct OtlpHttpExporter {
     /// For the URLs with `https`.
     pub tls: TlsClient,
     pub headers: Headers,
+    /// The extension that adds credentials to each request.
+    pub authenticator: Option<ComponentId>,
     pub compression: Compression,
     pub encoding: HttpEncoding,
+    /// Connections that are kept without a request.
+    pub idle_connections_max: usize,
+    /// How long. `None`: as long as the backend keeps them.
+    pub idle_connection_timeout: Option<Duration>,
     /// For one attempt.
     pub timeout: Duration,
     /// `None`: the client waits for the backend's answer.
@@ -212,6 +236,10 @@ impl OtlpGrpcExporter {
 
 impl OtlpHttpExporter {
     pub const TIMEOUT: Duration = Duration::from_secs(30);
+    /// The Collector's.
+    pub const IDLE_CONNECTIONS_MAX: u32 = 100;
+    /// The Collector's.
+    pub const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(90);
 }
 
 impl FileExporter {

@@ -4,14 +4,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Endpoint, MemoryLimiter};
+use super::{BasicAuth, BearerTokenAuth, Endpoint, HeadersSetter, MemoryLimiter, OAuth2Client};
 
 #[derive(Clone, PartialEq, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there are a few of them in a process, and none moves on the data path")]
 pub enum Extension {
     HealthCheck(HealthCheck),
     FileStorage(FileStorage),
     /// Before all receivers.
     MemoryLimiter(MemoryLimiter),
+    BearerTokenAuth(BearerTokenAuth),
+    BasicAuth(BasicAuth),
+    HeadersSetter(HeadersSetter),
+    OAuth2Client(OAuth2Client),
 }
 
 /// `health_check`: 200 while the gateway is ready, 503 before and while it drains.

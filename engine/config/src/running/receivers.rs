@@ -1,6 +1,7 @@
 //! Receivers.
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,8 +44,12 @@ pub struct OtlpJsonFileReceiver {
 #[derive(Clone, PartialEq, Debug)]
 pub struct GrpcServer {
     pub endpoint: Endpoint,
+    /// The Unix socket to listen on instead.
+    pub unix: Option<PathBuf>,
     /// `None`: in the clear.
     pub tls: Option<TlsServer>,
+    /// The extension that says who may send: a `bearertokenauth`, or a `basicauth` with `htpasswd`. `None`: everybody.
+    pub authenticator: Option<ComponentId>,
     /// The largest message, compressed or not.
     pub message_bytes_max: usize,
     /// For each connection.
@@ -61,19 +66,47 @@ pub struct ServerKeepalive {
     pub time: Duration,
     /// After this long without an answer to it the connection is closed.
     pub timeout: Duration,
+    /// A connection without requests is closed after this long. `None`: never.
+    pub idle_max: Option<Duration>,
+    /// A connection is closed after about this long. `None`: never.
+    pub age_max: Option<Duration>,
+    /// What requests under way have then. `None`: as long as they take.
+    pub age_grace: Option<Duration>,
+}
+
+/// Which browsers' pages may send.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Cors {
+    /// At most one `*` in each.
+    pub allowed_origins: Vec<Arc<str>>,
+    pub allowed_headers: Vec<Arc<str>>,
+    /// Zero: browsers decide.
+    pub max_age: Duration,
 }
 
 #[derive(Clone, PartialEq, Debug)]
 pub struct HttpServer {
     pub endpoint: Endpoint,
+    /// The Unix socket to listen on instead.
+    pub unix: Option<PathBuf>,
     /// `None`: in the clear.
     pub tls: Option<TlsServer>,
+    /// The extension that says who may send: a `bearertokenauth`, or a `basicauth` with `htpasswd`. `None`: everybody.
+    pub authenticator: Option<ComponentId>,
     /// The largest body, compressed or not.
     pub body_bytes_max: usize,
     /// Paths start with `/` and differ.
     pub traces_path: Arc<str>,
     pub metrics_path: Arc<str>,
     pub logs_path: Arc<str>,
+    /// For a body.
+    pub read_timeout: Duration,
+    /// For a head.
+    pub read_header_timeout: Duration,
+    /// Between requests.
+    pub idle_timeout: Duration,
+    /// `None`: no page of another origin.
+    pub cors: Option<Cors>,
     /// Whether the client's headers go along with its batch.
     pub include_metadata: bool,
 }
@@ -91,13 +124,17 @@ impl OtlpReceiver {
     /// 64 MiB: what one client may make the gateway hold. The Collector's 4 MiB for gRPC refuses batches that SDKs and gateways do
     /// send; its 20 MiB for HTTP is another number for the same thing.
     pub const MESSAGE_BYTES_MAX: usize = 64 << 20;
+    /// 64 MiB at 9 Mbit/s; a client that sends a byte a second does not stay.
+    pub const READ_TIMEOUT: Duration = Duration::from_secs(60);
 }
 
 impl Default for GrpcServer {
     fn default() -> Self {
         GrpcServer {
             endpoint: Endpoint::new("localhost", OtlpReceiver::GRPC_PORT),
+            unix: None,
             tls: None,
+            authenticator: None,
             message_bytes_max: OtlpReceiver::MESSAGE_BYTES_MAX,
             // An exporter has a handful of requests on the way; a proxy in front of many clients opens more connections.
             concurrent_streams_max: NonZeroU32::new(128).unwrap_or(NonZeroU32::MIN),
@@ -110,7 +147,13 @@ impl Default for GrpcServer {
 impl Default for ServerKeepalive {
     /// The Collector's, which are those of grpc-go.
     fn default() -> Self {
-        ServerKeepalive { time: Duration::from_secs(2 * 60 * 60), timeout: Duration::from_secs(20) }
+        ServerKeepalive {
+            time: Duration::from_secs(2 * 60 * 60),
+            timeout: Duration::from_secs(20),
+            idle_max: None,
+            age_max: None,
+            age_grace: None,
+        }
     }
 }
 
@@ -118,11 +161,17 @@ impl Default for HttpServer {
     fn default() -> Self {
         HttpServer {
             endpoint: Endpoint::new("localhost", OtlpReceiver::HTTP_PORT),
+            unix: None,
             tls: None,
+            authenticator: None,
             body_bytes_max: OtlpReceiver::MESSAGE_BYTES_MAX,
             traces_path: "/v1/traces".into(),
             metrics_path: "/v1/metrics".into(),
             logs_path: "/v1/logs".into(),
+            read_timeout: OtlpReceiver::READ_TIMEOUT,
+            read_header_timeout: OtlpReceiver::READ_TIMEOUT,
+            idle_timeout: OtlpReceiver::READ_TIMEOUT,
+            cors: None,
             include_metadata: false,
         }
     }

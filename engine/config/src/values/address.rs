@@ -1,5 +1,7 @@
 //! Addresses to listen on and to send to.
 
+use std::path::PathBuf;
+
 use super::{FromNode, expected, text};
 use crate::node::Node;
 use crate::problem::Problem;
@@ -15,6 +17,8 @@ pub(crate) struct ClientAddress {
     pub endpoint: Endpoint,
     /// `http://`: no; `https://`: yes; no scheme: `tls.insecure` says.
     pub tls: Option<bool>,
+    /// The path of a Unix socket to send to instead.
+    pub unix: Option<PathBuf>,
 }
 
 impl FromNode for ServerAddress {
@@ -31,9 +35,15 @@ impl FromNode for ServerAddress {
 
 impl FromNode for ClientAddress {
     fn from_node(node: &Node) -> Result<ClientAddress, Problem> {
-        const EXPECTED: &str = "`host:port`, with or without `http://` or `https://` before it";
+        const EXPECTED: &str = "`host:port`, with or without `http://` or `https://` before it, or `unix:PATH`";
         let address = text(node, EXPECTED)?;
-        refuse_unix(&address)?;
+        if let Some(path) = address.strip_prefix("unix:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            if path.is_empty() || path.contains('\0') {
+                return Err(expected(EXPECTED, node));
+            }
+            return Ok(ClientAddress { endpoint: Endpoint::new("localhost", 0), tls: None, unix: Some(path.into()) });
+        }
         let (tls, rest, default_port) = match address.split_once("://") {
             Some(("http", rest)) => (Some(false), rest, Some(80)),
             Some(("https", rest)) => (Some(true), rest, Some(443)),
@@ -45,7 +55,7 @@ impl FromNode for ClientAddress {
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         match host_and_port(rest) {
             Some((host, port)) if !host.is_empty() => match port.or(default_port) {
-                Some(port) if port != 0 => Ok(ClientAddress { endpoint: Endpoint::new(host, port), tls }),
+                Some(port) if port != 0 => Ok(ClientAddress { endpoint: Endpoint::new(host, port), tls, unix: None }),
                 _ => Err(expected(EXPECTED, node)),
             },
             _ => Err(expected(EXPECTED, node)),
@@ -107,8 +117,8 @@ fn host_and_port(text: &str) -> Option<(&str, Option<u16>)> {
 
 fn refuse_unix(address: &str) -> Result<(), Problem> {
     if address.starts_with("unix:") {
-        let instead = "use a TCP address, such as `localhost:4317`".to_owned();
-        return Err(Problem::NotServedYet { what: "a Unix socket".to_owned(), instead });
+        let instead = "write the path alone, beside `transport: unix`".to_owned();
+        return Err(Problem::NotServed { what: "`unix:` where a server listens".to_owned(), instead });
     }
     Ok(())
 }

@@ -2,11 +2,13 @@
 
 use wasmill_batch::Refusal;
 use wasmill_config as config;
-use wasmill_transport::settings::{Compression, GrpcClientSettings, HttpClientSettings, TlsClientSettings};
+use wasmill_transport::settings::{
+    ClientAuthSettings, Compression, GrpcClientSettings, HttpClientSettings, KeepaliveClientSettings, TlsClientSettings,
+};
 use wasmill_transport::{Accepted, ClientError, ContentType, GrpcClient, HttpClient, SendError};
 
 use super::{Exporter, Request, Sending, Sent};
-use crate::tls::{pem, tls_versions};
+use crate::tls::tls_client;
 
 pub enum OtlpExporter {
     Grpc(GrpcClient),
@@ -15,13 +17,27 @@ pub enum OtlpExporter {
 
 impl OtlpExporter {
     /// Reads the files that the settings name; connects when something is sent.
-    pub fn grpc(settings: &config::OtlpGrpcExporter) -> Result<OtlpExporter, ClientError> {
+    pub fn grpc(
+        settings: &config::OtlpGrpcExporter,
+        auth: Option<ClientAuthSettings>,
+    ) -> Result<OtlpExporter, ClientError> {
         let insecure = || TlsClientSettings { insecure: true, ..TlsClientSettings::default() };
+        let endpoint = match &settings.unix {
+            Some(path) => format!("unix:{}", path.display()),
+            None => settings.endpoint.to_string(),
+        };
         let client = GrpcClientSettings {
-            endpoint: settings.endpoint.to_string(),
+            endpoint,
             tls: settings.tls.as_ref().map_or_else(insecure, tls_client),
             compression: compression(settings.compression),
             headers: headers(&settings.headers),
+            auth,
+            authority: settings.authority.as_deref().map(str::to_owned),
+            keepalive: settings.keepalive.as_ref().map(|keepalive| KeepaliveClientSettings {
+                time: keepalive.time,
+                timeout: keepalive.timeout,
+                permit_without_stream: keepalive.permit_without_stream,
+            }),
             timeout: settings.timeout,
             ..GrpcClientSettings::default()
         };
@@ -29,7 +45,10 @@ impl OtlpExporter {
     }
 
     /// As [`grpc`](OtlpExporter::grpc).
-    pub fn http(settings: &config::OtlpHttpExporter) -> Result<OtlpExporter, ClientError> {
+    pub fn http(
+        settings: &config::OtlpHttpExporter,
+        auth: Option<ClientAuthSettings>,
+    ) -> Result<OtlpExporter, ClientError> {
         let url = |url: &Option<config::HttpUrl>| url.as_ref().map(ToString::to_string);
         let client = HttpClientSettings {
             traces_endpoint: url(&settings.urls.traces),
@@ -42,6 +61,9 @@ impl OtlpExporter {
                 config::HttpEncoding::Json => ContentType::Json,
             },
             headers: headers(&settings.headers),
+            auth,
+            idle_connections_max: settings.idle_connections_max,
+            idle_connection_timeout: settings.idle_connection_timeout,
             timeout: settings.timeout,
             ..HttpClientSettings::default()
         };
@@ -54,8 +76,8 @@ impl Exporter for OtlpExporter {
         let (signal, body) = (request.signal, request.body.clone());
         Box::pin(async move {
             match self {
-                OtlpExporter::Grpc(client) => answer(client.send(signal, body).await),
-                OtlpExporter::Http(client) => answer(client.send(signal, body).await),
+                OtlpExporter::Grpc(client) => answer(client.send_for(&request.context, signal, body).await),
+                OtlpExporter::Http(client) => answer(client.send_for(&request.context, signal, body).await),
             }
         })
     }
@@ -78,19 +100,4 @@ fn compression(compression: config::Compression) -> Compression {
 
 fn headers(headers: &config::Headers) -> Vec<(String, String)> {
     headers.iter().map(|(name, value)| (name.to_string(), value.expose().to_owned())).collect()
-}
-
-fn tls_client(tls: &config::TlsClient) -> TlsClientSettings {
-    let (cert, private_key) = tls.identity.as_ref().map(|(cert, key)| (pem(cert), pem(key))).unzip();
-    TlsClientSettings {
-        insecure: false,
-        insecure_skip_verify: tls.insecure_skip_verify,
-        ca: tls.ca.as_ref().map(pem),
-        system_ca: tls.system_ca,
-        cert,
-        private_key,
-        server_name_override: tls.server_name.as_deref().map(str::to_owned),
-        versions: tls_versions(tls.versions),
-        reload_interval: tls.reload_interval,
-    }
 }

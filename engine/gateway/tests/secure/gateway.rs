@@ -7,8 +7,21 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use prost::Message;
+
 /// Compiled plugins, kept between runs.
 const CACHE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/plugins");
+
+/// A request with one span: without any nothing would be sent on.
+pub fn span() -> Bytes {
+    let span = Span { trace_id: vec![1; 16], span_id: vec![1; 8], name: "a".to_owned(), ..Span::default() };
+    let scope = ScopeSpans { spans: vec![span], ..ScopeSpans::default() };
+    let resource = ResourceSpans { scope_spans: vec![scope], ..ResourceSpans::default() };
+    ExportTraceServiceRequest { resource_spans: vec![resource] }.encode_to_vec().into()
+}
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -98,6 +111,16 @@ impl Gateway {
                 Err(_) => panic!("it does not say `{what}` but\n{}", self.seen.join("\n")),
             }
         }
+    }
+
+    /// Ends it, and returns every line of its log.
+    pub fn end(mut self) -> Vec<String> {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let mut lines = std::mem::take(&mut self.seen);
+        lines.extend(self.log.iter());
+        lines
     }
 }
 

@@ -2,9 +2,13 @@
 //!
 //! | module  | proves                                                                                |
 //! |---------|---------------------------------------------------------------------------------------|
+//! | `auth`  | each authenticator both ways, errors with places, and that no secret is ever said     |
+//! | `unix`  | from one gateway to another over Unix sockets, across a reload                       |
 //! | `tls`   | mutual TLS from a client through the gateway to a backend, reload, errors with places |
 
+mod auth;
 #[path = "../../../transport/tests/transport/certs.rs"]
 mod certs;
 mod gateway;
 mod tls;
+mod unix;

@@ -1,12 +1,11 @@
 //! TLS of receivers and exporters.
 
-use bytes::Bytes;
 use wasmill_transport::settings::{GrpcClientSettings, HttpClientSettings, Pem, TlsClientSettings};
 use wasmill_transport::{GrpcClient, HttpClient, SendError};
 use wasmill_wire::Signal;
 
 use crate::certs::{Authority, Identity};
-use crate::gateway::{Folder, Gateway};
+use crate::gateway::{Folder, Gateway, span};
 
 fn write(folder: &Folder, name: &str, identity: &Identity) {
     folder.write(&format!("{name}.crt"), &identity.cert);
@@ -25,13 +24,13 @@ fn tls(authority: &Authority, identity: Option<&Identity>) -> TlsClientSettings 
 async fn grpc(gateway: &Gateway, tls: TlsClientSettings) -> Result<(), SendError> {
     let endpoint = gateway.address("otlp grpc").to_string();
     let client = GrpcClient::new(GrpcClientSettings { endpoint, tls, ..GrpcClientSettings::default() }).unwrap();
-    client.send(Signal::Traces, Bytes::new()).await.map(drop)
+    client.send(Signal::Traces, span()).await.map(drop)
 }
 
 async fn http(gateway: &Gateway, tls: TlsClientSettings) -> Result<(), SendError> {
     let endpoint = format!("https://{}", gateway.address("otlp http"));
     let client = HttpClient::new(HttpClientSettings { endpoint, tls, ..HttpClientSettings::default() }).unwrap();
-    client.send(Signal::Traces, Bytes::new()).await.map(drop)
+    client.send(Signal::Traces, span()).await.map(drop)
 }
 
 /// Two gateways, one behind the other: mutual TLS into the first, over either protocol, and mutual TLS from there into the

@@ -19,7 +19,7 @@ const QUOTE_CHARS_MAX: usize = 256;
 
 /// A response's body, whole.
 #[derive(Debug, Default)]
-pub(super) struct Collected {
+pub(crate) struct Collected {
     pub data: Bytes,
     pub trailers: Option<HeaderMap>,
     /// There was more than the limit; `data` is what came before.
@@ -27,7 +27,7 @@ pub(super) struct Collected {
 }
 
 /// Reads a response of at most `bytes_max`.
-pub(super) async fn collect<B>(mut body: B, bytes_max: usize) -> Result<Collected, B::Error>
+pub(crate) async fn collect<B>(mut body: B, bytes_max: usize) -> Result<Collected, B::Error>
 where
     B: Body<Data = Bytes> + Unpin,
 {

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,11 +14,12 @@ use hyper_rustls::{
 };
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::net::UnixStream;
 use tower_service::Service;
 
 use super::ClientError;
 use crate::settings::TlsClientSettings;
+use crate::socket::Socket;
 use crate::tls::ClientTls;
 
 /// What a connection may take to be made, whatever the call's timeout: that of gRPC's other clients.
@@ -25,9 +27,16 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Connects to `http` and, where it has TLS, `https` addresses.
 #[derive(Clone)]
-pub(super) struct Connector {
-    http: HttpConnector,
+pub(crate) struct Connector {
+    dial: Dial,
     tls: Option<Arc<ClientTls>>,
+}
+
+/// Connects in the clear: to the address, or always to one Unix socket.
+#[derive(Clone)]
+struct Dial {
+    http: HttpConnector,
+    unix: Option<Arc<Path>>,
 }
 
 impl Connector {
@@ -39,12 +48,43 @@ impl Connector {
         http.set_nodelay(true);
         http.set_connect_timeout(Some(CONNECT_TIMEOUT));
         let tls = tls.map(|settings| ClientTls::new(settings, protocols)).transpose()?;
-        Ok(Connector { http, tls: tls.map(Arc::new) })
+        Ok(Connector { dial: Dial { http, unix: None }, tls: tls.map(Arc::new) })
+    }
+
+    /// The same over a Unix socket, if there is a path.
+    pub fn over(mut self, unix: Option<PathBuf>) -> Connector {
+        self.dial.unix = unix.map(Into::into);
+        self
     }
 }
 
 impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Response = MaybeHttpsStream<TokioIo<Socket>>;
+    type Error = Box<dyn Error + Send + Sync>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.dial.poll_ready(cx)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let Connector { mut dial, tls } = self.clone();
+        Box::pin(async move {
+            let Some(tls) = tls.filter(|_| uri.scheme_str() == Some("https")) else {
+                return Ok(MaybeHttpsStream::Http(dial.call(uri).await?));
+            };
+            let resolver: Arc<dyn ResolveServerName + Send + Sync> = match &tls.server_name {
+                Some(name) => Arc::new(FixedServerNameResolver::new(name.clone())),
+                None => Arc::new(DefaultServerNameResolver::default()),
+            };
+            // For each connection: its certificates may be newer than the last one's.
+            HttpsConnector::new(dial, tls.config().await, true, resolver).call(uri).await
+        })
+    }
+}
+
+impl Service<Uri> for Dial {
+    type Response = TokioIo<Socket>;
     type Error = Box<dyn Error + Send + Sync>;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
@@ -53,17 +93,10 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let Connector { mut http, tls } = self.clone();
-        Box::pin(async move {
-            let Some(tls) = tls.filter(|_| uri.scheme_str() == Some("https")) else {
-                return Ok(MaybeHttpsStream::Http(http.call(uri).await?));
-            };
-            let resolver: Arc<dyn ResolveServerName + Send + Sync> = match &tls.server_name {
-                Some(name) => Arc::new(FixedServerNameResolver::new(name.clone())),
-                None => Arc::new(DefaultServerNameResolver::default()),
-            };
-            // For each connection: its certificates may be newer than the last one's.
-            HttpsConnector::new(http, tls.config().await, true, resolver).call(uri).await
-        })
+        if let Some(path) = self.unix.clone() {
+            return Box::pin(async move { Ok(TokioIo::new(Socket::Unix(UnixStream::connect(path).await?))) });
+        }
+        let connecting = self.http.call(uri);
+        Box::pin(async move { Ok(TokioIo::new(Socket::Tcp(connecting.await?.into_inner()))) })
     }
 }

@@ -8,12 +8,14 @@ use ::http::{Method, Request, Response, StatusCode, Uri, Version};
 use bytes::Bytes;
 use hyper::body::Incoming;
 use tokio::time::timeout;
+use wasmill_batch::RequestContext;
 use wasmill_wire::Signal;
 
 use super::answer::{self, Collected};
 use super::channel::{CallError, Channel};
 use super::connect::Connector;
-use super::{ClientError, SendError, head, target};
+use super::{ClientError, SendError, head, is_renewed, target, with_credentials};
+use crate::auth::ClientAuth;
 use crate::encoding::{Decompression, Encoding, compress};
 use crate::framing::{self, Message, PREFIX_BYTES, Prefix, UnaryBody};
 use crate::messages::decode_response;
@@ -31,6 +33,7 @@ pub struct GrpcClient {
     /// By signal, in the order of `Signal::ALL`.
     uris: [Uri; 3],
     headers: HeaderMap,
+    auth: Option<ClientAuth>,
     encoding: Encoding,
     timeout: Duration,
 }
@@ -39,7 +42,7 @@ impl GrpcClient {
     /// Checks the settings and reads the files that they name. Connects to nothing.
     pub fn new(settings: GrpcClientSettings) -> Result<GrpcClient, ClientError> {
         let target = target::target(&settings)?;
-        let connector = Connector::new(target.tls.then_some(&settings.tls), &[b"h2"])?;
+        let connector = Connector::new(target.tls.then_some(&settings.tls), &[b"h2"])?.over(target.unix);
         let scheme = if target.tls { Scheme::HTTPS } else { Scheme::HTTP };
         let uri = |signal| {
             let builder = Uri::builder().scheme(scheme.clone()).authority(target.authority.clone());
@@ -62,22 +65,41 @@ impl GrpcClient {
         if !settings.timeout.is_zero() {
             headers.insert(framing::GRPC_TIMEOUT, framing::format_timeout(settings.timeout));
         }
+        let auth = settings.auth.as_ref().map(ClientAuth::new).transpose()?;
         let channel = Channel::new(connector, target.uri, settings.connections, settings.keepalive);
-        Ok(GrpcClient { endpoint: settings.endpoint, channel, uris, headers, encoding, timeout: settings.timeout })
+        let GrpcClientSettings { endpoint, timeout, .. } = settings;
+        Ok(GrpcClient { endpoint, channel, uris, headers, auth, encoding, timeout })
     }
 
     /// Sends one request, once. The payload is not copied unless it is compressed.
     ///
     /// Dropping the future cancels the call; the backend may have the data then.
     pub async fn send(&self, signal: Signal, payload: Bytes) -> Result<Accepted, SendError> {
-        if self.timeout.is_zero() {
-            return self.call(signal, payload).await;
-        }
-        let timed_out = |_| SendError::Timeout { endpoint: self.endpoint.clone(), timeout: self.timeout };
-        timeout(self.timeout, self.call(signal, payload)).await.map_err(timed_out)?
+        self.send_for(&RequestContext::default(), signal, payload).await
     }
 
-    async fn call(&self, signal: Signal, payload: Bytes) -> Result<Accepted, SendError> {
+    /// As [`send`](GrpcClient::send), for a request of which headers may depend on what it came with.
+    pub async fn send_for(
+        &self,
+        context: &RequestContext,
+        signal: Signal,
+        payload: Bytes,
+    ) -> Result<Accepted, SendError> {
+        let call = async {
+            let sent = self.call(context, signal, payload.clone()).await;
+            if is_renewed(&sent, self.auth.as_ref()).await { self.call(context, signal, payload).await } else { sent }
+        };
+        if self.timeout.is_zero() {
+            return call.await;
+        }
+        let timed_out = |_| SendError::Timeout { endpoint: self.endpoint.clone(), timeout: self.timeout };
+        timeout(self.timeout, call).await.map_err(timed_out)?
+    }
+
+    async fn call(&self, context: &RequestContext, signal: Signal, payload: Bytes) -> Result<Accepted, SendError> {
+        let headers = with_credentials(&self.headers, self.auth.as_ref(), context).await;
+        let headers = headers
+            .map_err(|error| SendError::NoCredentials { endpoint: self.endpoint.clone(), reason: error.to_string() })?;
         let unsendable = |reason: String| SendError::Unsendable { endpoint: self.endpoint.clone(), reason };
         let payload = compress(payload, self.encoding).await.map_err(|error| unsendable(error.to_string()))?;
         let compressed = self.encoding != Encoding::Identity;
@@ -87,7 +109,7 @@ impl GrpcClient {
             *request.method_mut() = Method::POST;
             *request.version_mut() = Version::HTTP_2;
             *request.uri_mut() = self.uri(signal).clone();
-            *request.headers_mut() = self.headers.clone();
+            *request.headers_mut() = headers.clone();
             Some(request)
         };
         let response = match self.channel.call(request).await {

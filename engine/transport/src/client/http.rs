@@ -10,11 +10,13 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
+use wasmill_batch::RequestContext;
 use wasmill_wire::{JsonDocument, Signal, from_json};
 
 use super::answer::{self, Collected};
 use super::connect::Connector;
-use super::{ClientError, SendError, head, target};
+use super::{ClientError, SendError, head, is_renewed, target, with_credentials};
+use crate::auth::ClientAuth;
 use crate::encoding::{Encoding, compress};
 use crate::messages::decode_response;
 use crate::settings::{HttpClientSettings, RESPONSE_BYTES_MAX};
@@ -33,6 +35,7 @@ pub struct HttpClient {
     metrics: Option<Uri>,
     logs: Option<Uri>,
     headers: HeaderMap,
+    auth: Option<ClientAuth>,
     content: ContentType,
     encoding: Encoding,
     timeout: Duration,
@@ -68,14 +71,25 @@ impl HttpClient {
             .pool_max_idle_per_host(settings.idle_connections_max)
             .pool_idle_timeout(settings.idle_connection_timeout)
             .build(Connector::new(tls.then_some(&settings.tls), &[b"h2", b"http/1.1"])?);
+        let auth = settings.auth.as_ref().map(ClientAuth::new).transpose()?;
         let HttpClientSettings { content, timeout, .. } = settings;
-        Ok(HttpClient { client, traces, metrics, logs, headers, content, encoding, timeout })
+        Ok(HttpClient { client, traces, metrics, logs, headers, auth, content, encoding, timeout })
     }
 
     /// Sends one request, once. The payload is protobuf, and not copied unless it is sent as JSON or compressed.
     ///
     /// Dropping the future cancels the call; the backend may have the data then.
     pub async fn send(&self, signal: Signal, payload: Bytes) -> Result<Accepted, SendError> {
+        self.send_for(&RequestContext::default(), signal, payload).await
+    }
+
+    /// As [`send`](HttpClient::send), for a request of which headers may depend on what it came with.
+    pub async fn send_for(
+        &self,
+        context: &RequestContext,
+        signal: Signal,
+        payload: Bytes,
+    ) -> Result<Accepted, SendError> {
         let uri = match signal {
             Signal::Traces => &self.traces,
             Signal::Metrics => &self.metrics,
@@ -85,14 +99,30 @@ impl HttpClient {
             let reason = format!("there is no endpoint for {signal}");
             return Err(SendError::Unsendable { endpoint: String::new(), reason });
         };
+        let call = async {
+            let sent = self.call(context, signal, uri, payload.clone()).await;
+            match is_renewed(&sent, self.auth.as_ref()).await {
+                true => self.call(context, signal, uri, payload).await,
+                false => sent,
+            }
+        };
         if self.timeout.is_zero() {
-            return self.call(signal, uri, payload).await;
+            return call.await;
         }
         let timed_out = |_| SendError::Timeout { endpoint: uri.to_string(), timeout: self.timeout };
-        timeout(self.timeout, self.call(signal, uri, payload)).await.map_err(timed_out)?
+        timeout(self.timeout, call).await.map_err(timed_out)?
     }
 
-    async fn call(&self, signal: Signal, uri: &Uri, payload: Bytes) -> Result<Accepted, SendError> {
+    async fn call(
+        &self,
+        context: &RequestContext,
+        signal: Signal,
+        uri: &Uri,
+        payload: Bytes,
+    ) -> Result<Accepted, SendError> {
+        let headers = with_credentials(&self.headers, self.auth.as_ref(), context).await;
+        let headers = headers
+            .map_err(|error| SendError::NoCredentials { endpoint: uri.to_string(), reason: error.to_string() })?;
         let unsendable = |reason| SendError::Unsendable { endpoint: uri.to_string(), reason };
         let payload = match self.content {
             ContentType::Protobuf => payload,
@@ -104,7 +134,7 @@ impl HttpClient {
         let mut request = Request::new(Full::new(payload));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri.clone();
-        *request.headers_mut() = self.headers.clone();
+        *request.headers_mut() = headers;
         match self.client.request(request).await {
             Ok(response) => read(signal, uri, response).await,
             Err(error) if error.is_connect() => {

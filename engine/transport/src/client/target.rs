@@ -1,10 +1,13 @@
 //! Endpoints as people write them.
 
+use std::path::PathBuf;
+
 use ::http::Uri;
 use ::http::uri::{Authority, Scheme};
 
 use super::ClientError;
 use crate::settings::GrpcClientSettings;
+use crate::socket::unix_path;
 
 /// Where a gRPC client connects to.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,13 +17,18 @@ pub(super) struct Target {
     /// What the backend sees as `:authority`.
     pub authority: Authority,
     pub tls: bool,
+    /// The Unix socket to connect to instead.
+    pub unix: Option<PathBuf>,
 }
 
-const EXPECTED: &str = "`HOST:PORT`, `http://HOST:PORT`, `https://HOST:PORT` or `dns:///HOST:PORT`";
+const EXPECTED: &str = "`HOST:PORT`, `http://HOST:PORT`, `https://HOST:PORT`, `dns:///HOST:PORT` or `unix:PATH`";
 
 /// Reads a gRPC endpoint. The scheme says whether there is TLS; without one, `tls::insecure` does.
 pub(super) fn target(settings: &GrpcClientSettings) -> Result<Target, ClientError> {
     let endpoint = settings.endpoint.trim();
+    if let Some(path) = unix_path(endpoint) {
+        return unix(path, settings);
+    }
     let malformed = || ClientError::Setting { key: "endpoint", value: settings.endpoint.clone(), expected: EXPECTED };
     let (tls, rest, port_needed) = match endpoint.split_once("://") {
         Some(("http", rest)) => (false, rest, false),
@@ -53,11 +61,19 @@ pub(super) fn target(settings: &GrpcClientSettings) -> Result<Target, ClientErro
     };
     let scheme = if tls { Scheme::HTTPS } else { Scheme::HTTP };
     let uri = Uri::builder().scheme(scheme).authority(found).path_and_query("/").build().map_err(|_| malformed())?;
-    Ok(Target { uri, authority, tls })
+    Ok(Target { uri, authority, tls, unix: None })
+}
+
+/// As gRPC's other clients: the authority is `localhost`, unless another is asked for.
+fn unix(path: &str, settings: &GrpcClientSettings) -> Result<Target, ClientError> {
+    let tls = !settings.tls.insecure;
+    let scheme = if tls { "https" } else { "http" };
+    let localhost = GrpcClientSettings { endpoint: format!("{scheme}://localhost"), ..settings.clone() };
+    Ok(Target { unix: Some(path.into()), ..target(&localhost)? })
 }
 
 /// Reads the address of an HTTP endpoint under its key.
-pub(super) fn address(key: &'static str, text: &str) -> Result<Uri, ClientError> {
+pub(crate) fn address(key: &'static str, text: &str) -> Result<Uri, ClientError> {
     let malformed =
         || ClientError::Setting {
             key, value: text.into(), expected: "`http://HOST:PORT/…` or `https://HOST:PORT/…`"
@@ -89,6 +105,8 @@ mod tests {
             ("https://backend", true, "https://backend/"),
             ("dns:///backend:4317", true, "http://backend:4317/"),
             ("[::1]:4317", true, "http://[::1]:4317/"),
+            ("unix:///run/otlp.sock", true, "http://localhost/"),
+            ("unix:otlp.sock", false, "https://localhost/"),
         ];
         for (endpoint, insecure, expected) in cases {
             let target = read(endpoint, insecure).unwrap();
@@ -100,8 +118,7 @@ mod tests {
     /// What is no endpoint is refused with the key and what was expected.
     #[test]
     fn not_endpoints() {
-        for endpoint in ["", "localhost", "unix:///tmp/x", "dns://8.8.8.8/x:1", "http://", "a b:1", "u:p@h:1", "h:1/x"]
-        {
+        for endpoint in ["", "localhost", "unix:", "dns://8.8.8.8/x:1", "http://", "a b:1", "u:p@h:1", "h:1/x"] {
             let error = read(endpoint, true).unwrap_err();
             assert!(matches!(error, ClientError::Setting { key: "endpoint", .. }), "{endpoint}: {error}");
         }

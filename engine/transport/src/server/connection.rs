@@ -19,14 +19,16 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
+use super::lifetime::{Busy, End, end, in_grace};
+use super::listen::Listener;
 use super::preface::{self, Rewound, Version};
 use crate::settings::{GrpcServerSettings, HttpServerSettings, KeepaliveServerSettings};
+use crate::socket::Socket;
 use crate::tls::ServerTls;
 
 /// Bytes of a request's headers. Real ones have a few hundred; tokens may have some thousand.
@@ -55,8 +57,11 @@ const _: () = assert!(STREAM_WINDOW_BYTES <= CONNECTION_WINDOW_BYTES);
 pub(super) trait Service: Send + Sync + 'static {
     type Body: Body<Data: Send + 'static, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
 
-    fn handle(&self, request: Request<Incoming>, peer: SocketAddr)
-    -> impl Future<Output = Response<Self::Body>> + Send;
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+        peer: Option<SocketAddr>,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -104,7 +109,10 @@ impl Limits {
             connections_max: settings.connections_max,
             concurrent_streams_max: settings.concurrent_streams_max,
             head_timeout: settings.read_header_timeout,
-            keepalive: KeepaliveServerSettings::default(),
+            keepalive: KeepaliveServerSettings {
+                idle_max: Some(settings.idle_timeout),
+                ..KeepaliveServerSettings::default()
+            },
             drain_timeout: settings.drain_timeout,
         }
     }
@@ -112,7 +120,7 @@ impl Limits {
 
 /// Serves a port until it is stopped and drained. Returns how many connections had to be cut.
 pub(super) async fn serve_port<S: Service>(
-    listener: TcpListener,
+    listener: Listener,
     tls: Option<ServerTls>,
     limits: Limits,
     service: Arc<S>,
@@ -139,7 +147,7 @@ pub(super) async fn serve_port<S: Service>(
                 connections.spawn(async move {
                     let _room = room;
                     if let Err(error) = connection.await {
-                        debug!(%peer, error = error.as_ref(), "a connection ended with an error");
+                        debug!(?peer, error = error.as_ref(), "a connection ended with an error");
                     }
                 });
             }
@@ -166,13 +174,13 @@ async fn pause_after(error: &io::Error) {
 }
 
 async fn serve_connection<S: Service>(
-    stream: TcpStream,
-    peer: SocketAddr,
+    stream: Socket,
+    peer: Option<SocketAddr>,
     port: Arc<Port<S>>,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<(), BoxError> {
     // Answers are small and must not wait for the peer's acknowledgement of what went before.
-    stream.set_nodelay(true)?;
+    stream.set_nodelay()?;
     let Some(tls) = &port.tls else { return serve_stream(stream, peer, &port, stopped).await };
     let handshake = tokio::select! {
         biased;
@@ -185,7 +193,7 @@ async fn serve_connection<S: Service>(
 /// What comes in the clear, or was decrypted.
 async fn serve_stream<S: Service>(
     stream: impl Stream,
-    peer: SocketAddr,
+    peer: Option<SocketAddr>,
     port: &Port<S>,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<(), BoxError> {
@@ -213,11 +221,12 @@ async fn serve_stream<S: Service>(
 
 async fn serve_http2<S: Service>(
     stream: Rewound<impl Stream>,
-    peer: SocketAddr,
+    peer: Option<SocketAddr>,
     limits: &Limits,
     service: Arc<S>,
     mut stopped: watch::Receiver<bool>,
 ) -> hyper::Result<()> {
+    let busy = Arc::new(Busy::new());
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
@@ -228,41 +237,47 @@ async fn serve_http2<S: Service>(
         .keep_alive_interval(limits.keepalive.time)
         .keep_alive_timeout(limits.keepalive.timeout)
         .auto_date_header(false)
-        .serve_connection(TokioIo::new(stream), answering(service, peer));
+        .serve_connection(TokioIo::new(stream), answering(service, peer, Arc::clone(&busy)));
     let mut connection = pin!(connection);
-    tokio::select! {
+    let end = tokio::select! {
         biased;
         ended = connection.as_mut() => return ended,
-        _ = stopped.wait_for(|stopped| *stopped) => connection.as_mut().graceful_shutdown(),
-    }
-    connection.await
+        _ = stopped.wait_for(|stopped| *stopped) => End::Shutdown,
+        end = end(&limits.keepalive, &busy) => end,
+    };
+    connection.as_mut().graceful_shutdown();
+    in_grace(connection, end, &limits.keepalive).await
 }
 
 async fn serve_http1<S: Service>(
     stream: Rewound<impl Stream>,
-    peer: SocketAddr,
+    peer: Option<SocketAddr>,
     limits: &Limits,
     service: Arc<S>,
     mut stopped: watch::Receiver<bool>,
 ) -> hyper::Result<()> {
+    let busy = Arc::new(Busy::new());
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)
         .max_buf_size(HTTP1_BUFFER_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), answering(service, peer));
+        .serve_connection(TokioIo::new(stream), answering(service, peer, Arc::clone(&busy)));
     let mut connection = pin!(connection);
-    tokio::select! {
+    let end = tokio::select! {
         biased;
         ended = connection.as_mut() => return ended,
-        _ = stopped.wait_for(|stopped| *stopped) => connection.as_mut().graceful_shutdown(),
-    }
-    connection.await
+        _ = stopped.wait_for(|stopped| *stopped) => End::Shutdown,
+        end = end(&limits.keepalive, &busy) => end,
+    };
+    connection.as_mut().graceful_shutdown();
+    in_grace(connection, end, &limits.keepalive).await
 }
 
 /// A connection's service, as hyper wants it.
 fn answering<S: Service>(
     service: Arc<S>,
-    peer: SocketAddr,
+    peer: Option<SocketAddr>,
+    busy: Arc<Busy>,
 ) -> impl hyper::service::Service<
     Request<Incoming>,
     Response = Response<S::Body>,
@@ -271,6 +286,11 @@ fn answering<S: Service>(
 > {
     service_fn(move |request| {
         let service = Arc::clone(&service);
-        async move { Ok(service.handle(request, peer).await) }
+        let under_way = busy.begin();
+        async move {
+            let response = service.handle(request, peer).await;
+            drop(under_way);
+            Ok(response)
+        }
     })
 }

@@ -13,22 +13,24 @@ use wasmill_wire::Signal;
 
 use super::connection::Service;
 use super::reply;
+use crate::auth::ServerAuth;
 use crate::encoding::Encoding;
 use crate::framing::{self, UnaryBody};
 use crate::intake::{Terms, take_message};
 use crate::settings::GrpcServerSettings;
-use crate::sink::context;
+use crate::sink::{Client, context};
 use crate::{Budget, ContentType, Protocol, Sink};
 
 pub(super) struct GrpcService<S> {
     settings: GrpcServerSettings,
+    auth: Option<ServerAuth>,
     budget: Arc<Budget>,
     sink: Arc<S>,
 }
 
 impl<S: Sink> GrpcService<S> {
-    pub fn new(settings: GrpcServerSettings, budget: Arc<Budget>, sink: Arc<S>) -> Arc<Self> {
-        Arc::new(GrpcService { settings, budget, sink })
+    pub fn new(settings: GrpcServerSettings, auth: Option<ServerAuth>, budget: Arc<Budget>, sink: Arc<S>) -> Arc<Self> {
+        Arc::new(GrpcService { settings, auth, budget, sink })
     }
 
     /// A call to a method of ours, whose encoding is known.
@@ -36,7 +38,7 @@ impl<S: Sink> GrpcService<S> {
         &self,
         signal: Signal,
         encoding: Encoding,
-        peer: SocketAddr,
+        from: Client,
         request: Request<Incoming>,
     ) -> Result<Response<UnaryBody>, Refusal> {
         let start = Instant::now();
@@ -58,7 +60,7 @@ impl<S: Sink> GrpcService<S> {
             content: ContentType::Protobuf,
             payload: taken.payload,
             wire_bytes: taken.wire_bytes,
-            context: context(&head.headers, peer, deadline, self.settings.include_metadata),
+            context: context(&head.headers, from, deadline, self.settings.include_metadata),
         };
         let answer = self.sink.deliver(request);
         let answer = match deadline {
@@ -78,14 +80,26 @@ impl<S: Sink> GrpcService<S> {
 impl<S: Sink> Service for GrpcService<S> {
     type Body = UnaryBody;
 
-    async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<UnaryBody> {
+    async fn handle(&self, request: Request<Incoming>, peer: Option<SocketAddr>) -> Response<UnaryBody> {
         if request.method() != Method::POST {
             return reply::not_grpc(StatusCode::METHOD_NOT_ALLOWED);
         }
         if !framing::is_grpc(request.headers().get(CONTENT_TYPE)) {
             return reply::not_grpc(StatusCode::UNSUPPORTED_MEDIA_TYPE);
         }
-        let Some(signal) = framing::signal(request.uri().path()) else {
+        let signal = framing::signal(request.uri().path());
+        let identity = match &self.auth {
+            Some(auth) => auth.check(request.headers()).await,
+            None => Ok(None),
+        };
+        let identity = match identity {
+            Ok(identity) => identity,
+            Err(refusal) => {
+                self.sink.refused(Protocol::Grpc, signal, &refusal);
+                return reply::grpc_refused(&refusal);
+            }
+        };
+        let Some(signal) = signal else {
             return reply::grpc_unimplemented(format!("there is no method `{}`", request.uri().path()));
         };
         let name = request.headers().get(framing::GRPC_ENCODING);
@@ -93,7 +107,7 @@ impl<S: Sink> Service for GrpcService<S> {
             Some(encoding @ (Encoding::Identity | Encoding::Gzip | Encoding::Zstd)) => encoding,
             _ => return reply::grpc_unimplemented(format!("`grpc-encoding` is {name:?}, expected gzip or zstd")),
         };
-        match self.call(signal, encoding, peer, request).await {
+        match self.call(signal, encoding, Client { peer, identity }, request).await {
             Ok(response) => response,
             Err(refusal) => {
                 self.sink.refused(Protocol::Grpc, Some(signal), &refusal);

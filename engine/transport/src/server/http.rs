@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, ORIGIN};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use http_body_util::BodyExt;
@@ -14,12 +14,14 @@ use wasmill_batch::{Refusal, RefusalKind};
 use wasmill_wire::Signal;
 
 use super::connection::Service;
+use super::cors;
 use super::reply::{self, HttpBody};
+use crate::auth::ServerAuth;
 use crate::encoding::Encoding;
 use crate::intake::{Taken, Terms, take_body};
 use crate::json;
 use crate::settings::HttpServerSettings;
-use crate::sink::context;
+use crate::sink::{Client, context};
 use crate::{Budget, ContentType, Protocol, Sink};
 
 /// What is read and thrown away of a body that was refused, so that its sender, who may write it all before it reads, gets
@@ -31,13 +33,14 @@ const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) struct HttpService<S> {
     settings: HttpServerSettings,
+    auth: Option<ServerAuth>,
     budget: Arc<Budget>,
     sink: Arc<S>,
 }
 
 impl<S: Sink> HttpService<S> {
-    pub fn new(settings: HttpServerSettings, budget: Arc<Budget>, sink: Arc<S>) -> Arc<Self> {
-        Arc::new(HttpService { settings, budget, sink })
+    pub fn new(settings: HttpServerSettings, auth: Option<ServerAuth>, budget: Arc<Budget>, sink: Arc<S>) -> Arc<Self> {
+        Arc::new(HttpService { settings, auth, budget, sink })
     }
 
     fn signal(&self, path: &str) -> Option<Signal> {
@@ -67,8 +70,35 @@ impl<S: Sink> HttpService<S> {
 impl<S: Sink> Service for HttpService<S> {
     type Body = HttpBody;
 
-    async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<HttpBody> {
+    async fn handle(&self, request: Request<Incoming>, peer: Option<SocketAddr>) -> Response<HttpBody> {
+        // Before authentication: a browser asks whether it may send without saying who it is.
+        let Some(cors) = &self.settings.cors else { return self.answer(request, peer).await };
+        if let Some(answer) = cors::preflight(cors, request.method(), request.headers()) {
+            return answer;
+        }
+        let origin = request.headers().get(ORIGIN).cloned();
+        let mut response = self.answer(request, peer).await;
+        cors::allow(cors, origin.as_ref(), response.headers_mut());
+        response
+    }
+}
+
+impl<S: Sink> HttpService<S> {
+    async fn answer(&self, request: Request<Incoming>, peer: Option<SocketAddr>) -> Response<HttpBody> {
         let (head, mut body) = request.into_parts();
+        let identity = match &self.auth {
+            Some(auth) => auth.check(&head.headers).await.map_err(|refusal| (refusal, auth.challenge())),
+            None => Ok(None),
+        };
+        let identity = match identity {
+            Ok(identity) => identity,
+            Err((refusal, challenge)) => {
+                self.sink.refused(Protocol::Http, self.signal(head.uri.path()), &refusal);
+                discard(body, head.version);
+                let content = content_type(&head.headers).unwrap_or(ContentType::Protobuf);
+                return reply::http_unauthenticated(&refusal, content, challenge);
+            }
+        };
         let checked = check(&head.method, &head.headers, self.signal(head.uri.path()));
         let known = match checked {
             Ok(known) => known,
@@ -92,7 +122,7 @@ impl<S: Sink> Service for HttpService<S> {
             content,
             payload: taken.payload,
             wire_bytes: taken.wire_bytes,
-            context: context(&head.headers, peer, None, self.settings.include_metadata),
+            context: context(&head.headers, Client { peer, identity }, None, self.settings.include_metadata),
         };
         match self.sink.deliver(request).await {
             Ok(accepted) => reply::http_accepted(&accepted, signal, content),

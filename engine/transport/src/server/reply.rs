@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Method, Response, StatusCode};
 use prost::Message;
 use tonic::Code;
@@ -74,6 +74,19 @@ pub(super) fn http_refused(refusal: &Refusal, content: ContentType) -> Response<
     let mut response = http_error(http_status(refusal.kind), content, &rpc_status(refusal));
     if let Some(retry_after) = refusal.retry_after.filter(|_| refusal.is_retryable()) {
         response.headers_mut().insert(RETRY_AFTER, whole_seconds(retry_after));
+    }
+    response
+}
+
+/// An HTTP request of somebody who is not known, with the way to come.
+pub(super) fn http_unauthenticated(
+    refusal: &Refusal,
+    content: ContentType,
+    challenge: HeaderValue,
+) -> Response<HttpBody> {
+    let mut response = http_refused(refusal, content);
+    if response.status() == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
     response
 }

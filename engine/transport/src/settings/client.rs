@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::TlsClientSettings;
+use super::{ClientAuthSettings, TlsClientSettings};
 use crate::ContentType;
 
 /// How request bodies are compressed.
@@ -21,7 +21,7 @@ pub enum Compression {
 /// The exporter `otlp`/`otlp_grpc`. Its `Debug` leaves out the headers' values, which may be secrets.
 #[derive(Clone, PartialEq, Eq)]
 pub struct GrpcClientSettings {
-    /// `host:port`, `http://…` (never TLS), `https://…` (always TLS), `dns:///host:port`. Default empty, which is refused.
+    /// `host:port`, `http://…` (never TLS), `https://…` (always TLS), `dns:///host:port`, `unix:PATH`. Default empty, which is refused.
     pub endpoint: String,
     /// Without a scheme in `endpoint`, TLS unless it says `insecure`. Default: see there.
     pub tls: TlsClientSettings,
@@ -29,6 +29,8 @@ pub struct GrpcClientSettings {
     pub compression: Compression,
     /// Sent with every request, in this order. Default none.
     pub headers: Vec<(String, String)>,
+    /// What each request is given beside them. Default none.
+    pub auth: Option<ClientAuthSettings>,
     /// The `:authority` that the backend sees (`authority`). Default: the endpoint's.
     pub authority: Option<String>,
     /// For a whole call, connecting included; sent as `grpc-timeout`. Zero: no limit. Default 5 s.
@@ -70,6 +72,8 @@ pub struct HttpClientSettings {
     pub content: ContentType,
     /// Sent with every request, in this order. Default none.
     pub headers: Vec<(String, String)>,
+    /// What each request is given beside them. Default none.
+    pub auth: Option<ClientAuthSettings>,
     /// For a whole call, connecting included. Zero: no limit. Default 30 s.
     pub timeout: Duration,
     /// Default `wasmill/VERSION`.
@@ -77,8 +81,8 @@ pub struct HttpClientSettings {
     /// Connections that are kept when they have nothing to do (`max_idle_conns_per_host`). Default 100, as the
     /// Collector's `max_idle_conns`.
     pub idle_connections_max: usize,
-    /// How long they are kept (`idle_conn_timeout`). Default 90 s, as the Collector's.
-    pub idle_connection_timeout: Duration,
+    /// How long they are kept (`idle_conn_timeout`); `None`: as long as the backend keeps them. Default 90 s, as the Collector's.
+    pub idle_connection_timeout: Option<Duration>,
 }
 
 impl Default for GrpcClientSettings {
@@ -88,6 +92,7 @@ impl Default for GrpcClientSettings {
             tls: TlsClientSettings::default(),
             compression: Compression::default(),
             headers: Vec::new(),
+            auth: None,
             authority: None,
             timeout: Duration::from_secs(5),
             user_agent: user_agent(),
@@ -115,22 +120,25 @@ impl Default for HttpClientSettings {
             compression: Compression::default(),
             content: ContentType::Protobuf,
             headers: Vec::new(),
+            auth: None,
             timeout: Duration::from_secs(30),
             user_agent: user_agent(),
             idle_connections_max: 100,
-            idle_connection_timeout: Duration::from_secs(90),
+            idle_connection_timeout: Some(Duration::from_secs(90)),
         }
     }
 }
 
 impl fmt::Debug for GrpcClientSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { endpoint, tls, compression, headers, authority, timeout, user_agent, keepalive, connections } = self;
+        let Self { endpoint, tls, compression, headers, auth, authority, timeout, user_agent, keepalive, connections } =
+            self;
         f.debug_struct("GrpcClientSettings")
             .field("endpoint", endpoint)
             .field("tls", tls)
             .field("compression", compression)
             .field("headers", &names(headers))
+            .field("auth", auth)
             .field("authority", authority)
             .field("timeout", timeout)
             .field("user_agent", user_agent)
@@ -151,6 +159,7 @@ impl fmt::Debug for HttpClientSettings {
             .field("compression", &self.compression)
             .field("content", &self.content)
             .field("headers", &names(&self.headers))
+            .field("auth", &self.auth)
             .field("timeout", &self.timeout)
             .field("user_agent", &self.user_agent)
             .field("idle_connections_max", &self.idle_connections_max)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{REQUEST_BYTES_MAX, TlsServerSettings};
+use super::{REQUEST_BYTES_MAX, ServerAuthSettings, TlsServerSettings};
 
 /// An OTLP receiver: either protocol, or both, each on its own port. Default: neither.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -17,10 +17,12 @@ pub struct GrpcServerSettings {
     /// The configuration key that errors name. Default `receivers::otlp::protocols::grpc::endpoint`.
     pub endpoint_key: String,
     /// `host:port`; an empty host is every address, port 0 is any. A name is bound at its first IPv4 address, else at
-    /// its first. Default `localhost:4317`.
+    /// its first. `unix:PATH` is a Unix socket. Default `localhost:4317`.
     pub endpoint: String,
     /// Default `None`: in the clear.
     pub tls: Option<TlsServerSettings>,
+    /// Default `None`: everybody may send.
+    pub auth: Option<ServerAuthSettings>,
     /// Bytes of a message, both as it comes and decompressed (`max_recv_msg_size_mib`). Default 64 MiB.
     pub request_bytes_max: usize,
     /// Requests under way on one connection (`max_concurrent_streams`). Default 128.
@@ -45,6 +47,26 @@ pub struct KeepaliveServerSettings {
     pub time: Duration,
     /// What the peer has to answer it (`timeout`). Default 20 s, as the Collector's.
     pub timeout: Duration,
+    /// A connection without a request for so long is told to go, at the latest after twice that (`max_connection_idle`).
+    /// Default `None`: never.
+    pub idle_max: Option<Duration>,
+    /// A connection is told to go after this long, give or take a tenth, so that load balancers get to choose again
+    /// (`max_connection_age`). Default `None`: never.
+    pub age_max: Option<Duration>,
+    /// What is left then to requests under way (`max_connection_age_grace`). Default `None`: as long as they take.
+    pub age_grace: Option<Duration>,
+}
+
+/// Which browsers' pages may send (`cors`). By origin: a request from another origin is served, but its page is not told
+/// that it may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CorsSettings {
+    /// `https://example.com`; one `*` in it stands for any text.
+    pub allowed_origins: Vec<String>,
+    /// Beside those that every page may send; `*` is any.
+    pub allowed_headers: Vec<String>,
+    /// How long a browser may remember the answer. Zero: as long as it does by itself.
+    pub max_age: Duration,
 }
 
 /// OTLP/HTTP (`protocols::http`), HTTP/1.1 and HTTP/2 with prior knowledge.
@@ -56,6 +78,8 @@ pub struct HttpServerSettings {
     pub endpoint: String,
     /// As [`GrpcServerSettings::tls`].
     pub tls: Option<TlsServerSettings>,
+    /// As [`GrpcServerSettings::auth`].
+    pub auth: Option<ServerAuthSettings>,
     /// Bytes of a body, both as it comes and decompressed (`max_request_body_size`). Default 64 MiB.
     pub request_bytes_max: usize,
     /// Default `/v1/traces`.
@@ -73,6 +97,11 @@ pub struct HttpServerSettings {
     pub read_header_timeout: Duration,
     /// From the first byte of a body to its last (`read_timeout`). Default 60 s.
     pub read_timeout: Duration,
+    /// A connection without a request for so long is closed, at the latest after twice that; over HTTP/1 also after
+    /// `read_header_timeout` (`idle_timeout`). Default 60 s, as the Collector's.
+    pub idle_timeout: Duration,
+    /// Default `None`: browsers' pages of other origins are not answered.
+    pub cors: Option<CorsSettings>,
     /// As [`GrpcServerSettings::include_metadata`]. Default false.
     pub include_metadata: bool,
     /// As [`GrpcServerSettings::drain_timeout`]. Default 10 s.
@@ -85,6 +114,7 @@ impl Default for GrpcServerSettings {
             endpoint_key: "receivers::otlp::protocols::grpc::endpoint".into(),
             endpoint: "localhost:4317".into(),
             tls: None,
+            auth: None,
             request_bytes_max: REQUEST_BYTES_MAX,
             concurrent_streams_max: CONCURRENT_STREAMS_MAX,
             connections_max: CONNECTIONS_MAX,
@@ -98,7 +128,13 @@ impl Default for GrpcServerSettings {
 
 impl Default for KeepaliveServerSettings {
     fn default() -> Self {
-        KeepaliveServerSettings { time: Duration::from_secs(2 * 60 * 60), timeout: Duration::from_secs(20) }
+        KeepaliveServerSettings {
+            time: Duration::from_secs(2 * 60 * 60),
+            timeout: Duration::from_secs(20),
+            idle_max: None,
+            age_max: None,
+            age_grace: None,
+        }
     }
 }
 
@@ -108,6 +144,7 @@ impl Default for HttpServerSettings {
             endpoint_key: "receivers::otlp::protocols::http::endpoint".into(),
             endpoint: "localhost:4318".into(),
             tls: None,
+            auth: None,
             request_bytes_max: REQUEST_BYTES_MAX,
             traces_url_path: "/v1/traces".into(),
             metrics_url_path: "/v1/metrics".into(),
@@ -116,6 +153,8 @@ impl Default for HttpServerSettings {
             connections_max: CONNECTIONS_MAX,
             read_header_timeout: READ_TIMEOUT,
             read_timeout: READ_TIMEOUT,
+            idle_timeout: READ_TIMEOUT,
+            cors: None,
             include_metadata: false,
             drain_timeout: DRAIN_TIMEOUT,
         }

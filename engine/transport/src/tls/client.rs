@@ -7,8 +7,8 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use super::reloading::Reloading;
-use super::{Named, TlsError, provider, refused, versions};
+use super::{Certificates, TlsError, provider, refused, source, versions};
+use crate::reloading::{Reloading, Source};
 use crate::settings::{Pem, TlsClientSettings};
 
 /// The configuration's section, below a client's own.
@@ -16,7 +16,7 @@ const SECTION: &str = "tls";
 
 /// How a client believes backends and shows itself.
 pub(crate) struct ClientTls {
-    config: Reloading<ClientConfig>,
+    config: Reloading<ClientConfig, TlsError>,
     /// The name to ask the certificate for, where it is not the endpoint's host.
     pub server_name: Option<ServerName<'static>>,
 }
@@ -24,9 +24,9 @@ pub(crate) struct ClientTls {
 impl ClientTls {
     /// Reads the files that `settings` name, blocking. `protocols` are offered by ALPN.
     pub fn new(settings: &TlsClientSettings, protocols: &[&[u8]]) -> Result<ClientTls, TlsError> {
-        let named = |what, pem: &Pem| Named::new(SECTION, what, pem, settings.reload_interval);
+        let named = |what, pem: &Pem| source(SECTION, what, pem, settings.reload_interval);
         let half = |key: String, other| Err(TlsError::Half { key, other });
-        let mut files: Vec<Named> = match (&settings.cert, &settings.private_key) {
+        let mut files: Vec<Source> = match (&settings.cert, &settings.private_key) {
             (None, None) => Vec::new(),
             (Some(cert), Some(key)) => vec![named("cert", cert), named("key", key)],
             (Some(cert), None) => return half(named("cert", cert).key, "key_file"),
@@ -39,14 +39,14 @@ impl ClientTls {
         }
         let protocols: Vec<Vec<u8>> = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         let of = settings.clone();
-        let make = move |named: &[Named], contents: &[Vec<u8>]| {
-            let (ours, roots) = named.split_at(identity.min(named.len()));
+        let make = move |sources: &[Source], contents: &[Vec<u8>]| {
+            let (ours, roots) = sources.split_at(identity.min(sources.len()));
             let (of_ours, of_roots) = contents.split_at(identity.min(contents.len()));
             let mut config = make(&of, (ours, of_ours), (roots, of_roots))?;
             config.alpn_protocols = protocols.clone();
             Ok(config)
         };
-        let config = Reloading::new(SECTION.to_owned(), files, make)?;
+        let config = Reloading::new("certificates", files, make)?;
         Ok(ClientTls { config, server_name: server_name(settings)? })
     }
 
@@ -56,7 +56,7 @@ impl ClientTls {
 }
 
 /// Files and their contents.
-type Files<'a> = (&'a [Named], &'a [Vec<u8>]);
+type Files<'a> = (&'a [Source], &'a [Vec<u8>]);
 
 fn make(settings: &TlsClientSettings, identity: Files<'_>, roots: Files<'_>) -> Result<ClientConfig, TlsError> {
     let unusable = |source| TlsError::unusable(SECTION, source);
@@ -73,10 +73,10 @@ fn make(settings: &TlsClientSettings, identity: Files<'_>, roots: Files<'_>) -> 
     builder.with_client_auth_cert(chain, key).map_err(|source| refused(source, certificate, private_key))
 }
 
-fn root_store(settings: &TlsClientSettings, (named, contents): Files<'_>) -> Result<RootCertStore, TlsError> {
+fn root_store(settings: &TlsClientSettings, (sources, contents): Files<'_>) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
-    for (named, content) in named.iter().zip(contents) {
-        named.add_roots(content, &mut roots)?;
+    for (source, content) in sources.iter().zip(contents) {
+        source.add_roots(content, &mut roots)?;
     }
     if settings.ca.is_none() || settings.system_ca {
         let system = rustls_native_certs::load_native_certs();

@@ -11,8 +11,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::reloading::Reloading;
-use super::{Named, TlsError, provider, refused, versions};
+use super::{Certificates, TlsError, provider, refused, source, versions};
+use crate::reloading::{Reloading, Source};
 use crate::settings::{TlsServerSettings, TlsVersions};
 
 /// How soon a change of the clients' roots is seen, where it is to be.
@@ -20,7 +20,7 @@ const CLIENT_CA_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A port's TLS.
 pub(crate) struct ServerTls {
-    config: Reloading<ServerConfig>,
+    config: Reloading<ServerConfig, TlsError>,
     handshake_timeout: Duration,
 }
 
@@ -29,20 +29,18 @@ impl ServerTls {
     pub fn new(settings: &TlsServerSettings, protocols: &[&[u8]]) -> Result<ServerTls, TlsError> {
         let section = settings.key.as_str();
         let every = settings.reload_interval;
-        let mut named = vec![
-            Named::new(section, "cert", &settings.cert, every),
-            Named::new(section, "key", &settings.private_key, every),
-        ];
+        let mut named =
+            vec![source(section, "cert", &settings.cert, every), source(section, "key", &settings.private_key, every)];
         let every = settings.client_ca_reload.then_some(CLIENT_CA_INTERVAL);
-        named.extend(settings.client_ca.as_ref().map(|pem| Named::new(section, "client_ca", pem, every)));
+        named.extend(settings.client_ca.as_ref().map(|pem| source(section, "client_ca", pem, every)));
         let protocols: Vec<Vec<u8>> = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         let (versions, key) = (settings.versions, section.to_owned());
-        let make = move |named: &[Named], contents: &[Vec<u8>]| {
-            let mut config = make(&key, versions, named, contents)?;
+        let make = move |sources: &[Source], contents: &[Vec<u8>]| {
+            let mut config = make(&key, versions, sources, contents)?;
             config.alpn_protocols = protocols.clone();
             Ok(config)
         };
-        let config = Reloading::new(section.to_owned(), named, make)?;
+        let config = Reloading::new("certificates", named, make)?;
         Ok(ServerTls { config, handshake_timeout: settings.handshake_timeout })
     }
 
@@ -57,8 +55,8 @@ impl ServerTls {
     }
 }
 
-fn make(section: &str, of: TlsVersions, named: &[Named], contents: &[Vec<u8>]) -> Result<ServerConfig, TlsError> {
-    let ([certificate, private_key, rest @ ..], [chain, key, more @ ..]) = (named, contents) else {
+fn make(section: &str, of: TlsVersions, sources: &[Source], contents: &[Vec<u8>]) -> Result<ServerConfig, TlsError> {
+    let ([certificate, private_key, rest @ ..], [chain, key, more @ ..]) = (sources, contents) else {
         return Err(TlsError::unusable(section, "a certificate and its key are missing"));
     };
     let unusable = |source| TlsError::unusable(section, source);

@@ -231,3 +231,84 @@ async fn connections_are_limited() {
     drop(first);
     assert_eq!(second.read(&mut byte).await.unwrap(), 1);
 }
+
+/// A connection that has no request for as long as it may is told to go: HTTP/2 by GOAWAY, HTTP/1 by its end.
+#[tokio::test(start_paused = true)]
+async fn idle_connections_go() {
+    let minute = Duration::from_secs(60);
+    let mut settings = both();
+    settings.grpc.as_mut().unwrap().keepalive.idle_max = Some(minute);
+    settings.http.as_mut().unwrap().idle_timeout = minute;
+    let server = Running::start(settings, Budget::unlimited()).await;
+    for address in [server.grpc(), server.http()] {
+        let start = tokio::time::Instant::now();
+        let stream = TcpStream::connect(address).await.unwrap();
+        let builder = hyper::client::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new());
+        let (_raw, connection) =
+            builder.handshake::<_, http_body_util::Full<Bytes>>(hyper_util::rt::TokioIo::new(stream)).await.unwrap();
+        connection.await.unwrap();
+        assert!((60..=125).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+    }
+    let start = tokio::time::Instant::now();
+    let mut stream = TcpStream::connect(server.http()).await.unwrap();
+    exchange(&mut stream, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    until_closed(&mut stream).await;
+    assert!((59..=125).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+}
+
+/// A connection that has reached its age takes nothing new; a request under way has the grace, and is then cut.
+#[tokio::test]
+async fn old_connections_go() {
+    let mut settings = both();
+    let keepalive = &mut settings.grpc.as_mut().unwrap().keepalive;
+    (keepalive.age_max, keepalive.age_grace) = (Some(Duration::from_secs(100)), Some(Duration::from_secs(20)));
+    let mut server = Running::start(settings, Budget::unlimited()).await;
+    let grpc = server.grpc();
+    let dropped = server.sink.then_hang();
+    let mut raw = http2(grpc).await;
+    let mut second = raw.clone();
+    let under_way = tokio::spawn(async move { raw.send_request(grpc_request(grpc, framed(0, b"spans"))).await });
+    server.received.recv().await.unwrap();
+    tokio::time::pause();
+    let start = tokio::time::Instant::now();
+    assert!(under_way.await.unwrap().is_err());
+    dropped.await;
+    assert!((105..=135).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+    tokio::time::resume();
+    assert!(second.send_request(grpc_request(grpc, framed(0, b"spans"))).await.is_err());
+    let mut raw = http2(grpc).await;
+    assert_eq!(call(&mut raw, grpc_request(grpc, framed(0, b""))).await.grpc().code(), Code::Ok);
+}
+
+/// A body that comes a byte a second ends when its time is over, and the head likewise, over HTTP/1.
+#[tokio::test]
+async fn a_byte_a_second() {
+    let mut settings = http_settings();
+    (settings.read_timeout, settings.read_header_timeout) = (Duration::from_millis(300), Duration::from_millis(300));
+    let server = Running::start(ServerSettings { grpc: None, http: Some(settings) }, Budget::unlimited()).await;
+    let head =
+        "POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\ncontent-length: 100\r\n\r\n";
+    for (at_once, slowly) in [(head, "spansspansspansspans"), ("", head)] {
+        let stream = TcpStream::connect(server.http()).await.unwrap();
+        let (mut reader, mut writer) = stream.into_split();
+        let writing = tokio::spawn(async move {
+            writer.write_all(at_once.as_bytes()).await.unwrap();
+            for byte in slowly.bytes() {
+                if writer.write_all(&[byte]).await.is_err() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            std::future::pending().await
+        });
+        let mut said = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(20), reader.read_to_end(&mut said)).await;
+        writing.abort();
+        let said = String::from_utf8_lossy(&said);
+        match at_once.is_empty() {
+            // Its answer comes; the rest of the body is waited for a little.
+            false => assert!(said.starts_with("HTTP/1.1 504"), "{said}"),
+            true => assert!(read.is_ok() && !said.starts_with("HTTP/1.1 2"), "{said}"),
+        }
+    }
+}

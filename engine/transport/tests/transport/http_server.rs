@@ -8,11 +8,11 @@ use prost::Message;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use wasmill_batch::{Refusal, RefusalKind};
-use wasmill_transport::settings::{HttpServerSettings, ServerSettings};
+use wasmill_transport::settings::{CorsSettings, HttpServerSettings, ServerSettings};
 use wasmill_transport::{Accepted, Budget, Protocol, http_status};
 use wasmill_wire::Signal;
 
-use crate::peers::{Reply, Running, Script, call, exchange, http_settings, http2, read_reply, until_closed};
+use crate::peers::{Reply, Running, Script, call, exchange, http_settings, http2, read_head, read_reply, until_closed};
 
 /// `google.rpc.Status`, as far as its text.
 #[derive(Clone, PartialEq, Message)]
@@ -273,4 +273,50 @@ async fn a_slow_body() {
     assert_error(&read_reply(&mut stream).await, 504, "in time");
     until_closed(&mut stream).await;
     assert_eq!(server.sink.refused.lock().unwrap().len(), 1);
+}
+
+/// A browser asks before a page of another origin sends, and is told so only for origins, headers and a method that may; the
+/// request itself is served in any case, and its page may read the answer only if it may.
+#[tokio::test]
+async fn cors() {
+    let cors = CorsSettings {
+        allowed_origins: vec!["https://*.example.com".into()],
+        allowed_headers: vec!["X-Tenant".into()],
+        max_age: Duration::from_secs(600),
+    };
+    let http = HttpServerSettings { cors: Some(cors), ..http_settings() };
+    let server = Running::start(ServerSettings { grpc: None, http: Some(http) }, Budget::unlimited()).await;
+    let mut stream = TcpStream::connect(server.http()).await.unwrap();
+    let cases = [
+        ("https://a.example.com", "POST", "content-type,x-tenant", true),
+        ("https://a.example.com", "POST", "content-type,x-other", false),
+        ("https://a.example.com", "DELETE", "content-type", false),
+        ("https://evil.test", "POST", "content-type", false),
+    ];
+    for (origin, method, headers, may) in cases {
+        let request = format!(
+            "OPTIONS /v1/traces HTTP/1.1\r\nhost: x\r\norigin: {origin}\r\naccess-control-request-method: {method}\r\n\
+             access-control-request-headers: {headers}\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let head = String::from_utf8(read_head(&mut stream).await).unwrap();
+        assert!(head.starts_with("HTTP/1.1 204 No Content\r\n"), "{head}");
+        let has = |line: &str| head.lines().any(|found| found == line);
+        assert_eq!(has(&format!("access-control-allow-origin: {origin}")), may, "{head}");
+        assert_eq!(has(&format!("access-control-allow-headers: {headers}")), may, "{head}");
+        assert_eq!(has("access-control-allow-methods: POST"), may, "{head}");
+        assert_eq!(has("access-control-max-age: 600"), may, "{head}");
+    }
+    for (origin, may) in [("https://a.example.com", true), ("https://evil.test", false)] {
+        let request = format!(
+            "POST /v1/traces HTTP/1.1\r\nhost: x\r\norigin: {origin}\r\ncontent-type: application/json\r\n\
+             content-length: 2\r\n\r\n{{}}"
+        );
+        let reply = exchange(&mut stream, request.as_bytes()).await;
+        assert_eq!((reply.status, &reply.headers["vary"]), (StatusCode::OK, &"origin".parse().unwrap()));
+        let allowed = reply.headers.get("access-control-allow-origin").map(|origin| origin.to_str().unwrap());
+        assert_eq!(allowed, may.then_some(origin));
+    }
+    let reply = exchange(&mut stream, b"OPTIONS /v1/traces HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert_eq!(reply.status, StatusCode::METHOD_NOT_ALLOWED, "no browser asks this");
 }

@@ -8,11 +8,14 @@
 //! | `grpc_client` | classification of what backends answer, or do not                  | hyper servers, raw sockets         |
 //! | `http_client` | the same for OTLP/HTTP                                             | raw sockets                        |
 //! | `json`        | OTLP/JSON both ways: documents, answers, limits                     | raw sockets, and each other        |
+//! | `auth`        | tokens, passwords, headers, OAuth 2.0: who is let in, exact answers | our clients, raw sockets, a token's server |
 //! | `tls`         | of clients: roots, names, client certificates                      | a rustls server                    |
 //! | `tls_server`  | of servers: certificates, their reload, clients', slow handshakes   | our clients, rustls, raw sockets   |
+//! | `unix`        | Unix sockets: made, shared by nobody, removed                      | our clients                        |
 //!
 //! Not proven here: what lies in a request (the wire engine's tests), and behaviour under load (benches/gateway).
 
+mod auth;
 mod certs;
 mod connections;
 mod grpc_client;
@@ -23,3 +26,4 @@ mod json;
 mod peers;
 mod tls;
 mod tls_server;
+mod unix;

@@ -261,7 +261,7 @@ async fn mistakes() {
     };
     let missing = Pem::File(folder.path().join("missing.pem"));
     let error = wrong(TlsServerSettings { cert: missing, ..texts(&good) });
-    assert!(matches!(&error, TlsError::Unreadable { key, .. } if key == "tls::cert_file"), "{error}");
+    assert!(matches!(&error, TlsError::Unreadable(file) if file.key == "tls::cert_file"), "{error}");
     let error = wrong(TlsServerSettings { cert: text(&good.key), ..texts(&good) });
     assert!(matches!(&error, TlsError::NoCertificate { key, .. } if key == "tls::cert_pem"), "{error}");
     let error = wrong(TlsServerSettings { private_key: text(&good.cert), ..texts(&good) });
