@@ -28,8 +28,9 @@ pub use connectors::{
 };
 pub use endpoint::{Endpoint, HttpUrl};
 pub use exporters::{
-    ClientKeepalive, Compression, DebugExporter, Exporter, FileExporter, FileFormat, FileRotation, Headers,
-    HttpEncoding, OnFull, OtlpGrpcExporter, OtlpHttpExporter, PerSignal, Retry, SendingQueue, Sizer, Verbosity,
+    BatchSizer, ClientKeepalive, Compression, DebugExporter, Exporter, FileExporter, FileFormat, FileRotation, Headers,
+    HttpEncoding, OnFull, OtlpGrpcExporter, OtlpHttpExporter, PerSignal, QueueBatch, Retry, SendingQueue, Sizer,
+    Verbosity,
 };
 pub use extensions::{Extension, FileStorage, HealthCheck};
 pub use memory_limiter::{MemoryLimiter, MemoryShare};

@@ -14,6 +14,7 @@ mod faults;
 mod memory;
 mod operation;
 mod probation;
+mod queue_batching;
 mod reload;
 mod shadow;
 mod swap;
