@@ -4,6 +4,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
+use smallvec::{SmallVec, smallvec};
 use wasmill_wire::{ColumnRequest, Selection};
 
 use crate::gather::is_plain;
@@ -14,7 +15,8 @@ pub(crate) type Run = (u32, u32);
 /// Some rows of a batch, ascending.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Runs {
-    runs: Vec<Run>,
+    /// Mostly one: all rows.
+    runs: SmallVec<[Run; 2]>,
     count: usize,
 }
 
@@ -74,6 +76,9 @@ impl Runs {
     }
 }
 
+/// The slices of a batch, mostly one.
+pub(crate) type Slices = SmallVec<[Runs; 1]>;
+
 /// Cuts the rows into slices of at most `rows_max` rows and about `bytes_max` bytes of columns, at least a row each.
 pub(crate) fn slices(
     rows: Runs,
@@ -81,13 +86,13 @@ pub(crate) fn slices(
     columns: &[ColumnRequest],
     rows_max: usize,
     bytes_max: usize,
-) -> Vec<Runs> {
+) -> Slices {
     let columns = || arrays.iter().zip(columns).map(|(array, column)| (array, is_plain(&column.column)));
     let any_rows_fit = columns().map(|(array, plain)| bytes_bound(array, plain)).sum::<usize>() <= bytes_max;
     if any_rows_fit && rows.count() <= rows_max {
-        return vec![rows];
+        return smallvec![rows];
     }
-    let mut slices = Vec::new();
+    let mut slices = Slices::new();
     let mut rest = rows;
     while rest.count() > 0 {
         let (mut first, mut after) = rest.split(rows_max);
@@ -171,7 +176,7 @@ fn bytes_of_row(array: &dyn Array, row: u32) -> usize {
         DataType::Utf8 => 4 + range(array.as_string::<i32>().value_offsets(), row as usize, row as usize + 1),
         DataType::Binary => 4 + range(array.as_binary::<i32>().value_offsets(), row as usize, row as usize + 1),
         DataType::Null => 0,
-        DataType::Map(..) => bytes(array, true, &Runs { runs: vec![(row, row + 1)], count: 1 }),
+        DataType::Map(..) => bytes(array, true, &Runs { runs: smallvec![(row, row + 1)], count: 1 }),
         DataType::Dictionary(..) => {
             let dictionary = array.as_dictionary::<UInt32Type>();
             let key = dictionary.keys().values().get(row as usize).copied().unwrap_or(0);

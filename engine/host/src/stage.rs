@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use arrow_buffer::BooleanBufferBuilder;
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 use wasmill_batch::{Refusal, RefusalKind, Routes, TelemetryBatch};
 use wasmill_wire::{ColumnRequest, Edit, Signal, WireBatch};
 
@@ -224,7 +225,7 @@ impl Stage {
             slices(rows, &arrays, &input.columns, limits.rows_max.get() as usize, limits.column_bytes_max.get());
         let (base, context) = (Arc::clone(batch.base()), Arc::clone(batch.context()));
         let mut held = Held { pool: &self.pool, lease: None };
-        let mut decisions = Vec::with_capacity(slices.len());
+        let mut decisions = SmallVec::<[Decision; 1]>::with_capacity(slices.len());
         for rows in &slices {
             self.stats.rows_in.fetch_add(rows.count() as u64, Relaxed);
             let permit = match self.breaker.as_ref().map(|breaker| breaker.admit(Instant::now())).transpose() {

@@ -1,5 +1,13 @@
 //! Bitmaps: which rows. The first row is the least significant bit of the first byte.
 
+use smallvec::{SmallVec, smallvec};
+
+/// Words of a bitmap. In a call of few rows, getting memory for each bitmap would take longer than what it is for.
+type Words = SmallVec<[u64; WORDS_INLINE]>;
+
+/// 128 rows.
+const WORDS_INLINE: usize = 2;
+
 /// A bitmap that somebody else owns, as it lies in a block.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Bits<'a> {
@@ -11,7 +19,7 @@ pub struct Bits<'a> {
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Bitmap {
     /// Bits from `len` on are 0.
-    words: Vec<u64>,
+    words: Words,
     len: usize,
 }
 
@@ -62,12 +70,12 @@ impl<'a> Bits<'a> {
 impl Bitmap {
     /// No row of `len`.
     pub fn none(len: usize) -> Bitmap {
-        Bitmap { words: vec![0; len.div_ceil(64)], len }
+        Bitmap { words: smallvec![0; len.div_ceil(64)], len }
     }
 
     /// Every row of `len`.
     pub fn all(len: usize) -> Bitmap {
-        let mut bitmap = Bitmap { words: vec![u64::MAX; len.div_ceil(64)], len };
+        let mut bitmap = Bitmap { words: smallvec![u64::MAX; len.div_ceil(64)], len };
         bitmap.clear_spare();
         bitmap
     }
@@ -75,7 +83,7 @@ impl Bitmap {
     /// The rows of `0..len` that `wanted` says, asked once for each, in order.
     #[inline]
     pub fn from_fn(len: usize, mut wanted: impl FnMut(usize) -> bool) -> Bitmap {
-        let mut words = Vec::with_capacity(len.div_ceil(64));
+        let mut words = Words::with_capacity(len.div_ceil(64));
         let mut start = 0;
         while start < len {
             let rows = (len - start).min(64);
@@ -86,7 +94,8 @@ impl Bitmap {
     }
 
     /// From words of 64 rows; missing ones are zeros.
-    pub fn from_words(mut words: Vec<u64>, len: usize) -> Bitmap {
+    pub fn from_words(words: Vec<u64>, len: usize) -> Bitmap {
+        let mut words = Words::from_vec(words);
         words.resize(len.div_ceil(64), 0);
         let mut bitmap = Bitmap { words, len };
         bitmap.clear_spare();

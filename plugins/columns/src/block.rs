@@ -1,5 +1,7 @@
 //! Reading a block: its nodes.
 
+use smallvec::SmallVec;
+
 use crate::error::Part;
 use crate::text::PlainText;
 use crate::{
@@ -20,11 +22,14 @@ pub const BLOCK_BYTES_MAX: usize = i32::MAX as usize;
 pub(crate) const HEADER_BYTES: usize = 8;
 pub(crate) const NODE_BYTES: usize = 24;
 
+/// Nodes of a block for which no memory is asked: those of a handful of columns.
+const NODES_INLINE: usize = 8;
+
 /// Columns in one buffer.
 #[derive(Clone, Debug)]
 pub struct Block<'a> {
     pub(crate) bytes: &'a [u8],
-    pub(crate) nodes: Vec<Node>,
+    pub(crate) nodes: SmallVec<[Node; NODES_INLINE]>,
 }
 
 /// A node as it lies in the block. The parts are known to be inside.
@@ -61,7 +66,7 @@ impl<'a> Block<'a> {
     }
 
     fn open(bytes: &'a [u8]) -> Result<Block<'a>, BlockError> {
-        let mut block = Block { bytes, nodes: Vec::new() };
+        let mut block = Block { bytes, nodes: SmallVec::new() };
         if !bytes.is_empty() {
             check::nodes(&mut block)?;
         }
