@@ -31,7 +31,7 @@ pub(crate) enum StartError {
     NoRoom(String),
 }
 
-/// An instance that has answered `init`.
+/// An instance that has answered `init`. Boxed, because a call's future holds it and is moved.
 pub(crate) struct Instance {
     store: Store<Guest>,
     plugin: bindings::Plugin,
@@ -42,7 +42,7 @@ pub(crate) struct Instance {
 
 /// The instance's right to run: while this lives, one call fewer can begin.
 pub(crate) struct Lease {
-    pub instance: Instance,
+    pub instance: Box<Instance>,
     pub permit: OwnedSemaphorePermit,
 }
 
@@ -78,7 +78,7 @@ impl Instance {
     pub async fn start(
         host: &Arc<HostInner>,
         start: &Arc<Start>,
-    ) -> Result<(Instance, types::Requirements), StartError> {
+    ) -> Result<(Box<Instance>, types::Requirements), StartError> {
         let ticking = host.ticker.ticking();
         let (of_call, begin, start) = (Arc::clone(host), start.begin(), Arc::clone(start));
         let start = async move {
@@ -89,7 +89,7 @@ impl Instance {
         started.await.unwrap_or_else(|lost| Err(StartError::Fault(lost.into())))
     }
 
-    async fn start_here(host: &HostInner, start: &Start) -> Result<(Instance, types::Requirements), StartError> {
+    async fn start_here(host: &HostInner, start: &Start) -> Result<(Box<Instance>, types::Requirements), StartError> {
         let limits = &start.limits;
         let guest = Guest::new(Arc::clone(&start.log), Arc::clone(&start.metrics), limits.memory_bytes_max.get());
         let mut store = Store::new(&host.engine, guest);
@@ -112,7 +112,7 @@ impl Instance {
         };
         start.stats.instances.fetch_add(1, Relaxed);
         start.stats.instances_created.fetch_add(1, Relaxed);
-        let mut instance = Instance { store, plugin, stats: Arc::clone(&start.stats), counted_bytes: 0 };
+        let mut instance = Box::new(Instance { store, plugin, stats: Arc::clone(&start.stats), counted_bytes: 0 });
         instance.count_memory();
         Ok((instance, requirements))
     }

@@ -15,7 +15,7 @@ use crate::instance::{Instance, Lease, Start, StartError};
 
 pub(crate) struct Pool {
     pub start: Arc<Start>,
-    idle: Mutex<Vec<Instance>>,
+    idle: Mutex<Vec<Box<Instance>>>,
     running: Arc<Semaphore>,
 }
 
@@ -66,7 +66,7 @@ impl Pool {
     }
 
     /// An instance that can be called again.
-    pub fn put(&self, instance: Instance) {
+    pub fn put(&self, instance: Box<Instance>) {
         self.idle.lock().push(instance);
     }
 }
