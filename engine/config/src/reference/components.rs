@@ -144,7 +144,6 @@ pub fn components_json(name: Option<&str>) -> Value {
         not_served.extend(known.map(|known| {
             let (state, text) = match &known.answer {
                 Answer::Ignored(why) => ("no_effect", *why),
-                Answer::NotYet(until_then) => ("not_yet", *until_then),
                 Answer::Instead(instead) => ("never", *instead),
             };
             json!({"section": section, "type": known.kind, "state": state, "answer": text})
