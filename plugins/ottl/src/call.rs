@@ -1,6 +1,8 @@
 //! Functions and arithmetic, for one row.
 
-use sha2::{Digest, Sha256};
+use md5::Md5;
+use sha1::Sha1;
+use sha2::{Digest as _, Sha256, Sha512};
 
 use crate::Reason;
 use crate::ast::Arithmetic;
@@ -10,8 +12,8 @@ use crate::convert::{
 };
 use crate::fields::Derived;
 use crate::machine::Scratch;
-use crate::plan::{Function, Pattern, Type};
-use crate::value::{Value, entries, items, push_item};
+use crate::plan::{Digest, Function, Pattern, Type};
+use crate::value::{Value, entries, items, push_entry, push_item};
 
 /// The text of a cell, or the failure that it is none.
 pub(crate) fn text<'m, 'a: 'm>(cell: Cell<'a>, made: &'m Made) -> Result<&'m str, Reason> {
@@ -93,6 +95,60 @@ pub(crate) fn apply<'a>(
             hex(&digest, out);
             made.text(out)
         }
+        Function::Digest(digest) => {
+            let bytes = text(target, made)?.as_bytes();
+            out.clear();
+            match digest {
+                Digest::Md5 => hex(&Md5::digest(bytes), out),
+                Digest::Sha1 => hex(&Sha1::digest(bytes), out),
+                Digest::Sha512 => hex(&Sha512::digest(bytes), out),
+            }
+            made.text(out)
+        }
+        Function::Fnv => Cell::Int(fnv(text(target, made)?.as_bytes()) as i64),
+        Function::Trim(cut) => {
+            out.clear();
+            out.push_str(text(target, made)?.trim_matches(|c| cut.contains(c)));
+            made.text(out)
+        }
+        Function::TrimPrefix => {
+            let (whole, prefix) = (text(target, made)?, text(argument(1), made)?);
+            out.clear();
+            out.push_str(whole.strip_prefix(prefix).unwrap_or(whole));
+            made.text(out)
+        }
+        Function::TrimSuffix => {
+            let (whole, suffix) = (text(target, made)?, text(argument(1), made)?);
+            out.clear();
+            out.push_str(whole.strip_suffix(suffix).unwrap_or(whole));
+            made.text(out)
+        }
+        Function::ParseJson => {
+            let json = serde_json::from_str(text(target, made)?).map_err(|_| Reason::NotJson)?;
+            bytes.clear();
+            match json {
+                serde_json::Value::Array(items) => {
+                    items.iter().for_each(|item| push_json(item, |value| push_item(bytes, value)));
+                    made.list(bytes)
+                }
+                serde_json::Value::Object(entries) => {
+                    entries.iter().for_each(|(key, item)| push_json(item, |value| push_entry(bytes, key, value)));
+                    made.map(bytes)
+                }
+                _ => return Err(Reason::NotJson),
+            }
+        }
+        Function::ExtractPatterns(pattern) => {
+            let text = text(target, made)?;
+            bytes.clear();
+            if let Some(found) = pattern.captures(text) {
+                for (name, group) in pattern.capture_names().zip(found.iter()) {
+                    let Some(name) = name else { continue };
+                    push_entry(bytes, name, Value::Text(group.map_or("", |group| group.as_str())));
+                }
+            }
+            made.map(bytes)
+        }
         Function::Len => Cell::Int(match target.value(made) {
             Value::Text(text) => text.len() as i64,
             Value::Bytes(bytes) => bytes.len() as i64,
@@ -128,6 +184,30 @@ pub(crate) fn apply<'a>(
             Cell::TraceId(id)
         }
     })
+}
+
+/// FNV-1a of 64 bits.
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// A value of JSON, as attributes have it. All numbers have a point, as Go reads them. The reader bounds how deep it goes.
+fn push_json(json: &serde_json::Value, push: impl FnOnce(Value<'_>)) {
+    let mut inner = Vec::new();
+    match json {
+        serde_json::Value::Null => push(Value::Nil),
+        serde_json::Value::Bool(value) => push(Value::Bool(*value)),
+        serde_json::Value::Number(number) => push(Value::Double(number.as_f64().unwrap_or_default())),
+        serde_json::Value::String(text) => push(Value::Text(text)),
+        serde_json::Value::Array(items) => {
+            items.iter().for_each(|item| push_json(item, |value| push_item(&mut inner, value)));
+            push(Value::List(&inner));
+        }
+        serde_json::Value::Object(entries) => {
+            entries.iter().for_each(|(key, item)| push_json(item, |value| push_entry(&mut inner, key, value)));
+            push(Value::Map(&inner));
+        }
+    }
 }
 
 /// `Int`, `Double` and `Bool`. Nil stays nil.

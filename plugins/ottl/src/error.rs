@@ -94,6 +94,8 @@ pub enum Reason {
     OutOfRange,
     #[error("the length of this type is not defined")]
     NoLength,
+    #[error("the text is not a list or an object in JSON")]
+    NotJson,
     #[error("the value is not valid OTLP")]
     Malformed,
 }

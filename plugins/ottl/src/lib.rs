@@ -27,6 +27,7 @@ mod convert;
 mod error;
 mod eval;
 mod fields;
+mod glob;
 mod lex;
 mod machine;
 mod map;

@@ -10,7 +10,7 @@ use regex::Regex;
 use wasmill_columns::Kind;
 
 pub(crate) use editor::{Editor, Guard, MapChange, Place, Strategy};
-pub(crate) use function::Function;
+pub(crate) use function::{Digest, Function};
 
 use crate::ast::{self, Arithmetic, At, Comparison, Expr, Key};
 use crate::fields::{self, Derived, Field, METRIC_TYPE, Missing, nearest};

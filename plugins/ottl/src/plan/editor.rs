@@ -1,7 +1,7 @@
 //! The editors: what a statement changes, and how.
 
 use super::function::Accepts;
-use super::{Node, Pattern, Planned, Planner, Slot, Type};
+use super::{Literal, Node, NodeKind, Pattern, Planned, Planner, Slot, Type};
 use crate::ast::{At, Call, Expr, Key, Kind};
 use crate::fields::{self, METRIC_TYPE, Missing, nearest};
 
@@ -88,14 +88,16 @@ pub(crate) enum Strategy {
 }
 
 impl Editor {
-    const NAMES: [&'static str; 10] = [
+    const NAMES: [&'static str; 12] = [
         "delete_key",
         "delete_matching_keys",
         "keep_keys",
         "keep_matching_keys",
         "limit",
         "merge_maps",
+        "replace_all_matches",
         "replace_all_patterns",
+        "replace_match",
         "replace_pattern",
         "set",
         "truncate_all",
@@ -118,6 +120,8 @@ impl Planner<'_> {
             }
             "replace_pattern" => self.replace_pattern(call),
             "replace_all_patterns" => self.replace_all_patterns(call),
+            "replace_match" => self.replace_match(call),
+            "replace_all_matches" => self.replace_all_matches(call),
             "truncate_all" => self.truncate_all(call),
             "limit" => self.limit(call),
             "merge_maps" => self.merge_maps(call),
@@ -244,6 +248,36 @@ impl Planner<'_> {
         let pattern = self.pattern(arguments.need(self, "regex_pattern")?)?;
         let template = self.accept(arguments.need(self, "replacement")?, Accepts::Text)?;
         Ok(Editor::Map { place, change: MapChange::ReplacePatterns { keys, pattern, template } })
+    }
+
+    /// A text that a glob matches becomes another: as a pattern that matches it whole.
+    fn replace_match(&mut self, call: &Call) -> Planned<Editor> {
+        let arguments = self.arguments(call, &["target", "pattern", "replacement"])?;
+        let target = arguments.need(self, "target")?;
+        let place = self.place(target)?;
+        let current = self.value(target)?;
+        if !matches!(current.value, Type::Text | Type::Any) {
+            let reason = format!("this is {}, expected text", current.value.name());
+            return Err(self.error(target.at, reason));
+        }
+        let (pattern, template) = self.glob(arguments.need(self, "pattern")?, arguments.need(self, "replacement")?)?;
+        Ok(Editor::ReplacePattern { place, current, pattern, template })
+    }
+
+    fn replace_all_matches(&mut self, call: &Call) -> Planned<Editor> {
+        let arguments = self.arguments(call, &["target", "pattern", "replacement"])?;
+        let place = self.map_place(arguments.need(self, "target")?)?;
+        let (pattern, template) = self.glob(arguments.need(self, "pattern")?, arguments.need(self, "replacement")?)?;
+        Ok(Editor::Map { place, change: MapChange::ReplacePatterns { keys: false, pattern, template } })
+    }
+
+    /// A glob, and a replacement in which a `$` means nothing. Both stand in the statement itself.
+    fn glob(&mut self, glob: &Expr, replacement: &Expr) -> Planned<(Pattern, Node)> {
+        let text = self.literal_text(glob)?;
+        let pattern = crate::glob::compile(&text).map_err(|reason| self.error(glob.at, reason))?;
+        let template = self.literal_text(replacement)?.replace('$', "$$");
+        let template = Node { kind: NodeKind::Literal(Literal::Text(template)), value: Type::Text };
+        Ok((Pattern::Fixed(pattern), template))
     }
 
     fn truncate_all(&mut self, call: &Call) -> Planned<Editor> {

@@ -20,6 +20,15 @@ pub(crate) enum Function {
     Bool,
     ConvertCase(Case),
     Sha256,
+    Digest(Digest),
+    Fnv,
+    /// What goes from both ends.
+    Trim(String),
+    TrimPrefix,
+    TrimSuffix,
+    ParseJson,
+    /// Its named groups.
+    ExtractPatterns(regex::Regex),
     Len,
     /// Whether a value is of this type.
     Is(Type),
@@ -30,6 +39,14 @@ pub(crate) enum Function {
     Split,
     SpanId,
     TraceId,
+}
+
+/// A hash whose bytes are written in hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Digest {
+    Md5,
+    Sha1,
+    Sha512,
 }
 
 /// Which types an argument may have.
@@ -75,11 +92,13 @@ impl Accepts {
 }
 
 impl Function {
-    pub(crate) const NAMES: [&'static str; 22] = [
+    pub(crate) const NAMES: [&'static str; 33] = [
         "Bool",
         "Concat",
         "ConvertCase",
         "Double",
+        "ExtractPatterns",
+        "FNV",
         "HasPrefix",
         "HasSuffix",
         "Int",
@@ -92,12 +111,21 @@ impl Function {
         "IsRootSpan",
         "IsString",
         "Len",
+        "MD5",
+        "ParseJSON",
+        "SHA1",
         "SHA256",
+        "SHA512",
         "SpanID",
         "Split",
         "String",
         "Substring",
+        "ToLowerCase",
+        "ToUpperCase",
         "TraceID",
+        "Trim",
+        "TrimPrefix",
+        "TrimSuffix",
     ];
 
     /// The regular expression that it matches against.
@@ -115,7 +143,18 @@ impl Function {
             | Function::HasSuffix
             | Function::Is(_)
             | Function::IsRootSpan => Type::Bool,
-            Function::Concat | Function::ConvertCase(_) | Function::Sha256 | Function::Substring(_) => Type::Text,
+            Function::Concat
+            | Function::ConvertCase(_)
+            | Function::Sha256
+            | Function::Digest(_)
+            | Function::Trim(_)
+            | Function::TrimPrefix
+            | Function::TrimSuffix
+            | Function::Substring(_) => Type::Text,
+            Function::Fnv => Type::Int,
+            // A map, or a list.
+            Function::ParseJson => Type::Any,
+            Function::ExtractPatterns(_) => Type::Map,
             // Nil where they are given nil.
             Function::Int | Function::Double | Function::String | Function::Bool => Type::Any,
             Function::Len => Type::Int,
@@ -275,6 +314,34 @@ impl Planner<'_> {
             "String" => one(self, Function::String, Accepts::TextLike),
             "ConvertCase" => self.convert_case(call),
             "SHA256" => one(self, Function::Sha256, Accepts::Text),
+            "MD5" => one(self, Function::Digest(Digest::Md5), Accepts::Text),
+            "SHA1" => one(self, Function::Digest(Digest::Sha1), Accepts::Text),
+            "SHA512" => one(self, Function::Digest(Digest::Sha512), Accepts::Text),
+            "FNV" => one(self, Function::Fnv, Accepts::Text),
+            "ParseJSON" => one(self, Function::ParseJson, Accepts::Text),
+            "ToLowerCase" => one(self, Function::ConvertCase(Case::Lower), Accepts::Text),
+            "ToUpperCase" => one(self, Function::ConvertCase(Case::Upper), Accepts::Text),
+            "TrimPrefix" => two(self, Function::TrimPrefix, "prefix"),
+            "TrimSuffix" => two(self, Function::TrimSuffix, "suffix"),
+            "Trim" => {
+                let arguments = self.arguments(call, &["target", "replacement"])?;
+                let target = self.accept(arguments.need(self, "target")?, Accepts::Text)?;
+                let cut = arguments.get("replacement").map(|expr| self.literal_text(expr)).transpose()?;
+                Ok((Function::Trim(cut.unwrap_or_else(|| " ".to_owned())), vec![target]))
+            }
+            "ExtractPatterns" => {
+                let arguments = self.arguments(call, &["target", "pattern"])?;
+                let target = self.accept(arguments.need(self, "target")?, Accepts::Text)?;
+                let expr = arguments.need(self, "pattern")?;
+                let text = self.literal_text(expr)?;
+                match pattern::compile(&text) {
+                    Ok(regex) if regex.capture_names().flatten().next().is_some() => {
+                        Ok((Function::ExtractPatterns(regex), vec![target]))
+                    }
+                    Ok(_) => Err(self.error(expr.at, "expected a group with a name, such as `(?P<user>…)`")),
+                    Err(reason) => Err(self.error(expr.at, format!("not a valid regular expression: {reason}"))),
+                }
+            }
             "Len" => one(self, Function::Len, Accepts::Any),
             "IsString" => one(self, Function::Is(Type::Text), Accepts::Any),
             "IsInt" => one(self, Function::Is(Type::Int), Accepts::Any),
