@@ -128,11 +128,11 @@ pub(crate) fn apply<'a>(
             bytes.clear();
             match json {
                 serde_json::Value::Array(items) => {
-                    items.iter().for_each(|item| push_json(item, |value| push_item(bytes, value)));
+                    push_json_items(&items, bytes);
                     made.list(bytes)
                 }
                 serde_json::Value::Object(entries) => {
-                    entries.iter().for_each(|(key, item)| push_json(item, |value| push_entry(bytes, key, value)));
+                    push_json_entries(&entries, bytes);
                     made.map(bytes)
                 }
                 _ => return Err(Reason::NotJson),
@@ -191,22 +191,34 @@ fn fnv(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// A value of JSON, as attributes have it. All numbers have a point, as Go reads them. The reader bounds how deep it goes.
-fn push_json(json: &serde_json::Value, push: impl FnOnce(Value<'_>)) {
-    let mut inner = Vec::new();
+/// A value of JSON, as attributes have it; `inner` holds what a list or a map is made of. All numbers have a point, as Go reads
+/// them. The reader bounds how deep it goes.
+fn json_value<'j>(json: &'j serde_json::Value, inner: &'j mut Vec<u8>) -> Value<'j> {
     match json {
-        serde_json::Value::Null => push(Value::Nil),
-        serde_json::Value::Bool(value) => push(Value::Bool(*value)),
-        serde_json::Value::Number(number) => push(Value::Double(number.as_f64().unwrap_or_default())),
-        serde_json::Value::String(text) => push(Value::Text(text)),
+        serde_json::Value::Null => Value::Nil,
+        serde_json::Value::Bool(value) => Value::Bool(*value),
+        serde_json::Value::Number(number) => Value::Double(number.as_f64().unwrap_or_default()),
+        serde_json::Value::String(text) => Value::Text(text),
         serde_json::Value::Array(items) => {
-            items.iter().for_each(|item| push_json(item, |value| push_item(&mut inner, value)));
-            push(Value::List(&inner));
+            push_json_items(items, inner);
+            Value::List(inner)
         }
         serde_json::Value::Object(entries) => {
-            entries.iter().for_each(|(key, item)| push_json(item, |value| push_entry(&mut inner, key, value)));
-            push(Value::Map(&inner));
+            push_json_entries(entries, inner);
+            Value::Map(inner)
         }
+    }
+}
+
+fn push_json_items(items: &[serde_json::Value], list: &mut Vec<u8>) {
+    for item in items {
+        push_item(list, json_value(item, &mut Vec::new()));
+    }
+}
+
+fn push_json_entries(entries: &serde_json::Map<String, serde_json::Value>, map: &mut Vec<u8>) {
+    for (key, item) in entries {
+        push_entry(map, key, json_value(item, &mut Vec::new()));
     }
 }
 
