@@ -10,6 +10,7 @@
 
 use std::fmt;
 use std::fs;
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -263,11 +264,17 @@ impl ControlGroup {
     fn new() -> Option<ControlGroup> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let name = format!("wasmill-overload-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = Path::new("/sys/fs/cgroup").join(name);
-        fs::create_dir(&path).ok()?;
-        let group = ControlGroup(path);
-        fs::write(group.0.join("memory.max"), format!("{LIMIT_MIB}M")).ok()?;
-        Some(group)
+        // The one hierarchy of version 2, and that of memory of version 1.
+        let places = [("/sys/fs/cgroup", "memory.max"), ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")];
+        places.iter().find_map(|(hierarchy, limit)| {
+            let path = Path::new(hierarchy).join(&name);
+            fs::create_dir(&path).ok()?;
+            let group = ControlGroup(path);
+            // The kernel has made the file, if this is a group at all.
+            let mut limit = fs::OpenOptions::new().write(true).open(group.0.join(limit)).ok()?;
+            limit.write_all((LIMIT_MIB << 20).to_string().as_bytes()).ok()?;
+            Some(group)
+        })
     }
 }
 
