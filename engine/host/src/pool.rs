@@ -15,6 +15,7 @@ use crate::instance::{Instance, Lease, Start, StartError};
 
 pub(crate) struct Pool {
     pub start: Arc<Start>,
+    #[expect(clippy::vec_box, reason = "calls hold them boxed: they are moved from here as they are")]
     idle: Mutex<Vec<Box<Instance>>>,
     running: Arc<Semaphore>,
 }
