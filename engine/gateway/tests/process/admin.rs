@@ -173,7 +173,9 @@ async fn the_status_names_the_change_that_is_being_made() {
     assert!(folder.ask(&["status"]).1.contains("being changed: reload of the configuration"));
     running.signal("TERM");
     assert_eq!(running.child.wait().unwrap().code(), Some(0), "neither keeps it from ending");
-    assert_eq!(waits.wait().unwrap().code(), Some(1), "whoever waited is not told that it was done");
+    // 1: the gateway has gone; 2: it had the time to refuse.
+    let code = waits.wait().unwrap().code();
+    assert!(matches!(code, Some(1 | 2)), "whoever waited is told that it was done: {code:?}");
 }
 
 /// The socket is its owner's alone, goes with the gateway, and one left by a killed gateway is replaced.
