@@ -372,7 +372,7 @@ fn handwritten(own: &str) -> Vec<String> {
     statements.push(format!(
         "merge_maps({own}.attributes, ExtractPatterns(\"GET /users/7\", \"(?P<verb>[A-Z]+) /(?P<what>[a-z]+)\"), \"upsert\")"
     ));
-    for glob in ["*", "?", "{x,abc}", "[!a]*", "*e?someName*"] {
+    for glob in ["*", "{x,abc}", "[!a]*", "*e?someName*"] {
         statements.push(format!("replace_all_matches({own}.attributes, \"{glob}\", \"<{glob}>\")"));
     }
     statements
@@ -388,8 +388,13 @@ fn transforms_make_the_same() -> Result<()> {
         (Signal::Metrics, "datapoint", "metric_statements"),
     ] {
         let request = request(signal, &mut random);
-        // The Collector 0.155 makes nil of what is no number, its library's newer version and we fail.
-        let same = |text: &String| !text.contains("Int(") && !text.contains("Double(");
+        // Where the Collector 0.155 and its library's newer version, which we follow, differ: it makes nil of what is no
+        // number, and sets nothing where a value is nil.
+        let is_nil = |value: &str| value.contains("attributes[") || value.contains("body");
+        let same = |text: &String| {
+            let sets_nil = text.starts_with("set(") && text.split_once(", ").is_some_and(|(_, value)| is_nil(value));
+            !text.contains("Int(") && !text.contains("Double(") && !sets_nil
+        };
         let mut texts = ottl_cases::Texts { random: &mut random, signal };
         let mut cases = Vec::new();
         for _ in 0..30 {

@@ -115,7 +115,7 @@ fn flatten(section: &'static Section) -> Vec<(String, &'static Key)> {
         keys.push((key.name.to_owned(), key));
         let (below, mark) = match key.kind {
             Kind::Section(below) => (below, "::"),
-            Kind::Sections(below) => (below, "[]::"),
+            Kind::Sections(below) | Kind::TextsOrSections(below) => (below, "[]::"),
             _ => continue,
         };
         keys.extend(flatten(below).into_iter().map(|(path, below)| (format!("{}{mark}{path}", key.name), below)));
@@ -143,6 +143,7 @@ fn kind_name(kind: &Kind) -> String {
         Kind::Any => "anything",
         Kind::Section(_) => "map",
         Kind::Sections(_) => "list of maps",
+        Kind::TextsOrSections(_) => "list of texts or maps",
         Kind::Word(words) => {
             return words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
         }

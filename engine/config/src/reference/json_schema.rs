@@ -173,6 +173,9 @@ fn of_kind(kind: &Kind) -> Value {
         Kind::Any => json!({}),
         Kind::Section(below) => section(below),
         Kind::Sections(below) => json!({"type": ["array", "null"], "items": section(below)}),
+        Kind::TextsOrSections(below) => {
+            json!({"type": ["array", "null"], "items": {"anyOf": [{"type": "string"}, section(below)]}})
+        }
     }
 }
 
