@@ -21,8 +21,8 @@ pub use connectors::{
 };
 pub use endpoint::{Endpoint, HttpUrl};
 pub use exporters::{
-    Compression, DebugExporter, Exporter, FileExporter, FileFormat, FileRotation, Headers, HttpEncoding, OnFull,
-    OtlpGrpcExporter, OtlpHttpExporter, PerSignal, Retry, SendingQueue, Sizer, Verbosity,
+    BatchSizer, Compression, DebugExporter, Exporter, FileExporter, FileFormat, FileRotation, Headers, HttpEncoding,
+    OnFull, OtlpGrpcExporter, OtlpHttpExporter, PerSignal, QueueBatch, Retry, SendingQueue, Sizer, Verbosity,
 };
 pub use extensions::{Extension, FileStorage, HealthCheck};
 pub use memory_limiter::{MemoryLimiter, MemoryShare};

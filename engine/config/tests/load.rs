@@ -118,6 +118,7 @@ fn an_exporter_has_the_collectors_defaults() {
         sizer: Sizer::Requests,
         wait_for_result: false,
         storage: None,
+        batch: None,
     };
     assert_eq!(exporter.queue, Some(queue));
     let retry = Retry {

@@ -37,7 +37,8 @@ use crate::generation::Generation;
 use crate::pipeline::Pipeline;
 use crate::queue::Held;
 use crate::telemetry::{BatcherMetrics, SendReason};
-use shard::{Load, Metadata, Shard};
+pub(crate) use shard::Metadata;
+use shard::{Load, Shard};
 
 /// A batch is sent when it keeps so much memory, whatever its rows: as much as one request may have. A batch of 8,192 spans has 4 MiB.
 const SHARD_BYTES_MAX: usize = 64 << 20;

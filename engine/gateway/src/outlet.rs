@@ -14,6 +14,7 @@
 //! built: until then another outlet, or another process, may have it. An outlet that is replaced [hands over](Outlet::hand_over):
 //! what it waits to send again goes back to the queue, and is the next one's.
 
+mod gather;
 mod sources;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -60,6 +61,8 @@ pub struct Outlet {
     consumers: Mutex<JoinSet<()>>,
     /// `true`: consumers end with what they are sending.
     handed_over: watch::Sender<bool>,
+    /// `true`: nothing waits for more to be sent with.
+    closing: watch::Sender<bool>,
 }
 
 enum Waiting {
@@ -100,16 +103,17 @@ impl Outlet {
         let (handed_over, stop) = watch::channel(false);
         let delivery = Arc::new(Delivery { name, signal, exporter, retry, metrics, handed_over: stop });
         let mut consumers = JoinSet::new();
+        let closing = watch::Sender::new(false);
         let queue = settings.as_ref().map(|settings| {
             if settings.storage.is_some() {
                 return Waiting::Durable(OnceLock::new());
             }
             let queue = MemoryQueue::new(capacity(settings), settings.wait_for_result);
-            spawn_consumers(&mut consumers, &delivery, &queue, settings);
+            spawn_consumers(&mut consumers, &delivery, &queue, settings, &closing);
             delivery.metrics.watch_queue(capacity(settings), &queue);
             Waiting::Memory(queue)
         });
-        Outlet { delivery, queue, settings, on_full, consumers: Mutex::new(consumers), handed_over }
+        Outlet { delivery, queue, settings, on_full, consumers: Mutex::new(consumers), handed_over, closing }
     }
 
     pub fn name(&self) -> &Arc<str> {
@@ -156,7 +160,7 @@ impl Outlet {
         let mut consumers = self.consumers.lock();
         if consumers.is_empty() {
             queue.set_capacity(capacity(settings));
-            spawn_consumers(&mut consumers, &self.delivery, queue, settings);
+            spawn_consumers(&mut consumers, &self.delivery, queue, settings, &self.closing);
             self.delivery.metrics.watch_queue(capacity(settings), queue);
         }
     }
@@ -251,6 +255,7 @@ impl Outlet {
         if let Some(Waiting::Memory(queue)) = &self.queue {
             queue.close();
         }
+        self.closing.send_replace(true);
         if let Some(queue) = self.durable() {
             let was_replaced = *self.delivery.handed_over.borrow();
             if ending == Ending::Removed && !was_replaced {
@@ -281,7 +286,14 @@ fn spawn_consumers<Q: Queue>(
     delivery: &Arc<Delivery>,
     queue: &Q,
     settings: &SendingQueue,
+    closing: &watch::Sender<bool>,
 ) {
+    if let Some(batch) = &settings.batch {
+        let most = settings.consumers.get();
+        let gathers = gather::gather(Arc::clone(delivery), queue.clone(), batch.clone(), most, closing.subscribe());
+        consumers.spawn(gathers);
+        return;
+    }
     for _ in 0..settings.consumers.get() {
         consumers.spawn(consume(Arc::clone(delivery), queue.clone()));
     }
@@ -302,19 +314,27 @@ async fn consume<Q: Queue>(delivery: Arc<Delivery>, queue: Q) {
             lease = queue.lease() => lease,
         };
         let Some(lease) = lease else { return };
-        // A batch that an exporter cannot even write must not end its consumer, and must not come back to the next one.
-        let prepared = catch_unwind(AssertUnwindSafe(|| delivery.prepare(&lease.content())));
-        let delivered = match prepared {
-            Ok(request) => {
-                let content = lease.content();
-                delivery.deliver(content.batch(), &request, deadline(&content)).await
-            }
-            Err(_) => Some(delivery.given_up(lease.content().rows()).into()),
-        };
-        // Without one it goes back, and is somebody else's.
-        let Some(delivered) = delivered else { return };
-        lease.ack(delivered);
+        if !consume_one(&delivery, lease).await {
+            return;
+        }
     }
+}
+
+/// Delivers what is leased, and acks it. `false`: it went back to the queue, and is another outlet's.
+async fn consume_one<L: Lease>(delivery: &Delivery, lease: L) -> bool {
+    // A batch that an exporter cannot even write must not end its consumer, and must not come back to the next one.
+    let prepared = catch_unwind(AssertUnwindSafe(|| delivery.prepare(&lease.content())));
+    let delivered = match prepared {
+        Ok(request) => {
+            let content = lease.content();
+            delivery.deliver(content.batch(), &request, deadline(&content)).await
+        }
+        Err(_) => Some(delivery.given_up(lease.content().rows()).into()),
+    };
+    // Without one it goes back, and is somebody else's.
+    let Some(delivered) = delivered else { return false };
+    lease.ack(delivered);
+    true
 }
 
 /// When the sender stops waiting, if it does wait.

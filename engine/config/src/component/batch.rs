@@ -70,7 +70,7 @@ pub(super) fn read(reader: &Reader, _: &mut Vec<Located<Endpoint>>) -> Option<Fi
 }
 
 /// In lower case, as headers are kept.
-fn read_metadata_keys(reader: &Reader) -> Vec<Arc<str>> {
+pub(super) fn read_metadata_keys(reader: &Reader) -> Vec<Arc<str>> {
     let mut keys: Vec<Arc<str>> = Vec::new();
     for Located { value, place } in reader.list::<String>("metadata_keys") {
         let key: Arc<str> = value.to_ascii_lowercase().into();

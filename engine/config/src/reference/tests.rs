@@ -44,8 +44,8 @@ fn base() -> Value {
             "redaction": {},
         },
         "exporters": {
-            "otlp_grpc": {"endpoint": "backend:4317"},
-            "otlp_http": {"endpoint": "http://backend:4318"},
+            "otlp_grpc": {"endpoint": "backend:4317", "sending_queue": {"batch": {}}},
+            "otlp_http": {"endpoint": "http://backend:4318", "sending_queue": {"batch": {}}},
             "debug": {},
             "file": {"path": "out.jsonl", "create_directory": true, "rotation": {}},
         },

@@ -1,6 +1,6 @@
 //! Exporters.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -156,6 +156,32 @@ pub struct SendingQueue {
     pub wait_for_result: bool,
     /// The `file_storage` extension that keeps it. `None`: in memory.
     pub storage: Option<ComponentId>,
+    /// `None`: each request is sent as it came.
+    pub batch: Option<QueueBatch>,
+}
+
+/// How requests that wait become one.
+#[derive(Clone, PartialEq, Debug)]
+pub struct QueueBatch {
+    /// From a request's lease to its sending, at most.
+    pub flush_timeout: Duration,
+    /// A batch that has it is sent. 0: at once.
+    pub size_min: u64,
+    /// At least `size_min`. `None`: no limit.
+    pub size_max: Option<NonZeroU64>,
+    pub sizer: BatchSizer,
+    /// In lower case, each once: of requests that are sent together the headers of these names are the same.
+    pub metadata_keys: Vec<Arc<str>>,
+}
+
+/// What the sizes of a batch count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum BatchSizer {
+    /// Spans, log records, data points.
+    #[default]
+    Items,
+    /// As sent, before compression.
+    Bytes,
 }
 
 /// What the size of a queue counts.
@@ -234,6 +260,20 @@ impl Default for SendingQueue {
             sizer: Sizer::Requests,
             wait_for_result: false,
             storage: None,
+            batch: None,
+        }
+    }
+}
+
+impl Default for QueueBatch {
+    /// The Collector's.
+    fn default() -> Self {
+        QueueBatch {
+            flush_timeout: Duration::from_millis(200),
+            size_min: 8192,
+            size_max: None,
+            sizer: BatchSizer::Items,
+            metadata_keys: Vec::new(),
         }
     }
 }

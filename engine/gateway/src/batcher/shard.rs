@@ -11,7 +11,7 @@ const DEADLINE_PARTS: u32 = 2;
 
 /// The values of the configured keys, in the order of these.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub(super) struct Metadata(Arc<[(String, String)]>);
+pub(crate) struct Metadata(Arc<[(String, String)]>);
 
 /// Rows that wait for others.
 pub(super) struct Shard {

@@ -13,5 +13,6 @@ mod durable;
 mod faults;
 mod memory;
 mod operation;
+mod queue_batching;
 mod reload;
 mod swap;
