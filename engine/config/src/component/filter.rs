@@ -4,7 +4,7 @@ use super::FileProcessor;
 use super::plugin_config::{Handed, stage};
 use crate::reader::{Located, Reader};
 use crate::running::Endpoint;
-use crate::schema::{Kind, Section, key, never, not_yet};
+use crate::schema::{Key, Kind, Section, key, never, not_yet};
 
 pub(super) static SECTION: Section = Section {
     keys: &[
@@ -57,18 +57,18 @@ static LOGS: Section = Section {
     ],
 };
 
-static GROUP: Section = Section {
-    keys: &[
-        key(
-            "context",
-            Kind::Word(CONTEXTS),
-            "",
-            "What paths are fields of that do not say so; without it each path says it: `span.name`.",
-        ),
-        key("error_mode", Kind::Word(ERROR_MODES), "", "For this group; without it, that of the processor."),
-        key("conditions", Kind::TextList, "", "The conditions."),
-    ],
-};
+static GROUP: Section =
+    Section { keys: &[GROUP_CONTEXT, GROUP_ERROR_MODE, key("conditions", Kind::TextList, "", "The conditions.")] };
+
+/// Of a group, here and in `transform`.
+pub(super) const GROUP_CONTEXT: Key = key(
+    "context",
+    Kind::Word(CONTEXTS),
+    "",
+    "What paths are fields of that do not say so; without it each path says it: `span.name`.",
+);
+pub(super) const GROUP_ERROR_MODE: Key =
+    key("error_mode", Kind::Word(ERROR_MODES), "", "For this group; without it, that of the processor.");
 
 pub(super) const ERROR_MODES: &[&str] = &["ignore", "silent", "propagate"];
 pub(super) const CONTEXTS: &[&str] = &["resource", "scope", "span", "metric", "datapoint", "log"];
@@ -83,13 +83,16 @@ pub(super) fn read(reader: &Reader, _: &mut Vec<Located<Endpoint>>) -> Option<Fi
         keys.section(reader, key, section, |reader, keys| lists.iter().for_each(|list| keys.texts(reader, list)));
     }
     for key in ["trace_conditions", "metric_conditions", "log_conditions"] {
-        keys.texts_or_sections(reader, key, &GROUP, |reader, keys| {
-            keys.word(reader, "context", CONTEXTS);
-            keys.word(reader, "error_mode", ERROR_MODES);
-            keys.texts(reader, "conditions");
-        });
+        keys.texts_or_sections(reader, key, &GROUP, group);
     }
     Some(stage(reader, "filter", with_error_mode(reader, keys)))
+}
+
+/// What every group has.
+pub(super) fn group(reader: &Reader, keys: &mut Handed) {
+    keys.word(reader, "context", CONTEXTS);
+    keys.word(reader, "error_mode", ERROR_MODES);
+    keys.texts(reader, "conditions");
 }
 
 /// The plugin's configuration: the Collector's keys, and the mode, whose default is the Collector's.

@@ -1,7 +1,7 @@
 //! The `transform` processor: the plugin `enrich` with the Collector's keys.
 
 use super::FileProcessor;
-use super::filter::{CONTEXTS, ERROR_MODES, with_error_mode};
+use super::filter::{ERROR_MODES, GROUP_CONTEXT, GROUP_ERROR_MODE, group, with_error_mode};
 use super::plugin_config::{Handed, stage};
 use crate::reader::{Located, Reader};
 use crate::running::Endpoint;
@@ -31,13 +31,8 @@ pub(super) static SECTION: Section = Section {
 
 static GROUP: Section = Section {
     keys: &[
-        key(
-            "context",
-            Kind::Word(CONTEXTS),
-            "",
-            "What paths are fields of that do not say so; without it each path says it: `span.name`.",
-        ),
-        key("error_mode", Kind::Word(ERROR_MODES), "", "For this group; without it, that of the processor."),
+        GROUP_CONTEXT,
+        GROUP_ERROR_MODE,
         key(
             "conditions",
             Kind::TextList,
@@ -52,9 +47,7 @@ pub(super) fn read(reader: &Reader, _: &mut Vec<Located<Endpoint>>) -> Option<Fi
     let mut keys = Handed::default();
     for key in ["trace_statements", "metric_statements", "log_statements"] {
         keys.texts_or_sections(reader, key, &GROUP, |reader, keys| {
-            keys.word(reader, "context", CONTEXTS);
-            keys.word(reader, "error_mode", ERROR_MODES);
-            keys.texts(reader, "conditions");
+            group(reader, keys);
             keys.texts(reader, "statements");
         });
     }

@@ -222,15 +222,20 @@ impl Planner<'_> {
         Ok(Editor::Map { place, change: MapChange::Matching { pattern, keep } })
     }
 
-    fn replace_pattern(&mut self, call: &Call) -> Planned<Editor> {
-        let arguments = self.arguments(call, &["target", "regex_pattern", "replacement"])?;
-        let target = arguments.need(self, "target")?;
+    /// A place that can hold text, and what it holds.
+    fn text_place(&mut self, target: &Expr) -> Planned<(Place, Node)> {
         let place = self.place(target)?;
         let current = self.value(target)?;
         if !matches!(current.value, Type::Text | Type::Any) {
             let reason = format!("this is {}, expected text", current.value.name());
             return Err(self.error(target.at, reason));
         }
+        Ok((place, current))
+    }
+
+    fn replace_pattern(&mut self, call: &Call) -> Planned<Editor> {
+        let arguments = self.arguments(call, &["target", "regex_pattern", "replacement"])?;
+        let (place, current) = self.text_place(arguments.need(self, "target")?)?;
         let pattern = self.pattern(arguments.need(self, "regex_pattern")?)?;
         let template = self.accept(arguments.need(self, "replacement")?, Accepts::Text)?;
         Ok(Editor::ReplacePattern { place, current, pattern, template })
@@ -253,13 +258,7 @@ impl Planner<'_> {
     /// A text that a glob matches becomes another: as a pattern that matches it whole.
     fn replace_match(&mut self, call: &Call) -> Planned<Editor> {
         let arguments = self.arguments(call, &["target", "pattern", "replacement"])?;
-        let target = arguments.need(self, "target")?;
-        let place = self.place(target)?;
-        let current = self.value(target)?;
-        if !matches!(current.value, Type::Text | Type::Any) {
-            let reason = format!("this is {}, expected text", current.value.name());
-            return Err(self.error(target.at, reason));
-        }
+        let (place, current) = self.text_place(arguments.need(self, "target")?)?;
         let (pattern, template) = self.glob(arguments.need(self, "pattern")?, arguments.need(self, "replacement")?)?;
         Ok(Editor::ReplacePattern { place, current, pattern, template })
     }
