@@ -37,7 +37,9 @@ pub use memory_limiter::{MemoryLimiter, MemoryShare};
 pub use processors::{
     BatchProcessor, Breaker, OnFault, PluginLimits, PluginSource, Processor, RouteTarget, Swap, WasmStage,
 };
-pub use receivers::{Cors, GrpcServer, HttpServer, OtlpJsonFileReceiver, OtlpReceiver, Receiver, ServerKeepalive};
+pub use receivers::{
+    Cors, GrpcServer, HttpServer, Network, OtlpJsonFileReceiver, OtlpReceiver, Receiver, ServerKeepalive,
+};
 pub use telemetry::{LogEncoding, LogLevel, LogSettings, MetricsLevel, MetricsSettings, Telemetry};
 pub use tls::{Pem, TlsClient, TlsServer, TlsVersion, TlsVersions};
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use wasmill_config::{
-    ComponentId, Compression, Config, ConfigErrors, Endpoint, Exporter, Loaded, OnFull, OtlpGrpcExporter,
+    ComponentId, Compression, Config, ConfigErrors, Endpoint, Exporter, Loaded, Network, OnFull, OtlpGrpcExporter,
     OtlpHttpExporter, PipelineId, PluginSource, Problem, Processor, Receiver, Retry, RouteTarget, SendingQueue, Sizer,
     WasmStage, load, load_texts,
 };
@@ -439,4 +439,26 @@ fn configurations_come_from_files_variables_and_arguments() {
     assert_eq!(loaded.files_read, [file]);
     let errors = load(&["env:NONE".into()], &variable).unwrap_err();
     assert!(errors.to_string().contains("the environment variable `NONE` is not set"), "{errors}");
+}
+
+/// Guarantee: over HTTP a Unix socket takes each signal, the lesser of two limits of idle connections counts, and a server may keep
+/// to one family of addresses.
+#[test]
+fn sockets_networks_and_idle_connections() {
+    let exporter = http_exporter("{endpoint: 'unix:///run/a.sock'}");
+    assert_eq!(exporter.unix, Some(PathBuf::from("/run/a.sock")));
+    let urls = [&exporter.urls.traces, &exporter.urls.metrics, &exporter.urls.logs].map(|url| url.as_ref().unwrap());
+    assert_eq!(urls.map(|url| &*url.path), ["/v1/traces", "/v1/metrics", "/v1/logs"]);
+    for (keys, expected) in [("", 100), ("max_idle_conns: 7", 7), ("max_idle_conns_per_host: 3", 3)] {
+        assert_eq!(http_exporter(&format!("{{endpoint: 'http://a', {keys}}}")).idle_connections_max, expected);
+    }
+    assert_eq!(http_exporter("{endpoint: 'http://a', max_idle_conns_per_host: 0}").idle_connections_max, 100);
+    for (word, expected) in [("tcp", Network::Tcp), ("tcp4", Network::Tcp4), ("tcp6", Network::Tcp6)] {
+        let protocols = format!("{{grpc: {{transport: {word}, read_timeout: 2s}}, http: {{transport: {word}}}}}");
+        let over = format!("receivers: {{otlp: {{protocols: {protocols}}}}}\nexporters: {{otlp: {{endpoint: 'a:1'}}}}");
+        let config = loaded(&[REST, &over], &[]).config;
+        let Some(Receiver::Otlp(otlp)) = config.receivers.get(&id("otlp")) else { panic!("{config:?}") };
+        let (grpc, http) = (otlp.grpc.as_ref().unwrap(), otlp.http.as_ref().unwrap());
+        assert_eq!((grpc.network, http.network, grpc.read_timeout), (expected, expected, Duration::from_secs(2)));
+    }
 }

@@ -1,4 +1,4 @@
-//! How many bytes of requests the process may hold.
+//! How many bytes of requests the process may hold, and how many connections its clients may have.
 
 use std::fs;
 
@@ -8,6 +8,38 @@ const BUDGET_PART: usize = 4;
 
 /// Where nothing says how much memory there is.
 const MEMORY_UNKNOWN_BYTES: usize = 2 << 30;
+
+/// More than ports and exporters together ever use; some systems allow a billion, and who goes through all of them takes long.
+const DESCRIPTORS_MAX: libc::rlim_t = 1 << 20;
+
+/// Lets the process open as many files as its hard limit allows, as Go's runtime does: where the soft one is 1024, that is for
+/// programs that use `select`. Returns how many that are.
+pub fn raise_descriptor_limit() -> usize {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both calls read or write this struct only.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) != 0 {
+            return DESCRIPTORS_UNKNOWN;
+        }
+        let wanted = limit.rlim_max.min(DESCRIPTORS_MAX);
+        if limit.rlim_cur < wanted {
+            let raised = libc::rlimit { rlim_cur: wanted, ..limit };
+            if libc::setrlimit(libc::RLIMIT_NOFILE, &raised) == 0 {
+                limit = raised;
+            }
+        }
+    }
+    usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX)
+}
+
+/// Connections that clients may have, where the process may open so many files: three quarters. The rest is for backends, queues,
+/// plugins and the gateway's own sockets, so that clients, however many, cannot take what it needs to get rid of their data.
+pub fn connections_max(descriptors: usize) -> usize {
+    descriptors / 4 * 3
+}
+
+/// What every system gives.
+const DESCRIPTORS_UNKNOWN: usize = 256;
 
 /// Default of the process's budget: a quarter of its control group's memory limit, or of the machine's memory.
 pub fn default_budget_bytes() -> usize {

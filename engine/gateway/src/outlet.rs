@@ -389,6 +389,9 @@ impl Delivery {
                         let rejected = sent.rejected_rows;
                         tracing::warn!(exporter = %self.name, signal = %self.signal, rejected, message = %sent.message,
                             "the backend took the request in part");
+                    } else if !sent.message.is_empty() {
+                        tracing::warn!(exporter = %self.name, signal = %self.signal, message = %sent.message,
+                            "the backend took the request, and warns");
                     }
                     let rejected = sent.rejected_rows.min(request.rows);
                     self.metrics.sent(request.rows - rejected);

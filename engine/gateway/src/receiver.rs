@@ -14,7 +14,8 @@ use tokio::task::JoinHandle;
 use wasmill_batch::{Outcome, Refusal, RefusalKind};
 use wasmill_config::{self as config, ComponentId, Config};
 use wasmill_transport::settings::{
-    CorsSettings, GrpcServerSettings, HttpServerSettings, KeepaliveServerSettings, ServerAuthSettings, ServerSettings,
+    CorsSettings, GrpcServerSettings, HttpServerSettings, KeepaliveServerSettings, Network, ServerAuthSettings,
+    ServerSettings,
 };
 use wasmill_transport::{Accepted, Answer, BindError, Bound, Budget, Drained, Protocol, Request, Server, Sink};
 use wasmill_wire::Signal;
@@ -268,6 +269,14 @@ fn endpoint(endpoint: &config::Endpoint, unix: Option<&Path>) -> String {
     unix.map_or_else(|| endpoint.to_string(), |path| format!("unix:{}", path.display()))
 }
 
+fn network(network: config::Network) -> Network {
+    match network {
+        config::Network::Tcp => Network::Any,
+        config::Network::Tcp4 => Network::Ip4,
+        config::Network::Tcp6 => Network::Ip6,
+    }
+}
+
 fn grpc_server(
     id: &ComponentId,
     settings: &config::GrpcServer,
@@ -277,10 +286,12 @@ fn grpc_server(
     GrpcServerSettings {
         endpoint_key: format!("receivers::{id}::protocols::grpc::endpoint"),
         endpoint: endpoint(&settings.endpoint, settings.unix.as_deref()),
+        network: network(settings.network),
         tls: settings.tls.as_ref().map(|tls| tls_server(format!("receivers::{id}::protocols::grpc::tls"), tls)),
         auth,
         request_bytes_max: settings.message_bytes_max,
         concurrent_streams_max: settings.concurrent_streams_max.get(),
+        read_timeout: settings.read_timeout,
         include_metadata: settings.include_metadata,
         keepalive: KeepaliveServerSettings {
             time: keepalive.time,
@@ -301,6 +312,7 @@ fn http_server(
     HttpServerSettings {
         endpoint_key: format!("receivers::{id}::protocols::http::endpoint"),
         endpoint: endpoint(&settings.endpoint, settings.unix.as_deref()),
+        network: network(settings.network),
         tls: settings.tls.as_ref().map(|tls| tls_server(format!("receivers::{id}::protocols::http::tls"), tls)),
         auth,
         request_bytes_max: settings.body_bytes_max,

@@ -1,4 +1,4 @@
-//! The bytes that requests may hold in memory, for the whole process.
+//! The bytes that requests may hold in memory, and the connections that clients may have, for the whole process.
 //!
 //! A budget is taken as bytes arrive and as decompression produces them, so that many requests, each below its own limit,
 //! cannot together be more than the process can hold. What was taken goes back when the request's buffer is dropped:
@@ -7,11 +7,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A number of bytes that is taken and given back; cloned by `Arc`.
+use tokio::sync::Semaphore;
+
+/// A number of bytes and one of connections that are taken and given back; cloned by `Arc`.
 #[derive(Debug)]
 pub struct Budget {
     bytes_max: usize,
     taken: AtomicUsize,
+    connections: Arc<Semaphore>,
 }
 
 /// There are fewer bytes left than were asked for. Nothing was taken.
@@ -29,8 +32,21 @@ pub struct Permit {
 }
 
 impl Budget {
+    /// As many connections as each port allows.
     pub fn new(bytes_max: usize) -> Arc<Budget> {
-        Arc::new(Budget { bytes_max, taken: AtomicUsize::new(0) })
+        Budget::with_connections(bytes_max, Semaphore::MAX_PERMITS)
+    }
+
+    /// Beside what each port allows, clients have at most `connections_max` connections to all ports together, one of which each
+    /// port keeps for who comes next. Further ones wait to be accepted. 0 is taken as 1.
+    pub fn with_connections(bytes_max: usize, connections_max: usize) -> Arc<Budget> {
+        let connections = Arc::new(Semaphore::new(connections_max.clamp(1, Semaphore::MAX_PERMITS)));
+        Arc::new(Budget { bytes_max, taken: AtomicUsize::new(0), connections })
+    }
+
+    /// A permit for each connection that may be accepted.
+    pub(crate) fn connections(&self) -> &Arc<Semaphore> {
+        &self.connections
     }
 
     /// A budget that is never spent: for tests and tools.
@@ -60,7 +76,7 @@ impl Permit {
 
     /// Takes `bytes` more, or nothing.
     pub fn grow(&mut self, bytes: usize) -> Result<(), Spent> {
-        let Budget { bytes_max, taken } = &*self.budget;
+        let Budget { bytes_max, taken, .. } = &*self.budget;
         // Relaxed: the counter guards no other memory.
         taken
             .try_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {

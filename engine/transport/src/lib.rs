@@ -16,6 +16,7 @@
 //! structs of [`settings`] are plain, with a `Default` that is the documented one.
 
 mod accepted;
+mod accepting;
 mod auth;
 mod budget;
 mod client;
@@ -33,6 +34,7 @@ mod status;
 mod tls;
 
 pub use accepted::Accepted;
+pub use accepting::AcceptErrors;
 pub use auth::AuthError;
 pub use budget::{Budget, Permit, Spent};
 pub use client::{ClientError, GrpcClient, HttpClient, SendError};

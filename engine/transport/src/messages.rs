@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message;
+use serde_json::{Value, json};
 
 use crate::Accepted;
 
@@ -114,9 +115,43 @@ impl Any {
         let field_violations = vec![FieldViolation { description: description.into() }];
         Any { type_url: BAD_REQUEST.into(), value: BadRequest { field_violations }.encode_to_vec() }
     }
+
+    /// In protobuf's JSON; `None`: not one of those that are made here.
+    fn to_json(&self) -> Option<Value> {
+        match &*self.type_url {
+            RETRY_INFO => {
+                let RetryDelay { seconds, nanos } = RetryInfo::decode(&*self.value).ok()?.retry_delay?;
+                // As short as it says the same, in groups of three digits.
+                let delay = match nanos {
+                    0 => format!("{seconds}s"),
+                    _ if nanos % 1_000_000 == 0 => format!("{seconds}.{:03}s", nanos / 1_000_000),
+                    _ if nanos % 1000 == 0 => format!("{seconds}.{:06}s", nanos / 1000),
+                    _ => format!("{seconds}.{nanos:09}s"),
+                };
+                Some(json!({"@type": RETRY_INFO, "retryDelay": delay}))
+            }
+            BAD_REQUEST => {
+                let BadRequest { field_violations } = BadRequest::decode(&*self.value).ok()?;
+                let violation = |violation: &FieldViolation| json!({"description": violation.description});
+                let violations: Vec<Value> = field_violations.iter().map(violation).collect();
+                Some(json!({"@type": BAD_REQUEST, "fieldViolations": violations}))
+            }
+            _ => None,
+        }
+    }
 }
 
 impl RpcStatus {
+    /// In protobuf's JSON, with the details that are made here.
+    pub fn to_json(&self) -> Bytes {
+        let mut status = json!({"code": self.code, "message": self.message});
+        let details: Vec<Value> = self.details.iter().filter_map(Any::to_json).collect();
+        if !details.is_empty() {
+            status["details"] = details.into();
+        }
+        status.to_string().into()
+    }
+
     /// The delay of the first RetryInfo. One without a delay, or with a negative one, asks for none: zero.
     pub fn retry_after(&self) -> Option<Duration> {
         let info = self.details.iter().find(|any| any.type_url == RETRY_INFO)?;
@@ -160,6 +195,21 @@ mod tests {
     fn a_warning_is_partial_success() {
         let warning = Accepted { rejected: 0, message: "old version".into() };
         assert_eq!(decode_response(encode_response(&warning)).unwrap(), warning);
+    }
+
+    /// Details have a name in JSON, and durations as few digits as they need.
+    #[test]
+    fn details_in_json() {
+        let status = |details| RpcStatus { code: 3, message: "why".into(), details }.to_json();
+        assert_eq!(status(Vec::new()), r#"{"code":3,"message":"why"}"#);
+        let wrong = r#"{"code":3,"message":"why","details":[{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"description":"a \"b\""}]}]}"#;
+        assert_eq!(status(vec![Any::bad_request("a \"b\"")]), wrong);
+        for (nanos, text) in
+            [(2_000_000_000, "2s"), (1_500_000_000, "1.500s"), (1000, "0.000001s"), (1, "0.000000001s")]
+        {
+            let delay = Any::retry_info(Duration::from_nanos(nanos)).to_json().unwrap();
+            assert_eq!(delay, json!({"@type": RETRY_INFO, "retryDelay": text}));
+        }
     }
 
     /// Delays beyond what a duration holds, negative ones and missing ones never fail.

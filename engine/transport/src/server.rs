@@ -3,7 +3,7 @@
 //! ```text
 //!  port ──► connection ──► TLS ──► preface: HTTP/1 or 2? ──► hyper ──► grpc | http ──► intake ──► Sink
 //!    │           └ closed at its end, after a fault, at shutdown when its requests are answered
-//!    └ at most `connections_max`, and nothing more once shutdown has begun
+//!    └ at most `connections_max`, all ports together what the budget has, and nothing more once shutdown has begun
 //! ```
 
 mod connection;
@@ -113,7 +113,7 @@ impl Server {
         let grpc = match settings.grpc {
             Some(grpc) => {
                 let tls = tls(&grpc.tls, GRPC_PROTOCOLS)?;
-                let taken = listen::bind(&grpc.endpoint_key, &grpc.endpoint).await?;
+                let taken = listen::bind(&grpc.endpoint_key, &grpc.endpoint, grpc.network).await?;
                 let auth = auth(&grpc.auth)?;
                 Some(Port { settings: grpc, taken, tls, auth })
             }
@@ -122,7 +122,7 @@ impl Server {
         let http = match settings.http {
             Some(http) => {
                 let tls = tls(&http.tls, HTTP_PROTOCOLS)?;
-                let taken = listen::bind(&http.endpoint_key, &http.endpoint).await?;
+                let taken = listen::bind(&http.endpoint_key, &http.endpoint, http.network).await?;
                 let auth = auth(&http.auth)?;
                 Some(Port { settings: http, taken, tls, auth })
             }
@@ -167,15 +167,15 @@ impl Bound {
         let (stop, stopped) = watch::channel(false);
         let grpc = async {
             let Some(Port { settings, taken, tls, auth }) = grpc else { return 0 };
-            let limits = Limits::of_grpc(&settings);
+            let (limits, room) = (Limits::of_grpc(&settings), Arc::clone(budget.connections()));
             let service = grpc::GrpcService::new(settings, auth, Arc::clone(&budget), Arc::clone(&sink));
-            serve_port(taken.listener, tls, limits, service, stopped.clone()).await
+            serve_port(taken.listener, tls, limits, service, room, stopped.clone()).await
         };
         let http = async {
             let Some(Port { settings, taken, tls, auth }) = http else { return 0 };
-            let limits = Limits::of_http(&settings);
+            let (limits, room) = (Limits::of_http(&settings), Arc::clone(budget.connections()));
             let service = http::HttpService::new(settings, auth, Arc::clone(&budget), Arc::clone(&sink));
-            serve_port(taken.listener, tls, limits, service, stopped.clone()).await
+            serve_port(taken.listener, tls, limits, service, room, stopped.clone()).await
         };
         let stop = async {
             shutdown.await;

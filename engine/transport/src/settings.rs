@@ -15,7 +15,9 @@ pub use auth::{
     HeadersSettings, HtpasswdSettings, OAuth2Settings, Secret, ServerAuthSettings, Tokens,
 };
 pub use client::{Compression, GrpcClientSettings, HttpClientSettings, KeepaliveClientSettings};
-pub use server::{CorsSettings, GrpcServerSettings, HttpServerSettings, KeepaliveServerSettings, ServerSettings};
+pub use server::{
+    CorsSettings, GrpcServerSettings, HttpServerSettings, KeepaliveServerSettings, Network, ServerSettings,
+};
 pub use tls::{Pem, TlsClientSettings, TlsServerSettings, TlsVersion, TlsVersions};
 
 /// Default of a request's size, decompressed and as it comes: 64 MiB. The OTLP specification recommends at least 4 MiB

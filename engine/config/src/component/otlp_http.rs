@@ -1,16 +1,24 @@
 //! The `otlp_http` exporter, also named `otlphttp`.
 
+use std::path::PathBuf;
+
 use super::otlp_grpc::{COMPRESSION, read_compression};
 use super::{auth, retry, sending_queue, tls};
+use crate::node::Node;
 use crate::problem::Problem;
 use crate::reader::{Located, Reader};
 use crate::running::{Endpoint, Exporter, HttpEncoding, HttpUrl, OtlpHttpExporter, PerSignal};
 use crate::schema::{Kind, Section, key, never, no_effect, not_yet};
-use crate::values::words;
+use crate::values::{ClientAddress, FromNode, words};
 
 pub(super) static SECTION: Section = Section {
     keys: &[
-        key("endpoint", Kind::Url, "", "Where to send; `/v1/traces`, `/v1/metrics` and `/v1/logs` are added."),
+        key(
+            "endpoint",
+            Kind::Url,
+            "",
+            "Where to send; `/v1/traces`, `/v1/metrics` and `/v1/logs` are added. `unix:PATH` is a Unix socket, in the clear.",
+        ),
         key("traces_endpoint", Kind::Url, "", "Where traces go instead; nothing is added."),
         key("metrics_endpoint", Kind::Url, "", "Where metrics go instead; nothing is added."),
         key("logs_endpoint", Kind::Url, "", "Where logs go instead; nothing is added."),
@@ -29,7 +37,12 @@ pub(super) static SECTION: Section = Section {
         no_effect("read_buffer_size", "buffers grow and shrink with the traffic"),
         no_effect("write_buffer_size", "buffers grow and shrink with the traffic"),
         key("max_idle_conns", Kind::Integer, "100", "Connections that are kept without a request."),
-        no_effect("max_idle_conns_per_host", "`max_idle_conns` is for each host"),
+        key(
+            "max_idle_conns_per_host",
+            Kind::Integer,
+            "0",
+            "The same for one host and port, as `max_idle_conns` is here, too: the lesser counts. `0` is none of its own.",
+        ),
         no_effect("max_conns_per_host", "`sending_queue::num_consumers` bounds them"),
         key(
             "idle_conn_timeout",
@@ -49,7 +62,8 @@ pub(super) static SECTION: Section = Section {
 words!(HttpEncoding, ENCODING: "proto" => HttpEncoding::Proto, "json" => HttpEncoding::Json);
 
 pub(super) fn read(reader: &Reader, _: &mut Vec<Located<Endpoint>>) -> Option<Exporter> {
-    let urls = read_urls(reader);
+    let unix = read_unix(reader);
+    let urls = if unix.is_some() { Some(PerSignal::over_unix()) } else { read_urls(reader) };
     let (_, tls) = tls::read(reader);
     let headers = tls::read_headers(reader);
     let authenticator = auth::read(reader, auth::Side::Client);
@@ -61,18 +75,53 @@ pub(super) fn read(reader: &Reader, _: &mut Vec<Located<Endpoint>>) -> Option<Ex
     let idle_timeout = reader.get_or("idle_conn_timeout", OtlpHttpExporter::IDLE_CONNECTION_TIMEOUT);
     Some(Exporter::OtlpHttp(OtlpHttpExporter {
         urls: urls?,
+        unix,
         tls,
         headers,
         authenticator,
         compression,
         encoding,
-        idle_connections_max: reader.get_or::<u32>("max_idle_conns", OtlpHttpExporter::IDLE_CONNECTIONS_MAX) as usize,
+        idle_connections_max: idle_connections_max(reader),
         idle_connection_timeout: Some(idle_timeout).filter(|timeout| !timeout.is_zero()),
         timeout,
         queue,
         retry,
         on_full,
     }))
+}
+
+/// `max_idle_conns_per_host` of 0 sets no limit of its own, as in the Collector.
+fn idle_connections_max(reader: &Reader) -> usize {
+    let all = reader.get_or::<u32>("max_idle_conns", OtlpHttpExporter::IDLE_CONNECTIONS_MAX);
+    match reader.get_or::<u32>("max_idle_conns_per_host", 0) {
+        0 => all as usize,
+        of_host => all.min(of_host) as usize,
+    }
+}
+
+/// The path of the Unix socket that `endpoint` names.
+fn read_unix(reader: &Reader) -> Option<PathBuf> {
+    let unix = |node: &Node| matches!(String::from_node(node), Ok(text) if text.starts_with("unix:"));
+    if !reader.node("endpoint").is_some_and(unix) {
+        return None;
+    }
+    let path = reader.get::<ClientAddress>("endpoint")?.unix;
+    for key in ["traces_endpoint", "metrics_endpoint", "logs_endpoint"] {
+        if reader.node(key).is_some() {
+            let problem = Problem::Invalid("`endpoint` is a Unix socket, over which each signal goes".to_owned());
+            reader.report.error(&reader.place(key), problem);
+        }
+    }
+    path
+}
+
+impl PerSignal<Option<HttpUrl>> {
+    /// What stands in requests over a Unix socket.
+    fn over_unix() -> Self {
+        let url =
+            |path: &str| Some(HttpUrl { tls: false, endpoint: Endpoint::new("localhost", 80), path: path.into() });
+        PerSignal { traces: url("/v1/traces"), metrics: url("/v1/metrics"), logs: url("/v1/logs") }
+    }
 }
 
 fn read_urls(reader: &Reader) -> Option<PerSignal<Option<HttpUrl>>> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{auth, tls_server};
 use crate::problem::Problem;
 use crate::reader::{Located, Reader};
-use crate::running::{Cors, Endpoint, GrpcServer, HttpServer, OtlpReceiver, Receiver, ServerKeepalive};
+use crate::running::{Cors, Endpoint, GrpcServer, HttpServer, Network, OtlpReceiver, Receiver, ServerKeepalive};
 use crate::schema::{Kind, Section, key, never, no_effect, required};
 use crate::values::{ServerAddress, Size, word};
 
@@ -19,6 +19,8 @@ pub(super) static SECTION: Section = Section {
     )],
 };
 
+const TRANSPORTS: &[&str] = &["tcp", "tcp4", "tcp6", "unix"];
+
 static PROTOCOLS: Section = Section {
     keys: &[key("grpc", Kind::Section(&GRPC), "", "OTLP/gRPC."), key("http", Kind::Section(&HTTP), "", "OTLP/HTTP.")],
 };
@@ -28,13 +30,20 @@ static GRPC: Section = Section {
         key("endpoint", Kind::Address, "localhost:4317", "Where to listen. Port 0 takes any free one."),
         key(
             "transport",
-            Kind::Word(&["tcp", "unix"]),
+            Kind::Word(TRANSPORTS),
             "tcp",
-            "The network. With `unix` the endpoint is the path of a socket, which is made, and removed at the end.",
+            "The network; with `tcp4` or `tcp6` only addresses of that family. With `unix` the endpoint is the path of a socket, which is made, and removed at the end.",
         ),
         key("max_recv_msg_size_mib", Kind::Integer, "64", "The largest message, compressed or not, MiB; 1 to 1024."),
         key("max_concurrent_streams", Kind::Integer, "128", "Requests at one time on one connection, at least 1."),
         key("keepalive", Kind::Section(&KEEPALIVE), "", "When a silent connection is probed."),
+        key(
+            "read_timeout",
+            Kind::Duration,
+            "60s",
+            "For a message to arrive, and for a new connection to say that it speaks HTTP/2; at most 1h, `0` is 1h. The Collector has no \
+             such key.",
+        ),
         key("include_metadata", Kind::Bool, "false", "Whether the client's metadata goes along with its batch."),
         tls_server::KEY,
         auth::SERVER_KEY,
@@ -81,9 +90,9 @@ static HTTP: Section = Section {
         key("endpoint", Kind::Address, "localhost:4318", "Where to listen. Port 0 takes any free one."),
         key(
             "transport",
-            Kind::Word(&["tcp", "unix"]),
+            Kind::Word(TRANSPORTS),
             "tcp",
-            "The network. With `unix` the endpoint is the path of a socket, which is made, and removed at the end.",
+            "The network; with `tcp4` or `tcp6` only addresses of that family. With `unix` the endpoint is the path of a socket, which is made, and removed at the end.",
         ),
         key("max_request_body_size", Kind::Size, "64MiB", "The largest body, compressed or not; 1 byte to 1GiB."),
         key("traces_url_path", Kind::Text, "/v1/traces", "The path for traces."),
@@ -157,7 +166,7 @@ pub(super) fn read(reader: &Reader, listens: &mut Vec<Located<Endpoint>>) -> Opt
 
 fn read_grpc(reader: &Reader, listens: &mut Vec<Located<Endpoint>>) -> GrpcServer {
     let default = GrpcServer::default();
-    let unix = read_unix(reader);
+    let (network, unix) = read_transport(reader);
     let mib = reader.checked("max_recv_msg_size_mib", "a whole number of MiB, 1 to 1024", |mib: &u64| {
         (1..=MESSAGE_BYTES_LIMIT >> 20).contains(mib)
     });
@@ -165,12 +174,14 @@ fn read_grpc(reader: &Reader, listens: &mut Vec<Located<Endpoint>>) -> GrpcServe
     let parameters = keepalive.and_then(|keepalive| keepalive.section("server_parameters", &SERVER_PARAMETERS));
     GrpcServer {
         endpoint: if unix.is_some() { default.endpoint } else { read_endpoint(reader, &default.endpoint, listens) },
+        network,
         unix,
         tls: tls_server::read(reader),
         authenticator: auth::read(reader, auth::Side::Server),
         message_bytes_max: mib.map_or(default.message_bytes_max, |mib| to_usize(mib << 20)),
         concurrent_streams_max: reader.get_or("max_concurrent_streams", default.concurrent_streams_max),
         keepalive: parameters.map(|parameters| read_keepalive(&parameters)).unwrap_or_default(),
+        read_timeout: read_timeout(reader, "read_timeout"),
         include_metadata: reader.get_or("include_metadata", default.include_metadata),
     }
 }
@@ -191,12 +202,13 @@ fn read_keepalive(reader: &Reader) -> ServerKeepalive {
 
 fn read_http(reader: &Reader, listens: &mut Vec<Located<Endpoint>>) -> HttpServer {
     let default = HttpServer::default();
-    let unix = read_unix(reader);
+    let (network, unix) = read_transport(reader);
     let body = reader.checked("max_request_body_size", "a size, 1 byte to `1GiB`, such as `64MiB`", |size: &Size| {
         (1..=MESSAGE_BYTES_LIMIT).contains(&size.0)
     });
     let server = HttpServer {
         endpoint: if unix.is_some() { default.endpoint } else { read_endpoint(reader, &default.endpoint, listens) },
+        network,
         unix,
         tls: tls_server::read(reader),
         authenticator: auth::read(reader, auth::Side::Server),
@@ -261,15 +273,20 @@ fn read_path(reader: &Reader, key: &str, default: Arc<str>) -> Arc<str> {
     }
 }
 
-/// The path of a Unix socket, if that is the network.
-fn read_unix(reader: &Reader) -> Option<PathBuf> {
-    let node = reader.node("transport")?;
-    match word(node, &[("tcp", false), ("tcp4", false), ("tcp6", false), ("unix", true)]) {
-        Ok(true) => reader.required::<PathBuf>("endpoint", "the path of the socket").map(|path| path.value),
-        Ok(false) => None,
+/// The network, and the path of a Unix socket, if that is it.
+fn read_transport(reader: &Reader) -> (Network, Option<PathBuf>) {
+    let Some(node) = reader.node("transport") else { return Default::default() };
+    let words =
+        [("tcp", Some(Network::Tcp)), ("tcp4", Some(Network::Tcp4)), ("tcp6", Some(Network::Tcp6)), ("unix", None)];
+    match word(node, &words) {
+        Ok(Some(network)) => (network, None),
+        Ok(None) => {
+            let path = reader.required::<PathBuf>("endpoint", "the path of the socket");
+            (Network::Tcp, path.map(|path| path.value))
+        }
         Err(problem) => {
             reader.report.error(&reader.place("transport"), problem);
-            None
+            Default::default()
         }
     }
 }

@@ -20,7 +20,8 @@ const EXPRESSION: &str = r"\$\{";
 const DURATION: &str = r"^\+?(0|(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$|\$\{";
 const SIZE: &str = r"^[0-9]+ *([Bb]|[KkMmGg]([Ii]?[Bb]|[Ii]))$|\$\{";
 const ADDRESS: &str = r":[0-9]{1,5}/?$|://|^/|\$\{";
-const URL: &str = r"^[Hh][Tt][Tt][Pp][Ss]?://|\$\{";
+/// `unix:` only of exporters, which is left to the gateway.
+const URL: &str = r"^[Hh][Tt][Tt][Pp][Ss]?://|^unix:|\$\{";
 const ID: &str = r"^ *[A-Za-z][A-Za-z0-9_]*( */ *[^ ]+)? *$|\$\{";
 const PIPELINE_ID: &str = r"^(traces|metrics|logs)(/[^ ]+)?$";
 

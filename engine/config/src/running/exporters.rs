@@ -62,6 +62,8 @@ pub struct ClientKeepalive {
 pub struct OtlpHttpExporter {
     /// Where each signal goes. A signal that a pipeline brings here has one.
     pub urls: PerSignal<Option<HttpUrl>>,
+    /// The Unix socket to connect to instead of what the URLs name.
+    pub unix: Option<PathBuf>,
     /// For the URLs with `https`.
     pub tls: TlsClient,
     pub headers: Headers,

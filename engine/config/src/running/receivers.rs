@@ -41,9 +41,21 @@ pub struct OtlpJsonFileReceiver {
     pub storage: Option<ComponentId>,
 }
 
+/// Which of a host's addresses a server listens on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Network {
+    #[default]
+    Tcp,
+    /// IPv4 only.
+    Tcp4,
+    /// IPv6 only.
+    Tcp6,
+}
+
 #[derive(Clone, PartialEq, Debug)]
 pub struct GrpcServer {
     pub endpoint: Endpoint,
+    pub network: Network,
     /// The Unix socket to listen on instead.
     pub unix: Option<PathBuf>,
     /// `None`: in the clear.
@@ -55,6 +67,8 @@ pub struct GrpcServer {
     /// For each connection.
     pub concurrent_streams_max: NonZeroU32,
     pub keepalive: ServerKeepalive,
+    /// For a message, and for the first bytes of a connection.
+    pub read_timeout: Duration,
     /// Whether the client's metadata goes along with its batch.
     pub include_metadata: bool,
 }
@@ -87,6 +101,7 @@ pub struct Cors {
 #[derive(Clone, PartialEq, Debug)]
 pub struct HttpServer {
     pub endpoint: Endpoint,
+    pub network: Network,
     /// The Unix socket to listen on instead.
     pub unix: Option<PathBuf>,
     /// `None`: in the clear.
@@ -132,6 +147,7 @@ impl Default for GrpcServer {
     fn default() -> Self {
         GrpcServer {
             endpoint: Endpoint::new("localhost", OtlpReceiver::GRPC_PORT),
+            network: Network::Tcp,
             unix: None,
             tls: None,
             authenticator: None,
@@ -139,6 +155,7 @@ impl Default for GrpcServer {
             // An exporter has a handful of requests on the way; a proxy in front of many clients opens more connections.
             concurrent_streams_max: NonZeroU32::new(128).unwrap_or(NonZeroU32::MIN),
             keepalive: ServerKeepalive::default(),
+            read_timeout: OtlpReceiver::READ_TIMEOUT,
             include_metadata: false,
         }
     }
@@ -161,6 +178,7 @@ impl Default for HttpServer {
     fn default() -> Self {
         HttpServer {
             endpoint: Endpoint::new("localhost", OtlpReceiver::HTTP_PORT),
+            network: Network::Tcp,
             unix: None,
             tls: None,
             authenticator: None,

@@ -7,6 +7,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
+use wasmill_transport::AcceptErrors;
 
 use super::socket::own_uid;
 use super::{ASK_BYTES_MAX, AdminSocket, Answer, Ask};
@@ -52,6 +53,7 @@ impl Drop for AdminServer {
 
 async fn accept(listener: UnixListener, engine: Arc<Engine>) {
     let mut connections = JoinSet::new();
+    let mut errors = AcceptErrors::default();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -66,11 +68,7 @@ async fn accept(listener: UnixListener, engine: Arc<Engine>) {
                 // There is room for it in an empty socket; if not, whoever asked sees a closed one.
                 let _ = timeout(Duration::from_millis(10), stream.write_all(&busy)).await;
             }
-            Err(error) => {
-                // Mostly too many open files: accepting at once again would spin.
-                tracing::warn!(%error, "cannot accept a connection on the admin socket");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
+            Err(error) => errors.pause(&error).await,
         }
     }
 }

@@ -11,7 +11,7 @@ use wasmill_transport::Budget;
 
 use super::{ConfigArgs, EXIT_FAILED, EXIT_WRONG, HostArgs, complain, explained, failed, runtime, say};
 use crate::admin::{AdminServer, AdminSocket, SocketError};
-use crate::admission::default_budget_bytes;
+use crate::admission::{connections_max, default_budget_bytes, raise_descriptor_limit};
 use crate::engine::{Engine, EngineError, Left, Options, chain};
 use crate::telemetry::{LogHandle, init_logs, survive_file_size_limit};
 use crate::watch::FileWatcher;
@@ -47,7 +47,8 @@ pub fn run(config: &ConfigArgs, host: &HostArgs, admin_socket: Option<&Path>) ->
         Err(error) => return failed(EXIT_FAILED, [chain(&error)]),
     };
     runtime.block_on(async {
-        let options = Options { host, budget: Budget::new(default_budget_bytes()) };
+        let connections = connections_max(raise_descriptor_limit());
+        let options = Options { host, budget: Budget::with_connections(default_budget_bytes(), connections) };
         let engine = match Engine::start(settings, options).await {
             Ok(engine) => engine,
             Err(error @ EngineError::Build(_)) => return explained(EXIT_WRONG, &loaded, &error),

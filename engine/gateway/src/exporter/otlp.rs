@@ -54,6 +54,7 @@ impl OtlpExporter {
             traces_endpoint: url(&settings.urls.traces),
             metrics_endpoint: url(&settings.urls.metrics),
             logs_endpoint: url(&settings.urls.logs),
+            unix: settings.unix.clone(),
             tls: tls_client(&settings.tls),
             compression: compression(settings.compression),
             content: match settings.encoding {

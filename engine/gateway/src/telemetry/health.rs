@@ -3,7 +3,7 @@
 //! 200 while it is ready, 503 before that and while it drains, with the Collector's JSON body.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -16,12 +16,13 @@ use crate::timestamp::rfc3339;
 /// Whether the gateway is ready, and since when.
 #[derive(Clone, Default)]
 pub struct Health {
-    ready_since: Arc<RwLock<Option<SystemTime>>>,
+    /// For people, and for the time that has passed, which a wall clock does not tell.
+    ready_since: Arc<RwLock<Option<(SystemTime, Instant)>>>,
 }
 
 impl Health {
     pub fn set_ready(&self) {
-        self.ready_since.write().get_or_insert_with(SystemTime::now);
+        self.ready_since.write().get_or_insert_with(|| (SystemTime::now(), Instant::now()));
     }
 
     pub fn set_draining(&self) {
@@ -30,8 +31,8 @@ impl Health {
 
     fn answer(&self) -> Response<Full<Bytes>> {
         let (status, body) = match *self.ready_since.read() {
-            Some(since) => {
-                let uptime = since.elapsed().unwrap_or_default();
+            Some((since, begun)) => {
+                let uptime = begun.elapsed();
                 let body = serde_json::json!({
                     "status": "Server available",
                     "upSince": rfc3339(since),

@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+use wasmill_transport::AcceptErrors;
 
 /// Scrapers and probes are few; more connections than this wait to be accepted.
 const CONNECTIONS_MAX: usize = 64;
@@ -63,15 +64,14 @@ where
     A: Fn(&Request<Incoming>) -> Response<Full<Bytes>> + Send + Sync + 'static,
 {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut errors = AcceptErrors::default();
     loop {
         // The semaphore is never closed.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                // Mostly too many open files: accepting at once again would spin.
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                errors.pause(&error).await;
                 continue;
             }
         };

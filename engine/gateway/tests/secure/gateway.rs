@@ -47,8 +47,12 @@ impl Folder {
         path
     }
 
-    fn command(&self, command: &str) -> Command {
-        let mut wasmill = Command::new(env!("CARGO_BIN_EXE_wasmill"));
+    fn command(&self, command: &str, under: &[&str]) -> Command {
+        let binary = env!("CARGO_BIN_EXE_wasmill");
+        let mut wasmill = Command::new(under.first().unwrap_or(&binary));
+        if !under.is_empty() {
+            wasmill.args(&under[1..]).arg(binary);
+        }
         wasmill.arg(command).arg("--config").arg(self.path().join("gateway.yaml"));
         wasmill.current_dir(self.path()).env("WASMILL_CACHE_DIR", CACHE).env_remove("WASMILL_LOG");
         wasmill
@@ -56,13 +60,18 @@ impl Folder {
 
     pub fn output(&self, command: &str, yaml: &str) -> Output {
         self.write("gateway.yaml", yaml);
-        self.command(command).output().unwrap()
+        self.command(command, &[]).output().unwrap()
     }
 
     /// Runs it with this configuration until it is dropped.
     pub fn run(&self, yaml: &str) -> Gateway {
+        self.run_under(yaml, &[])
+    }
+
+    /// As [`run`](Folder::run), started by another program that becomes it, such as `env`.
+    pub fn run_under(&self, yaml: &str, under: &[&str]) -> Gateway {
         self.write("gateway.yaml", yaml);
-        let mut child = self.command("run").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = self.command("run", under).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, log) = mpsc::channel();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || {
@@ -96,6 +105,22 @@ impl Gateway {
     pub fn address(&self, what: &str) -> SocketAddr {
         let of = |line: &String| line.strip_prefix(what)?.strip_prefix(' ')?.parse().ok();
         self.listening.iter().find_map(of).unwrap_or_else(|| panic!("no `{what}` in {:?}", self.listening))
+    }
+
+    /// Resident memory.
+    pub fn rss_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    /// What it has used of the processors.
+    pub fn cpu_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        // Behind the name, which may have any character: user and system time are the 12th and 13th, in hundredths of a second.
+        let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+        let hundredths: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+        Duration::from_millis(10 * hundredths)
     }
 
     /// Waits for a line of the log.

@@ -2,14 +2,15 @@
 
 use std::time::{Duration, SystemTime};
 
-use ::http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use ::http::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use http_body_util::BodyExt;
 use prost::Message;
 use wasmill_wire::{JsonDocument, from_json};
 
-use crate::messages::RpcStatus;
+use crate::Accepted;
+use crate::messages::{RpcStatus, decode_response};
 
 /// The longest time that a backend may ask for, so that no sum with it overflows: a day.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
@@ -54,18 +55,28 @@ where
     Ok(collected)
 }
 
+/// A successful answer, with the beginning of what the backend has to say.
+pub(super) fn accepted(message: Bytes) -> Result<Accepted, prost::DecodeError> {
+    let Accepted { rejected, message } = decode_response(message)?;
+    Ok(Accepted { rejected, message: quote(&message) })
+}
+
 /// The delay of a status's RetryInfo.
 pub(super) fn retry_info(details: &[u8]) -> Option<Duration> {
     let retry_after = RpcStatus::decode(details).ok()?.retry_after()?;
     Some(retry_after.min(RETRY_AFTER_MAX))
 }
 
-/// `Retry-After`, in seconds or as a date; a date that has passed asks for no delay.
+/// `Retry-After`, in seconds or as a date; a date that has passed asks for no delay. A date is seen from that of the answer, if it has
+/// one: the clocks of the backend and of the gateway may differ by more than what is asked for.
 pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let delay = match text.parse() {
         Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default(),
+        Err(_) => {
+            let answered = headers.get(DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+            httpdate::parse_http_date(text).ok()?.duration_since(answered.unwrap_or(now)).unwrap_or_default()
+        }
     };
     Some(delay.min(RETRY_AFTER_MAX))
 }
@@ -127,6 +138,10 @@ mod tests {
         assert_eq!(read("soon"), None);
         assert_eq!(read("-1"), None);
         assert_eq!(retry_after(&HeaderMap::new(), now), None);
+        let date = |name, text: &'static str| (name, text.parse().unwrap());
+        let answered = date(DATE, "Fri, 01 Jan 2100 00:00:00 GMT");
+        let headers = HeaderMap::from_iter([answered, date(RETRY_AFTER, "Fri, 01 Jan 2100 00:00:05 GMT")]);
+        assert_eq!(retry_after(&headers, now), Some(Duration::from_secs(5)), "another clock than ours");
     }
 
     /// What a backend says ends in a log as one short line.

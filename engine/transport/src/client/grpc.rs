@@ -18,7 +18,6 @@ use super::{ClientError, SendError, head, is_renewed, target, with_credentials};
 use crate::auth::ClientAuth;
 use crate::encoding::{Decompression, Encoding, compress};
 use crate::framing::{self, Message, PREFIX_BYTES, Prefix, UnaryBody};
-use crate::messages::decode_response;
 use crate::settings::{GrpcClientSettings, RESPONSE_BYTES_MAX};
 use crate::{Accepted, Budget};
 
@@ -144,7 +143,7 @@ impl GrpcClient {
             return Err(self.not_grpc(head.status, &headers, &collected.data));
         }
         let Collected { data, trailers, cut } =
-            answer::collect(body, RESPONSE_BYTES_MAX).await.map_err(|error| self.broken(error))?;
+            answer::collect(body, PREFIX_BYTES + RESPONSE_BYTES_MAX).await.map_err(|error| self.broken(error))?;
         if cut {
             return Err(self.nonsense(format!("it is larger than {RESPONSE_BYTES_MAX} bytes")));
         }
@@ -155,7 +154,7 @@ impl GrpcClient {
         }
         let message = message(data, headers.get(framing::GRPC_ENCODING)).await;
         let message = message.map_err(|reason| self.nonsense(reason))?;
-        decode_response(message).map_err(|error| self.nonsense(error.to_string()))
+        answer::accepted(message).map_err(|error| self.nonsense(error.to_string()))
     }
 
     /// The status in headers or trailers, if it is not OK.

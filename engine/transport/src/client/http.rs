@@ -18,7 +18,6 @@ use super::connect::Connector;
 use super::{ClientError, SendError, head, is_renewed, target, with_credentials};
 use crate::auth::ClientAuth;
 use crate::encoding::{Encoding, compress};
-use crate::messages::decode_response;
 use crate::settings::{HttpClientSettings, RESPONSE_BYTES_MAX};
 use crate::{Accepted, ContentType, json};
 
@@ -31,9 +30,9 @@ const ERROR_BYTES_MAX: usize = 64 << 10;
 /// A backend's HTTP endpoint. Connections are kept and shared; used by many tasks at once.
 pub struct HttpClient {
     client: Client<Connector, Full<Bytes>>,
-    traces: Option<Uri>,
-    metrics: Option<Uri>,
-    logs: Option<Uri>,
+    traces: Option<Address>,
+    metrics: Option<Address>,
+    logs: Option<Address>,
     headers: HeaderMap,
     auth: Option<ClientAuth>,
     content: ContentType,
@@ -41,20 +40,27 @@ pub struct HttpClient {
     timeout: Duration,
 }
 
+/// Where requests of a signal go.
+struct Address {
+    uri: Uri,
+    /// For errors: the URI, or the socket with its path.
+    name: String,
+}
+
 impl HttpClient {
     /// Checks the settings and reads the files that they name. Connects to nothing.
     pub fn new(settings: HttpClientSettings) -> Result<HttpClient, ClientError> {
         let base = settings.endpoint.trim().trim_end_matches('/');
         let uri = |key, own: &Option<String>, path: &str| match own.as_deref().filter(|own| !own.is_empty()) {
-            Some(own) => target::address(key, own).map(Some),
+            Some(own) => Address::read(key, own, &settings).map(Some),
             None if base.is_empty() => Ok(None),
-            None => target::address("endpoint", &format!("{base}{path}")).map(Some),
+            None => Address::read("endpoint", &format!("{base}{path}"), &settings).map(Some),
         };
         let traces = uri("traces_endpoint", &settings.traces_endpoint, "/v1/traces")?;
         let metrics = uri("metrics_endpoint", &settings.metrics_endpoint, "/v1/metrics")?;
         let logs = uri("logs_endpoint", &settings.logs_endpoint, "/v1/logs")?;
         let all = [&traces, &metrics, &logs];
-        if all.iter().all(|uri| uri.is_none()) {
+        if all.iter().all(|address| address.is_none()) {
             let expected = "`http://HOST:PORT`, or an endpoint for each signal";
             return Err(ClientError::Setting { key: "endpoint", value: settings.endpoint, expected });
         }
@@ -64,13 +70,13 @@ impl HttpClient {
         if encoding != Encoding::Identity {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding.name()));
         }
-        let tls = all.into_iter().flatten().any(|uri| uri.scheme_str() == Some("https"));
+        let tls = all.into_iter().flatten().any(|address| address.uri.scheme_str() == Some("https"));
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_max_idle_per_host(settings.idle_connections_max)
             .pool_idle_timeout(settings.idle_connection_timeout)
-            .build(Connector::new(tls.then_some(&settings.tls), &[b"h2", b"http/1.1"])?);
+            .build(Connector::new(tls.then_some(&settings.tls), &[b"h2", b"http/1.1"])?.over(settings.unix));
         let auth = settings.auth.as_ref().map(ClientAuth::new).transpose()?;
         let HttpClientSettings { content, timeout, .. } = settings;
         Ok(HttpClient { client, traces, metrics, logs, headers, auth, content, encoding, timeout })
@@ -90,26 +96,26 @@ impl HttpClient {
         signal: Signal,
         payload: Bytes,
     ) -> Result<Accepted, SendError> {
-        let uri = match signal {
+        let address = match signal {
             Signal::Traces => &self.traces,
             Signal::Metrics => &self.metrics,
             Signal::Logs => &self.logs,
         };
-        let Some(uri) = uri else {
+        let Some(address) = address else {
             let reason = format!("there is no endpoint for {signal}");
             return Err(SendError::Unsendable { endpoint: String::new(), reason });
         };
         let call = async {
-            let sent = self.call(context, signal, uri, payload.clone()).await;
+            let sent = self.call(context, signal, address, payload.clone()).await;
             match is_renewed(&sent, self.auth.as_ref()).await {
-                true => self.call(context, signal, uri, payload).await,
+                true => self.call(context, signal, address, payload).await,
                 false => sent,
             }
         };
         if self.timeout.is_zero() {
             return call.await;
         }
-        let timed_out = |_| SendError::Timeout { endpoint: uri.to_string(), timeout: self.timeout };
+        let timed_out = |_| SendError::Timeout { endpoint: address.name.clone(), timeout: self.timeout };
         timeout(self.timeout, call).await.map_err(timed_out)?
     }
 
@@ -117,13 +123,13 @@ impl HttpClient {
         &self,
         context: &RequestContext,
         signal: Signal,
-        uri: &Uri,
+        address: &Address,
         payload: Bytes,
     ) -> Result<Accepted, SendError> {
         let headers = with_credentials(&self.headers, self.auth.as_ref(), context).await;
         let headers = headers
-            .map_err(|error| SendError::NoCredentials { endpoint: uri.to_string(), reason: error.to_string() })?;
-        let unsendable = |reason| SendError::Unsendable { endpoint: uri.to_string(), reason };
+            .map_err(|error| SendError::NoCredentials { endpoint: address.name.clone(), reason: error.to_string() })?;
+        let unsendable = |reason| SendError::Unsendable { endpoint: address.name.clone(), reason };
         let payload = match self.content {
             ContentType::Protobuf => payload,
             ContentType::Json => {
@@ -133,27 +139,38 @@ impl HttpClient {
         let payload = compress(payload, self.encoding).await.map_err(|error| unsendable(error.to_string()))?;
         let mut request = Request::new(Full::new(payload));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = uri.clone();
+        *request.uri_mut() = address.uri.clone();
         *request.headers_mut() = headers;
         match self.client.request(request).await {
-            Ok(response) => read(signal, uri, response).await,
+            Ok(response) => read(signal, address, response).await,
             Err(error) if error.is_connect() => {
-                Err(SendError::Connect { endpoint: uri.to_string(), source: error.into() })
+                Err(SendError::Connect { endpoint: address.name.clone(), source: error.into() })
             }
-            Err(error) => Err(SendError::Broken { endpoint: uri.to_string(), source: error.into() }),
+            Err(error) => Err(SendError::Broken { endpoint: address.name.clone(), source: error.into() }),
         }
     }
 }
 
-async fn read(signal: Signal, uri: &Uri, response: Response<Incoming>) -> Result<Accepted, SendError> {
+impl Address {
+    fn read(key: &'static str, text: &str, settings: &HttpClientSettings) -> Result<Address, ClientError> {
+        let uri = target::address(key, text)?;
+        let name = match &settings.unix {
+            Some(path) => format!("unix:{}{}", path.display(), uri.path()),
+            None => uri.to_string(),
+        };
+        Ok(Address { uri, name })
+    }
+}
+
+async fn read(signal: Signal, address: &Address, response: Response<Incoming>) -> Result<Accepted, SendError> {
     let (head, body) = response.into_parts();
     if !head.status.is_success() {
-        return Err(refused(uri, head.status, &head.headers, body).await);
+        return Err(refused(address, head.status, &head.headers, body).await);
     }
-    let nonsense = |reason| SendError::Answer { endpoint: uri.to_string(), reason };
+    let nonsense = |reason| SendError::Answer { endpoint: address.name.clone(), reason };
     let Collected { data, cut, .. } = answer::collect(body, RESPONSE_BYTES_MAX)
         .await
-        .map_err(|error| SendError::Broken { endpoint: uri.to_string(), source: error.into() })?;
+        .map_err(|error| SendError::Broken { endpoint: address.name.clone(), source: error.into() })?;
     if cut {
         return Err(nonsense(format!("it is larger than {RESPONSE_BYTES_MAX} bytes")));
     }
@@ -165,16 +182,16 @@ async fn read(signal: Signal, uri: &Uri, response: Response<Incoming>) -> Result
     if answer::is_type(&head.headers, b"application/json") {
         let message = from_json(JsonDocument::Response(signal), &data, RESPONSE_BYTES_MAX);
         let message = message.map_err(|error| nonsense(error.to_string()))?;
-        return decode_response(message.into()).map_err(|error| nonsense(error.to_string()));
+        return answer::accepted(message.into()).map_err(|error| nonsense(error.to_string()));
     }
     if !answer::is_type(&head.headers, b"application/x-protobuf") {
         let found = head.headers.get(CONTENT_TYPE).map_or("none", |value| value.to_str().unwrap_or("not text"));
         return Err(nonsense(format!("its content type is `{}`", answer::quote(found))));
     }
-    decode_response(data).map_err(|error| nonsense(error.to_string()))
+    answer::accepted(data).map_err(|error| nonsense(error.to_string()))
 }
 
-async fn refused(uri: &Uri, status: StatusCode, headers: &HeaderMap, body: Incoming) -> SendError {
+async fn refused(address: &Address, status: StatusCode, headers: &HeaderMap, body: Incoming) -> SendError {
     // An error whose reason breaks off is still that error.
     let Collected { data, .. } = answer::collect(body, ERROR_BYTES_MAX).await.unwrap_or_default();
     let mut message = answer::message(headers, &data);
@@ -182,5 +199,5 @@ async fn refused(uri: &Uri, status: StatusCode, headers: &HeaderMap, body: Incom
         message = format!("moved to {location:?}, redirects are not followed");
     }
     let retry_after = answer::retry_after(headers, SystemTime::now());
-    SendError::Http { endpoint: uri.to_string(), status, message, retry_after }
+    SendError::Http { endpoint: address.name.clone(), status, message, retry_after }
 }

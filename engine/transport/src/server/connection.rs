@@ -6,7 +6,6 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,12 +20,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
-use tracing::{debug, warn};
+use tokio::time::timeout;
+use tracing::debug;
 
 use super::lifetime::{Busy, End, end, in_grace};
 use super::listen::Listener;
 use super::preface::{self, Rewound, Version};
+use crate::AcceptErrors;
 use crate::settings::{GrpcServerSettings, HttpServerSettings, KeepaliveServerSettings};
 use crate::socket::Socket;
 use crate::tls::ServerTls;
@@ -46,9 +46,6 @@ const FRAME_BYTES_MAX: u32 = 1 << 20;
 
 /// HTTP/1's buffer for reading, which also bounds a request's head.
 const HTTP1_BUFFER_BYTES_MAX: usize = 256 << 10;
-
-/// What the system has to give before accepting is tried again, when it has no file descriptor left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 const _: () = assert!(FRAME_BYTES_MAX <= STREAM_WINDOW_BYTES, "a frame beyond the window could never be sent");
 const _: () = assert!(STREAM_WINDOW_BYTES <= CONNECTION_WINDOW_BYTES);
@@ -118,22 +115,26 @@ impl Limits {
     }
 }
 
-/// Serves a port until it is stopped and drained. Returns how many connections had to be cut.
+/// Serves a port until it is stopped and drained, beside the others of the process with as many connections as it has `room` for.
+/// Returns how many connections had to be cut.
 pub(super) async fn serve_port<S: Service>(
     listener: Listener,
     tls: Option<ServerTls>,
     limits: Limits,
     service: Arc<S>,
+    room: Arc<Semaphore>,
     mut stopped: watch::Receiver<bool>,
 ) -> usize {
     let mut connections = JoinSet::new();
-    let room = Arc::new(Semaphore::new(limits.connections_max.clamp(1, Semaphore::MAX_PERMITS)));
+    let mut errors = AcceptErrors::default();
+    let own = Arc::new(Semaphore::new(limits.connections_max.clamp(1, Semaphore::MAX_PERMITS)));
     let port = Arc::new(Port { tls, limits, service });
     loop {
         // Room first: with none, clients wait in the backlog, and at most that many.
         let accept = async {
+            let own = Arc::clone(&own).acquire_owned().await;
             let room = Arc::clone(&room).acquire_owned().await;
-            (room, listener.accept().await)
+            ((own, room), listener.accept().await)
         };
         let (room, accepted) = tokio::select! {
             biased;
@@ -151,7 +152,7 @@ pub(super) async fn serve_port<S: Service>(
                     }
                 });
             }
-            Err(error) => pause_after(&error).await,
+            Err(error) => errors.pause(&error).await,
         }
     }
     drop(listener);
@@ -162,15 +163,6 @@ pub(super) async fn serve_port<S: Service>(
     let cut = connections.len();
     connections.shutdown().await;
     cut
-}
-
-/// A peer that went before it was accepted is no reason to wait; a system without file descriptors is.
-async fn pause_after(error: &io::Error) {
-    if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
-        return;
-    }
-    warn!(error = error as &dyn Error, "cannot accept connections for the moment");
-    sleep(ACCEPT_PAUSE).await;
 }
 
 async fn serve_connection<S: Service>(
@@ -246,7 +238,7 @@ async fn serve_http2<S: Service>(
         end = end(&limits.keepalive, &busy) => end,
     };
     connection.as_mut().graceful_shutdown();
-    in_grace(connection, end, &limits.keepalive).await
+    in_grace(connection, end, &limits.keepalive, &busy).await
 }
 
 async fn serve_http1<S: Service>(
@@ -270,7 +262,7 @@ async fn serve_http1<S: Service>(
         end = end(&limits.keepalive, &busy) => end,
     };
     connection.as_mut().graceful_shutdown();
-    in_grace(connection, end, &limits.keepalive).await
+    in_grace(connection, end, &limits.keepalive, &busy).await
 }
 
 /// A connection's service, as hyper wants it.

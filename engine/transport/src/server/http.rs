@@ -20,13 +20,13 @@ use crate::auth::ServerAuth;
 use crate::encoding::Encoding;
 use crate::intake::{Taken, Terms, take_body};
 use crate::json;
-use crate::settings::HttpServerSettings;
+use crate::settings::{HttpServerSettings, REQUEST_BYTES_MAX};
 use crate::sink::{Client, context};
 use crate::{Budget, ContentType, Protocol, Sink};
 
 /// What is read and thrown away of a body that was refused, so that its sender, who may write it all before it reads, gets
-/// to the answer. Beyond it the connection is closed.
-const DISCARD_BYTES_MAX: usize = 1 << 20;
+/// to the answer: without one it would send the same again. Beyond it the connection is closed. As much as a body may have by default.
+const DISCARD_BYTES_MAX: usize = REQUEST_BYTES_MAX;
 
 /// How long that may take.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);

@@ -86,15 +86,24 @@ pub(super) async fn end(settings: &KeepaliveServerSettings, busy: &Busy) -> End 
     }
 }
 
-/// Waits for the end of a connection that was told to go; one that is old is cut when its grace is over.
+/// Waits for the end of a connection that was told to go. One that is old is cut when its grace is over; one that was idle, still is
+/// and does not go, as a peer does that is gone or does not mean well, is cut after the time that it has for the answer to a ping.
 pub(super) async fn in_grace<E>(
-    connection: Pin<&mut impl Future<Output = Result<(), E>>>,
+    mut connection: Pin<&mut impl Future<Output = Result<(), E>>>,
     end: End,
     settings: &KeepaliveServerSettings,
+    busy: &Busy,
 ) -> Result<(), E> {
-    match settings.age_grace.filter(|_| end == End::Age) {
-        Some(grace) => timeout(grace, connection).await.unwrap_or(Ok(())),
-        None => connection.await,
+    match (end, settings.age_grace) {
+        (End::Age, Some(grace)) => timeout(grace, connection).await.unwrap_or(Ok(())),
+        (End::Idle, _) => loop {
+            match timeout(settings.timeout, connection.as_mut()).await {
+                Ok(ended) => return ended,
+                Err(_) if busy.idle_since().is_some() => return Ok(()),
+                Err(_) => {}
+            }
+        },
+        _ => connection.await,
     }
 }
 

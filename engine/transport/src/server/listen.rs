@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixStream, lookup_host};
 
 use super::BindError;
+use crate::settings::Network;
 use crate::socket::{Socket, unix_path};
 
 /// Connections that the system completes before they are accepted: a gateway that starts again finds its clients there.
@@ -54,19 +55,19 @@ impl Drop for UnixPath {
     }
 }
 
-/// Takes the port of an endpoint (`host:port`, or `unix:PATH`).
+/// Takes the port of an endpoint (`host:port`, or `unix:PATH`) in a network.
 ///
 /// A name is bound at its first IPv4 address, else at its first, as Go does: `localhost` is one port, not two. An empty
 /// host is every address of both families, or of IPv4 where the system has no IPv6.
 ///
 /// A Unix socket that nobody listens on, such as one that a process left behind, is replaced.
-pub(super) async fn bind(key: &str, endpoint: &str) -> Result<Taken, BindError> {
+pub(super) async fn bind(key: &str, endpoint: &str, network: Network) -> Result<Taken, BindError> {
     let failed = |source: io::Error| BindError::Listen { key: key.to_owned(), endpoint: endpoint.to_owned(), source };
     if let Some(path) = unix_path(endpoint) {
         let listener = listen_unix(Path::new(path)).await.map_err(failed)?;
         return Ok(Taken { listener, address: None, name: format!("unix:{path}") });
     }
-    let addresses = resolve(key, endpoint).await?;
+    let addresses = resolve(key, endpoint, network).await?;
     let mut error = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in addresses {
         match listen(address) {
@@ -82,18 +83,24 @@ pub(super) async fn bind(key: &str, endpoint: &str) -> Result<Taken, BindError> 
 }
 
 /// The addresses to try in turn: only an empty host has two.
-async fn resolve(key: &str, endpoint: &str) -> Result<Vec<SocketAddr>, BindError> {
+async fn resolve(key: &str, endpoint: &str, network: Network) -> Result<Vec<SocketAddr>, BindError> {
     let malformed = || BindError::Endpoint { key: key.to_owned(), endpoint: endpoint.to_owned() };
     let (host, port) = endpoint.rsplit_once(':').ok_or_else(malformed)?;
     let port: u16 = port.parse().map_err(|_| malformed())?;
+    let is_in = |ip: IpAddr| match network {
+        Network::Any => true,
+        Network::Ip4 => ip.is_ipv4(),
+        Network::Ip6 => ip.is_ipv6(),
+    };
     if host.is_empty() {
         let any: [IpAddr; 2] = [Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()];
-        return Ok(any.map(|ip| SocketAddr::new(ip, port)).into());
+        return Ok(any.into_iter().filter(|ip| is_in(*ip)).map(|ip| SocketAddr::new(ip, port)).collect());
     }
     let found: Vec<SocketAddr> = lookup_host(endpoint)
         .await
         .map_err(|source| BindError::Resolve { key: key.to_owned(), endpoint: endpoint.to_owned(), source })?
         .collect();
+    let found: Vec<SocketAddr> = found.into_iter().filter(|address| is_in(address.ip())).collect();
     let chosen = found.iter().find(|address| address.is_ipv4()).or(found.first());
     Ok(chosen.copied().into_iter().collect())
 }

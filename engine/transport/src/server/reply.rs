@@ -66,7 +66,11 @@ pub(super) fn not_grpc(status: StatusCode) -> Response<UnaryBody> {
 
 /// An HTTP request that succeeded.
 pub(super) fn http_accepted(accepted: &Accepted, signal: Signal, content: ContentType) -> Response<HttpBody> {
-    in_type(StatusCode::OK, content, JsonDocument::Response(signal), encode_response(accepted))
+    let message = encode_response(accepted);
+    match content {
+        ContentType::Protobuf => with_type(StatusCode::OK, PROTOBUF, message),
+        ContentType::Json => with_type(StatusCode::OK, JSON, json::written(JsonDocument::Response(signal), &message)),
+    }
 }
 
 /// An HTTP request that was refused, with `google.rpc.Status` in the request's content type.
@@ -111,15 +115,10 @@ pub(super) fn http_misdirected(status: StatusCode, content: ContentType, message
     response
 }
 
-/// As JSON a status has no details: they are messages, which JSON would have to name by field, and nobody reads them there.
 fn http_error(status: StatusCode, content: ContentType, rpc: &RpcStatus) -> Response<HttpBody> {
-    in_type(status, content, JsonDocument::Status, rpc.encode_to_vec().into())
-}
-
-fn in_type(status: StatusCode, content: ContentType, document: JsonDocument, message: Bytes) -> Response<HttpBody> {
     match content {
-        ContentType::Protobuf => with_type(status, PROTOBUF, message),
-        ContentType::Json => with_type(status, JSON, json::written(document, &message)),
+        ContentType::Protobuf => with_type(status, PROTOBUF, rpc.encode_to_vec().into()),
+        ContentType::Json => with_type(status, JSON, rpc.to_json()),
     }
 }
 
@@ -145,9 +144,9 @@ mod tests {
     /// What is quoted from a request cannot break out of the JSON that quotes it.
     #[tokio::test]
     async fn json_is_escaped() {
-        let refusal = Refusal::new(RefusalKind::Invalid, "a \"b\" \\ \n\u{1}ü");
+        let refusal = Refusal::new(RefusalKind::Internal, "a \"b\" \\ \n\u{1}ü");
         let body = http_refused(&refusal, ContentType::Json).into_body().collect().await.unwrap().to_bytes();
-        assert_eq!(body, r#"{"code":3,"message":"a \"b\" \\ \n\u0001ü"}"#);
+        assert_eq!(body, r#"{"code":13,"message":"a \"b\" \\ \n\u0001ü"}"#);
     }
 
     /// A fraction of a second is a second, and a whole one is not two.

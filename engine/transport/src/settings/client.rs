@@ -1,6 +1,7 @@
 //! What a client can be told.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{ClientAuthSettings, TlsClientSettings};
@@ -64,6 +65,8 @@ pub struct HttpClientSettings {
     pub traces_endpoint: Option<String>,
     pub metrics_endpoint: Option<String>,
     pub logs_endpoint: Option<String>,
+    /// The Unix socket to connect to instead of what the addresses name. Default none.
+    pub unix: Option<PathBuf>,
     /// `insecure` has no meaning here: the scheme says it. Default: see there.
     pub tls: TlsClientSettings,
     /// Default gzip.
@@ -116,6 +119,7 @@ impl Default for HttpClientSettings {
             traces_endpoint: None,
             metrics_endpoint: None,
             logs_endpoint: None,
+            unix: None,
             tls: TlsClientSettings::default(),
             compression: Compression::default(),
             content: ContentType::Protobuf,
@@ -155,6 +159,7 @@ impl fmt::Debug for HttpClientSettings {
             .field("traces_endpoint", &self.traces_endpoint)
             .field("metrics_endpoint", &self.metrics_endpoint)
             .field("logs_endpoint", &self.logs_endpoint)
+            .field("unix", &self.unix)
             .field("tls", &self.tls)
             .field("compression", &self.compression)
             .field("content", &self.content)

@@ -11,6 +11,16 @@ pub struct ServerSettings {
     pub http: Option<HttpServerSettings>,
 }
 
+/// Which of a host's addresses a port is taken at (`transport`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Network {
+    /// Its first IPv4 address, else its first.
+    #[default]
+    Any,
+    Ip4,
+    Ip6,
+}
+
 /// OTLP/gRPC (`protocols::grpc`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrpcServerSettings {
@@ -19,6 +29,8 @@ pub struct GrpcServerSettings {
     /// `host:port`; an empty host is every address, port 0 is any. A name is bound at its first IPv4 address, else at
     /// its first. `unix:PATH` is a Unix socket. Default `localhost:4317`.
     pub endpoint: String,
+    /// Default any.
+    pub network: Network,
     /// Default `None`: in the clear.
     pub tls: Option<TlsServerSettings>,
     /// Default `None`: everybody may send.
@@ -45,10 +57,10 @@ pub struct GrpcServerSettings {
 pub struct KeepaliveServerSettings {
     /// Silence after which a ping is sent (`time`). Default 2 h, as the Collector's.
     pub time: Duration,
-    /// What the peer has to answer it (`timeout`). Default 20 s, as the Collector's.
+    /// What the peer has to answer it, and to go when it is told to (`timeout`). Default 20 s, as the Collector's.
     pub timeout: Duration,
-    /// A connection without a request for so long is told to go, at the latest after twice that (`max_connection_idle`).
-    /// Default `None`: never.
+    /// A connection without a request for so long is told to go, at the latest after twice that, and cut if it has not gone
+    /// `timeout` later (`max_connection_idle`). Default `None`: never.
     pub idle_max: Option<Duration>,
     /// A connection is told to go after this long, give or take a tenth, so that load balancers get to choose again
     /// (`max_connection_age`). Default `None`: never.
@@ -76,6 +88,8 @@ pub struct HttpServerSettings {
     pub endpoint_key: String,
     /// As [`GrpcServerSettings::endpoint`]. Default `localhost:4318`.
     pub endpoint: String,
+    /// Default any.
+    pub network: Network,
     /// As [`GrpcServerSettings::tls`].
     pub tls: Option<TlsServerSettings>,
     /// As [`GrpcServerSettings::auth`].
@@ -113,6 +127,7 @@ impl Default for GrpcServerSettings {
         GrpcServerSettings {
             endpoint_key: "receivers::otlp::protocols::grpc::endpoint".into(),
             endpoint: "localhost:4317".into(),
+            network: Network::Any,
             tls: None,
             auth: None,
             request_bytes_max: REQUEST_BYTES_MAX,
@@ -143,6 +158,7 @@ impl Default for HttpServerSettings {
         HttpServerSettings {
             endpoint_key: "receivers::otlp::protocols::http::endpoint".into(),
             endpoint: "localhost:4318".into(),
+            network: Network::Any,
             tls: None,
             auth: None,
             request_bytes_max: REQUEST_BYTES_MAX,

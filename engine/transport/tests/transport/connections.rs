@@ -7,7 +7,7 @@ use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tonic::Code;
-use wasmill_transport::settings::{GrpcServerSettings, ServerSettings};
+use wasmill_transport::settings::{GrpcServerSettings, Network, ServerSettings};
 use wasmill_transport::{BindError, Budget, Drained, Server};
 
 use crate::peers::{
@@ -50,6 +50,27 @@ async fn every_address() {
     let address = ([127, 0, 0, 1], server.grpc().port()).into();
     let mut raw = http2(address).await;
     assert_eq!(call(&mut raw, grpc_request(address, framed(0, b""))).await.grpc().code(), Code::Ok);
+}
+
+/// A network of one family has addresses of that family only: a name's other ones are not taken, and a host that has none is
+/// refused.
+#[tokio::test]
+async fn one_family() {
+    let bind = |endpoint: &'static str, network| {
+        let grpc = GrpcServerSettings { endpoint: endpoint.into(), network, ..grpc_settings() };
+        Server::bind(ServerSettings { grpc: Some(grpc), http: None }, Budget::unlimited())
+    };
+    for endpoint in ["127.0.0.1:0", "localhost:0", ":0"] {
+        assert!(bind(endpoint, Network::Ip4).await.unwrap().grpc_addr().unwrap().is_ipv4(), "{endpoint}");
+    }
+    let error = bind("127.0.0.1:0", Network::Ip6).await.err().unwrap();
+    assert!(matches!(error, BindError::Listen { .. }), "{error}");
+    let ip6 = TcpListener::bind("[::1]:0").await.is_ok();
+    for endpoint in ["[::1]:0", ":0"] {
+        // Some machines have no IPv6.
+        let bound = bind(endpoint, Network::Ip6).await;
+        assert_eq!(bound.ok().map(|bound| bound.grpc_addr().unwrap().is_ipv6()), ip6.then_some(true), "{endpoint}");
+    }
 }
 
 /// Bytes that are no protocol, or break off in it, end their connection and nothing else.

@@ -87,7 +87,9 @@ async fn refused_documents() {
         ("{} trailing", "not valid OTLP/JSON at byte 3: expected the end of the document, found something else"),
     ] {
         let reply = exchange(&mut stream, &traces(document)).await;
-        assert_eq!((reply.status.as_u16(), body(&reply)), (400, json!({"code": 3, "message": message})));
+        let why = json!({"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [{"description": message}]});
+        let status = json!({"code": 3, "message": message, "details": [why]});
+        assert_eq!((reply.status.as_u16(), body(&reply)), (400, status));
     }
     let reply =
         exchange(&mut stream, &post("/v1/traces", "application/json", "content-encoding: gzip\r\n", b"{}")).await;
