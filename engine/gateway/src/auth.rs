@@ -1,12 +1,21 @@
 //! Authenticators as the configuration has them, in the transport's terms.
 
 use wasmill_config::{self as config, ComponentId, Config, Extension};
+use wasmill_transport::GuardSettings;
 use wasmill_transport::settings::{
     BasicSettings, BearerSettings, ClientAuthSettings, Credential, HeaderAction, HeaderRule, HeaderSource,
     HeadersSettings, HtpasswdSettings, OAuth2Settings, Secret, ServerAuthSettings, Tokens,
 };
 
-use crate::tls::tls_client;
+use crate::tls::{tls_client, tls_server};
+
+/// Who may ask a `health_check`.
+pub fn health_guard(config: &Config, id: &ComponentId, settings: &config::HealthCheck) -> GuardSettings {
+    GuardSettings {
+        tls: settings.tls.as_ref().map(|tls| tls_server(format!("extensions::{id}::tls"), tls)),
+        auth: settings.authenticator.as_ref().map(|id| server_auth(config, id)),
+    }
+}
 
 /// Who may send to a server that names this extension. One that cannot be had lets nobody in: it has no tokens, and is refused.
 pub fn server_auth(config: &Config, id: &ComponentId) -> ServerAuthSettings {

@@ -15,10 +15,10 @@ use std::sync::Arc;
 use wasmill_config::{ComponentId, Config, Exporter, Extension, PipelineId, Processor, WasmStage};
 use wasmill_host::{Host, Plugin, Stage};
 use wasmill_transport::settings::ClientAuthSettings;
-use wasmill_transport::{BindError, ClientError};
+use wasmill_transport::{BindError, ClientError, Guard};
 use wasmill_wire::{ColumnRequest, Projection, Signal};
 
-use crate::auth::client_auth;
+use crate::auth::{client_auth, health_guard};
 use crate::batcher::Batcher;
 use crate::exporter::{DebugExporter, ExporterError, FileExporter, OpenFiles, OtlpExporter};
 use crate::generation::Inlets;
@@ -99,6 +99,12 @@ pub enum BuildError {
         #[source]
         source: ExporterError,
     },
+    #[error("extension `{id}` cannot be served")]
+    Extension {
+        id: ComponentId,
+        #[source]
+        source: BindError,
+    },
     #[error("receiver `{id}` cannot be served")]
     Receiver {
         id: ComponentId,
@@ -120,7 +126,7 @@ impl BuildError {
                 source.key().to_owned()
             }
             BuildError::Exporter { id, source } => format!("exporters::{id}::{}", source.key()),
-            BuildError::Receiver { source, .. } => source.key().to_owned(),
+            BuildError::Receiver { source, .. } | BuildError::Extension { source, .. } => source.key().to_owned(),
             BuildError::Routes { id, .. } => format!("service::pipelines::{id}"),
         }
     }
@@ -165,6 +171,7 @@ pub async fn build(
     };
     let mut errors = Vec::new();
     built.check_receivers(previous, &mut errors);
+    built.check_health(&mut errors);
     built.build_stages(workshop, previous, &mut errors).await;
     built.build_outlets(workshop, previous, &mut errors);
     built.build_limiters(previous);
@@ -190,6 +197,16 @@ impl Built {
             if before.as_ref() != Some(&receiver) {
                 let wrong = BoundReceiver::check(&receiver).into_iter();
                 errors.extend(wrong.map(|source| BuildError::Receiver { id: id.clone(), source }));
+            }
+        }
+    }
+
+    /// The same for those that say how the gateway is.
+    fn check_health(&self, errors: &mut Vec<BuildError>) {
+        for (id, extension) in &self.config.extensions {
+            if let Extension::HealthCheck(settings) = extension {
+                let wrong = Guard::new(&health_guard(&self.config, id, settings)).err();
+                errors.extend(wrong.map(|source| BuildError::Extension { id: id.clone(), source }));
             }
         }
     }

@@ -32,9 +32,9 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
 use wasmill_config::{self as config, ComponentId, Config, Extension, PluginSource, WasmStage};
 use wasmill_host::{Host, Plugin, Stage};
-use wasmill_transport::{BindError, Budget, Protocol};
+use wasmill_transport::{BindError, Budget, Guard, Protocol};
 
-use crate::allocator;
+use crate::auth::health_guard;
 use crate::build::{Built, Plugins, Workshop, build, file_hash, plugin_source};
 use crate::exporter::OpenFiles;
 use crate::generation::{Ended, Generation, Generations};
@@ -502,7 +502,8 @@ impl Endpoints {
                 Some((_, endpoint)) => endpoint.listener().map_err(ListenError::serve)?,
                 None => listen(&format!("extensions::{id}::endpoint"), &settings.endpoint).await?,
             };
-            let endpoint = serve_health(listener, Arc::clone(&settings.path), health.clone());
+            let guard = Guard::new(&health_guard(config, id, settings))?;
+            let endpoint = serve_health(listener, guard, Arc::clone(&settings.path), health.clone());
             served.insert(id.clone(), (settings.clone(), endpoint.map_err(ListenError::serve)?));
         }
         Ok(ChangedEndpoints { metrics, health: served })
@@ -543,9 +544,6 @@ impl Replaced {
             ended.await;
         }
         stages.iter().for_each(|stage| metrics.plugins.retire(stage));
-        drop(stages);
-        // Loading a plugin takes some MiB for a moment, on whatever thread is free: each has a heap that would keep them.
-        tokio::task::spawn_blocking(allocator::give_back);
         for outlet in outlets {
             let in_flight = _in_flight.clone();
             tokio::spawn(async move {

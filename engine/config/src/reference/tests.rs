@@ -26,7 +26,7 @@ fn base() -> Value {
     let auth = json!({"authenticator": "bearertokenauth"});
     json!({
         "receivers": {
-            "otlp": {"protocols": {"grpc": {"tls": tls.clone(), "auth": auth.clone()}, "http": {"tls": tls, "auth": auth}}},
+            "otlp": {"protocols": {"grpc": {"tls": tls.clone(), "auth": auth.clone()}, "http": {"tls": tls.clone(), "auth": auth.clone()}}},
             "otlpjsonfile": {"include": ["*.jsonl"]},
         },
         "processors": {
@@ -55,7 +55,7 @@ fn base() -> Value {
             "routing": {"table": [{"condition": "true", "pipelines": ["traces"]}]},
         },
         "extensions": {
-            "health_check": {},
+            "health_check": {"tls": tls, "auth": auth},
             "file_storage": {},
             "memory_limiter": {"check_interval": "1s", "limit_mib": 100},
             "bearertokenauth": {"token": "t"},

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BasicAuth, BearerTokenAuth, Endpoint, HeadersSetter, MemoryLimiter, OAuth2Client};
+use super::{BasicAuth, BearerTokenAuth, Endpoint, HeadersSetter, MemoryLimiter, OAuth2Client, TlsServer};
+use crate::id::ComponentId;
 
 #[derive(Clone, PartialEq, Debug)]
 #[allow(clippy::large_enum_variant, reason = "there are a few of them in a process, and none moves on the data path")]
@@ -25,6 +26,10 @@ pub struct HealthCheck {
     pub endpoint: Endpoint,
     /// Starts with `/`. Other paths are 404.
     pub path: Arc<str>,
+    /// `None`: in the clear.
+    pub tls: Option<TlsServer>,
+    /// The extension that says who may ask. `None`: everybody.
+    pub authenticator: Option<ComponentId>,
 }
 
 /// `file_storage`: a folder for exporters' queues.
@@ -61,6 +66,6 @@ impl Default for FileStorage {
 
 impl Default for HealthCheck {
     fn default() -> Self {
-        HealthCheck { endpoint: Endpoint::new("localhost", 13133), path: "/".into() }
+        HealthCheck { endpoint: Endpoint::new("localhost", 13133), path: "/".into(), tls: None, authenticator: None }
     }
 }

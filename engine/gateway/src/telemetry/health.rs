@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Response, StatusCode, header};
 use parking_lot::RwLock;
+use wasmill_transport::Guard;
 
 use super::HttpEndpoint;
 use crate::timestamp::rfc3339;
@@ -52,9 +53,14 @@ impl Health {
     }
 }
 
-/// Serves `health` at `path`; other paths are 404.
-pub fn serve_health(listener: std::net::TcpListener, path: Arc<str>, health: Health) -> std::io::Result<HttpEndpoint> {
-    HttpEndpoint::serve(listener, move |request| {
+/// Serves `health` at `path` to whoever `guard` lets in; other paths are 404.
+pub fn serve_health(
+    listener: std::net::TcpListener,
+    guard: Guard,
+    path: Arc<str>,
+    health: Health,
+) -> std::io::Result<HttpEndpoint> {
+    HttpEndpoint::serve(listener, guard, move |request| {
         if request.uri().path() == &*path {
             return health.answer();
         }

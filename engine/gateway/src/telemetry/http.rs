@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use wasmill_transport::AcceptErrors;
+use wasmill_transport::{AcceptErrors, Guard};
 
 /// Scrapers and probes are few; more connections than this wait to be accepted.
 const CONNECTIONS_MAX: usize = 64;
@@ -31,15 +31,16 @@ pub struct HttpEndpoint {
 }
 
 impl HttpEndpoint {
-    /// Answers each request on `listener`; the request's body is not read. To be called within a runtime.
+    /// Answers each request on `listener` of whoever `guard` lets in; the request's body is not read. To be called within a runtime.
     pub fn serve(
         listener: std::net::TcpListener,
+        guard: Guard,
         answer: impl Fn(&Request<Incoming>) -> Response<Full<Bytes>> + Send + Sync + 'static,
     ) -> std::io::Result<HttpEndpoint> {
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let accepting = TcpListener::from_std(listener.try_clone()?)?;
-        let task = tokio::spawn(accept(accepting, Arc::new(answer)));
+        let task = tokio::spawn(accept(accepting, Arc::new(guard), Arc::new(answer)));
         Ok(HttpEndpoint { address, listener, task })
     }
 
@@ -59,7 +60,7 @@ impl Drop for HttpEndpoint {
     }
 }
 
-async fn accept<A>(listener: TcpListener, answer: Arc<A>)
+async fn accept<A>(listener: TcpListener, guard: Arc<Guard>, answer: Arc<A>)
 where
     A: Fn(&Request<Incoming>) -> Response<Full<Bytes>> + Send + Sync + 'static,
 {
@@ -75,16 +76,26 @@ where
                 continue;
             }
         };
-        let answer = Arc::clone(&answer);
+        let (guard, answer) = (Arc::clone(&guard), Arc::clone(&answer));
         tokio::spawn(async move {
-            let service = service_fn(|request| std::future::ready(Ok::<_, Infallible>(answer(&request))));
+            let _place = place;
+            // Who does not shake hands is nobody.
+            let Ok(stream) = guard.accept(stream).await else { return };
+            let service = service_fn(|request| {
+                let (guard, answer) = (&guard, &answer);
+                async move {
+                    Ok::<_, Infallible>(match guard.check(request.headers()).await {
+                        Ok(()) => answer(&request),
+                        Err(refused) => refused,
+                    })
+                }
+            });
             let connection = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_TIMEOUT)
                 .serve_connection(TokioIo::new(stream), service);
             // A connection's errors are its client's.
             let _ = tokio::time::timeout(CONNECTION_MAX, connection).await;
-            drop(place);
         });
     }
 }

@@ -21,6 +21,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use wasmill_transport::Guard;
 use wasmill_wire::Signal;
 
 use super::{HttpEndpoint, process};
@@ -263,7 +264,7 @@ impl ExporterMetrics {
 
 /// Serves the metrics at `/metrics`; other paths are 404.
 pub fn serve_metrics(listener: std::net::TcpListener, metrics: Metrics) -> std::io::Result<HttpEndpoint> {
-    HttpEndpoint::serve(listener, move |request| {
+    HttpEndpoint::serve(listener, Guard::default(), move |request| {
         let mut response = Response::new(Full::default());
         if request.uri().path() != "/metrics" {
             *response.status_mut() = StatusCode::NOT_FOUND;

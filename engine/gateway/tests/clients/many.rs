@@ -13,7 +13,7 @@ const CONNECTIONS: usize = 10_000;
 const OTHER_DESCRIPTORS: usize = 1000;
 
 /// What an idle connection may cost the gateway in memory, on average of the three kinds below; `docs/reliability.md` says it.
-const BYTES_EACH_MAX: u64 = 32 << 10;
+const BYTES_EACH_MAX: u64 = 48 << 10;
 
 /// Ten thousand clients are connected and do nothing: a third has said nothing, a third was answered over HTTP/1, a third speaks
 /// HTTP/2 to the gRPC port. New ones are served, those that are there too, and memory is bounded.

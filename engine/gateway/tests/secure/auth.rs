@@ -3,10 +3,11 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use wasmill_transport::settings::{GrpcClientSettings, HttpClientSettings, TlsClientSettings};
+use wasmill_transport::settings::{GrpcClientSettings, HttpClientSettings, Pem, TlsClientSettings};
 use wasmill_transport::{GrpcClient, HttpClient, SendError};
 use wasmill_wire::Signal;
 
+use crate::certs::Authority;
 use crate::gateway::{Folder, Gateway, span};
 
 type Headers<'h> = &'h [(&'h str, &'h str)];
@@ -234,4 +235,52 @@ service:
     }
     let good = folder.output("validate", &yaml(both, "basicauth/x", "basicauth/x"));
     assert_eq!(good.status.code(), Some(0), "{}", String::from_utf8_lossy(&good.stderr));
+}
+
+/// `health_check` over TLS, for whoever has the token: a probe without it is told 401, one in the clear nothing; a file that cannot serve
+/// is found by `validate`, at its place.
+#[tokio::test(flavor = "multi_thread")]
+async fn health() {
+    let folder = Folder::new();
+    let authority = Authority::new();
+    let identity = authority.issue();
+    folder.write("server.crt", &identity.cert);
+    folder.write("server.key", &identity.key);
+    folder.write("ca.crt", &authority.pem);
+    // Free a moment ago: the gateway does not say where this one listens.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let yaml = |cert: &str| {
+        format!(
+            "extensions:
+  bearertokenauth: {{token: s3cret}}
+  health_check:
+    endpoint: 127.0.0.1:{port}
+    tls: {{cert_file: {cert}, key_file: server.key}}
+    auth: {{authenticator: bearertokenauth}}
+receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:0'}}}}}}}}
+exporters: {{debug: }}
+service:
+  extensions: [bearertokenauth, health_check]
+  telemetry: {{metrics: {{level: none}}}}
+  pipelines: {{traces: {{receivers: [otlp], exporters: [debug]}}}}
+"
+        )
+    };
+    let output = folder.output("validate", &yaml("none.crt"));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && text.contains("gateway.yaml:5:"), "{text}");
+    let _gateway = folder.run(&yaml("server.crt"));
+    // What it answers is no OTLP, but has its form.
+    let ask = async |scheme: &str, token: &str| {
+        let traces_endpoint = Some(format!("{scheme}://127.0.0.1:{port}/"));
+        let tls = TlsClientSettings { ca: Some(Pem::Text(authority.pem.clone())), ..TlsClientSettings::default() };
+        let headers = owned(&[("authorization", token)]);
+        let settings = HttpClientSettings { traces_endpoint, tls, headers, ..HttpClientSettings::default() };
+        HttpClient::new(settings).unwrap().send(Signal::Traces, span()).await
+    };
+    ask("https", "Bearer s3cret").await.unwrap();
+    let refused = ask("https", "Bearer other").await.unwrap_err();
+    assert!(matches!(&refused, SendError::Http { status, .. } if status.as_u16() == 401), "{refused}");
+    let in_the_clear = ask("http", "Bearer s3cret").await.unwrap_err();
+    assert!(matches!(in_the_clear, SendError::Broken { .. }), "{in_the_clear}");
 }
