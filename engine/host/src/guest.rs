@@ -56,8 +56,10 @@ impl Guest {
 
     /// At each tick of a running call: end it, or let others run and go on.
     pub fn on_tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
-        let resume = self.deadline.check()?;
-        Ok(UpdateDeadline::YieldCustom(1, Box::pin(resume)))
+        Ok(match self.deadline.tick()? {
+            Some(resume) => UpdateDeadline::YieldCustom(1, Box::pin(resume)),
+            None => UpdateDeadline::Continue(1),
+        })
     }
 
     fn record(&self, kind: MetricKind, name: &str, labels: &[Label], value: f64) -> Result<(), Failure> {

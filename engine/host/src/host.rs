@@ -98,8 +98,8 @@ impl Host {
         bindings::Plugin::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest).map_err(failed)?;
         preview1::define(&mut linker).map_err(failed)?;
         let cache = Cache::open(config.cache_dir.as_deref(), settings(&engine));
-        let ticker = Ticker::start(&engine).map_err(HostError::Ticker)?;
         let (lane, metrics) = (Lane::default(), Arc::default());
+        let ticker = Ticker::start(&engine, lane.busy()).map_err(HostError::Ticker)?;
         Ok(Host { inner: Arc::new(HostInner { engine, linker, config, cache, ticker, lane, metrics }) })
     }
 

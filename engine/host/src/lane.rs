@@ -2,12 +2,14 @@
 //!
 //! Most calls take microseconds: moving each to another thread would cost more than the call. A call that has not ended by its
 //! second tick is moved, as it stands, to a runtime of its own, and a stage whose last call lasted has its next one begin
-//! there. That runtime has as many threads as the machine has cores. Its calls give way to each other at each tick, and its threads
-//! to every other thread as soon as that has something to do: see [`give_way`]. A call is never dropped before it ends: its
-//! deadline ends it.
+//! there. That runtime has a thread less than the machine has cores. Its calls give way to each other at each tick, and its threads
+//! to every other thread as soon as that has something to do: see [`give_way`] and [`make_way`]. A call is never dropped before it
+//! ends: its deadline ends it.
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 
 use tokio::runtime::{Builder, Runtime};
@@ -15,8 +17,14 @@ use tokio::runtime::{Builder, Runtime};
 /// Below the receivers and exporters, above what is truly in the background: a Python guest is slow and not at fault.
 const LONG_CALL_NICE: i32 = 5;
 
-/// The longest that Linux takes. A thread that wakes with a shorter slice (3 ms are usual) does not wait for this one to end.
-const LONG_CALL_SLICE_NS: u64 = 100_000_000;
+/// Longer than the others' (3 ms are usual): a thread that wakes with a shorter slice does not wait for this one to end. Not much longer:
+/// it is also what [`make_way`] gives up.
+const LONG_CALL_SLICE_NS: u64 = 10_000_000;
+
+thread_local! {
+    /// Whether this thread is one of the lane's.
+    static IS_LANE: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Where a call begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,7 +46,15 @@ pub(crate) struct Lost {
 pub(crate) struct Lane {
     /// Made when the first call lasts: most gateways never need it.
     long: OnceLock<Option<Runtime>>,
+    busy: Busy,
 }
+
+/// How many calls are on the lane.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Busy(Arc<AtomicUsize>);
+
+/// A call on the lane, while this lives.
+struct OnLane(Busy);
 
 impl Lane {
     pub async fn run<F>(&self, call: F, begin: Begin) -> Result<F::Output, Lost>
@@ -58,12 +74,40 @@ impl Lane {
                 return Ok(output);
             }
         }
+        let on_lane = self.busy.enter();
+        let call = async move {
+            let _on_lane = on_lane;
+            call.await
+        };
         let running = match self.long.get_or_init(long_runtime) {
             Some(runtime) => runtime.spawn(call),
             // Without threads of its own (the limit of the process is reached) it shares those of the rest, giving way.
             None => tokio::spawn(call),
         };
         running.await.map_err(|error| Lost { reason: error.to_string() })
+    }
+}
+
+impl Lane {
+    pub fn busy(&self) -> Busy {
+        self.busy.clone()
+    }
+}
+
+impl Busy {
+    pub fn is_busy(&self) -> bool {
+        self.0.load(Relaxed) > 0
+    }
+
+    fn enter(&self) -> OnLane {
+        self.0.fetch_add(1, Relaxed);
+        OnLane(self.clone())
+    }
+}
+
+impl Drop for OnLane {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Relaxed);
     }
 }
 
@@ -77,22 +121,38 @@ impl Drop for Lane {
 }
 
 fn long_runtime() -> Option<Runtime> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    // One core stays free of them: a thread that waits behind one is then taken over as soon as that core has nothing to do. Linux looks for
+    // such threads when a core falls idle, which those with a long call never do.
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).saturating_sub(1).max(1);
     Builder::new_multi_thread()
         .worker_threads(threads)
         .thread_name("wasmill-long-call")
-        .on_thread_start(give_way)
+        .on_thread_start(|| {
+            IS_LANE.set(true);
+            give_way();
+        })
         .build()
         .inspect_err(|error| tracing::warn!(%error, "no threads for long plugin calls"))
         .ok()
+}
+
+/// Whether the calling thread is one of the lane's.
+pub(crate) fn is_here() -> bool {
+    IS_LANE.get()
+}
+
+/// Lets those run that wait for the calling thread's processor. Without it they may wait for the kernel's next tick, 4 ms away: Linux
+/// divides time fairly since 6.6, so that whoever has just run stands behind a thread that has not, however low its priority.
+pub(crate) fn make_way() {
+    std::thread::yield_now();
 }
 
 /// Makes the calling thread one that others do not wait for.
 ///
 /// Priority alone is not enough: it divides time, and since version 6.6 Linux lets whoever runs finish its slice, so that a
 /// thread of a receiver that wakes beside two looping plugins waits for milliseconds. A slice longer than the others' says that
-/// this thread may be interrupted (since 6.12). Its share of the time stays that of its priority: unlike `SCHED_IDLE`, a
-/// slow guest beside a busy pipeline does not starve.
+/// this thread may be interrupted (since 6.12). Not `SCHED_IDLE`: a slow guest beside a busy pipeline would starve, and between two
+/// ticks of the kernel such a thread is held up to others no less.
 fn give_way() {
     #[cfg(target_os = "linux")]
     {

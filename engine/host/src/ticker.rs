@@ -11,8 +11,13 @@ use std::time::Duration;
 
 use wasmtime::{Engine, EngineWeak};
 
+use crate::lane::Busy;
+
 /// The time between two ticks: what a deadline and the giving way of a long call are precise to.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
+
+/// The same while a call runs on the lane: how long it may hold up a thread of others on its processor.
+const TICK_OF_LANE: Duration = Duration::from_micros(200);
 
 /// Ticks without a call after which the thread sleeps: waking it costs a call some microseconds, so not after each.
 const IDLE_TICKS: u32 = 200;
@@ -37,13 +42,13 @@ struct Shared {
 pub(crate) struct Ticking(Arc<Shared>);
 
 impl Ticker {
-    pub fn start(engine: &Engine) -> std::io::Result<Ticker> {
+    pub fn start(engine: &Engine, lane: Busy) -> std::io::Result<Ticker> {
         let shared = Arc::new(Shared::default());
         let (engine, of_thread) = (engine.weak(), Arc::clone(&shared));
         let thread = thread::Builder::new()
             .name("wasmill-ticker".to_owned())
             .stack_size(64 << 10)
-            .spawn(move || tick(&engine, &of_thread))?
+            .spawn(move || tick(&engine, &of_thread, &lane))?
             .thread()
             .clone();
         Ok(Ticker { shared, thread })
@@ -73,7 +78,7 @@ impl Drop for Ticking {
     }
 }
 
-fn tick(engine: &EngineWeak, shared: &Shared) {
+fn tick(engine: &EngineWeak, shared: &Shared, lane: &Busy) {
     let mut seen = 0;
     let mut idle = 0;
     while !shared.stop.load(Ordering::SeqCst) {
@@ -90,7 +95,7 @@ fn tick(engine: &EngineWeak, shared: &Shared) {
             shared.asleep.store(false, Ordering::SeqCst);
             idle = 0;
         }
-        thread::sleep(TICK);
+        thread::sleep(if lane.is_busy() { TICK_OF_LANE } else { TICK });
         match engine.upgrade() {
             Some(engine) => engine.increment_epoch(),
             None => return,
