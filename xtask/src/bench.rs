@@ -1,219 +1,269 @@
-//! `cargo xtask bench`: the gateway beside a relay of raw bytes, each a process of its own, in turns on the same load.
+//! `cargo xtask bench`: the gateway beside what a user would take instead, each a process of its own, in turns on the same load.
 //!
-//! What the engines spend is the kernel's own accounting, and every span is looked for at the backend: a run with a failure
-//! has no figure. Take the ratios; the absolute figures are the machine's. The split comes from the engines themselves: the
-//! relay is the transport, the gateway without plugin adds the wire engine, the gateway with one adds the plugin.
+//! ```text
+//!  for each round, for each workload, for each engine:
+//!    load ──OTLP/gRPC──► engine ──OTLP/gRPC──► load      CPU time and memory from the kernel, every record looked for
+//! ```
+//!
+//! A run with a failure, a lost, a doubled or an unwanted record has no figure, and neither has a workload of which the
+//! Collector and Wasmill do not deliver the same. Take the ratios; the absolute figures are the machine's.
 
+mod compare;
+mod engine;
 mod idle;
 mod isolation;
+mod plot;
+mod report;
+mod workload;
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::{Value, json};
+use serde_json::Value;
 use xtask::places;
-use xtask::process::Running;
 
 use crate::setup;
+use engine::{Engine, Ports};
+use report::{Results, Run};
+use workload::{Task, Workload};
 
 /// How long an engine may take to listen.
 const START_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
 
+/// Pairs of turns with and without a plugin: its price is a few percent, which single runs do not show.
+const LOOK_PAIRS: usize = 10;
+
+const USAGE: &str = "expected --quick, --workload WORKLOAD, --peer PEER, --rounds N, --seconds N, --isolation, \
+                     --binaries FOLDER, --into FOLDER";
+
 struct Plan {
     rounds: usize,
-    seconds: u64,
-    spans: Vec<u64>,
+    seconds: f64,
+    warm_up_seconds: f64,
+    workloads: Vec<Workload>,
+    peers: Vec<Engine>,
     /// Pairs of turns, alone and beside a plugin that loops.
     pairs: usize,
+    /// What is not a workload: latency, idle memory, isolation.
+    besides: bool,
+    only_isolation: bool,
+    /// `None`: built with optimisation.
+    binaries: Option<PathBuf>,
+    /// Where results go; `None`: they are printed.
+    into: Option<PathBuf>,
 }
 
-/// What stands between the load and its backend.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Engine {
-    Relay,
-    PassThrough,
-    Filter,
-}
-
-impl Engine {
-    const ALL: [Engine; 3] = [Engine::Relay, Engine::PassThrough, Engine::Filter];
-
-    fn name(self) -> &'static str {
-        match self {
-            Engine::Relay => "relay of raw bytes on tonic",
-            Engine::PassThrough => "wasmill without plugin",
-            Engine::Filter => "wasmill with builtin:filter",
+impl Plan {
+    fn full() -> Plan {
+        Plan {
+            rounds: 3,
+            seconds: 6.0,
+            warm_up_seconds: 2.0,
+            workloads: Workload::standard(),
+            peers: Engine::ALL.to_vec(),
+            pairs: 5,
+            besides: true,
+            only_isolation: false,
+            binaries: None,
+            into: Some(places::checkout().join("benches/results")),
         }
     }
-}
 
-/// `--quick`: one short round. `--spans N`: only requests of N spans. `--isolation`: only what a plugin that loops does to
-/// another pipeline.
-pub fn run(args: &[String]) -> Result<()> {
-    let mut plan = Plan { rounds: 3, seconds: 8, spans: vec![1000, 100], pairs: 5 };
-    let mut args = args.iter();
-    while let Some(arg) = args.next() {
-        match arg.as_str() {
-            "--quick" => plan = Plan { rounds: 1, seconds: 2, spans: vec![1000], pairs: 1 },
-            "--spans" => plan.spans = vec![args.next().context("`--spans` needs a number")?.parse()?],
-            "--isolation" => plan.spans.clear(),
-            other => bail!("unknown option `{other}`; there are `--quick`, `--spans N` and `--isolation`"),
-        }
-    }
-    setup::step("cargo build --release (the first time takes ten minutes or more)");
-    let mut build = Command::new("cargo");
-    setup::wasm()?.environment(&mut build);
-    setup::shown(build.args(["build", "--release", "--workspace", "--bins"]))?;
-    let folder = places::target().join("bench");
-    fs::create_dir_all(&folder)?;
-
-    let mut results = Vec::new();
-    for &spans in &plan.spans {
-        for round in 0..plan.rounds {
-            for engine in Engine::ALL {
-                setup::step(&format!(
-                    "{spans} spans a request, round {} of {}: {}",
-                    round + 1,
-                    plan.rounds,
-                    engine.name()
-                ));
-                results.push((spans, engine, measure(&folder, engine, spans, plan.seconds)?));
+    fn parse(args: &[String]) -> Result<Plan> {
+        let mut plan = Plan::full();
+        let (mut workloads, mut peers) = (Vec::new(), Vec::new());
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            let mut value = || args.next().with_context(|| format!("`{arg}` needs a value; {USAGE}"));
+            match arg.as_str() {
+                "--quick" => {
+                    plan.rounds = 1;
+                    (plan.seconds, plan.warm_up_seconds) = (1.0, 0.5);
+                    plan.pairs = 1;
+                    plan.besides = false;
+                    plan.into = None;
+                    plan.workloads.retain(|workload| workload.connections < 1000);
+                }
+                "--workload" => workloads.push(Workload::parse(value()?)?),
+                "--peer" => {
+                    let name = value()?;
+                    let found = Engine::ALL.into_iter().find(|engine| engine.name() == name);
+                    let names = Engine::ALL.map(Engine::name).join(", ");
+                    peers.push(found.with_context(|| format!("no peer `{name}`; there are {names}"))?);
+                }
+                "--rounds" => plan.rounds = value()?.parse().context("`--rounds` is a number")?,
+                "--seconds" => plan.seconds = value()?.parse().context("`--seconds` is a number")?,
+                "--isolation" => plan.only_isolation = true,
+                "--binaries" => plan.binaries = Some(value()?.into()),
+                "--into" => plan.into = Some(value()?.into()),
+                other => bail!("unknown option `{other}`; {USAGE}"),
             }
         }
+        ensure!(plan.rounds > 0 && plan.seconds > 0.0, "`--rounds` and `--seconds` are above 0");
+        if !(workloads.is_empty() && peers.is_empty()) {
+            // A part is not the result.
+            plan.besides = false;
+            plan.into = plan.into.filter(|into| *into != places::checkout().join("benches/results"));
+        }
+        if !workloads.is_empty() {
+            plan.workloads = workloads;
+        }
+        if !peers.is_empty() {
+            peers.push(Engine::Wasmill);
+            plan.peers.retain(|engine| peers.contains(engine));
+        }
+        Ok(plan)
     }
-    if plan.spans.is_empty() {
+
+    fn engines(&self, workload: &Workload) -> impl Iterator<Item = Engine> {
+        self.peers.iter().copied().filter(|engine| engine.takes(workload))
+    }
+
+    fn rounds(&self, workload: &Workload) -> usize {
+        if workload.task == Task::Look && self.rounds > 1 { LOOK_PAIRS } else { self.rounds }
+    }
+}
+
+/// `--quick`: each workload once and short, about three minutes. `--workload`, repeatable: only these, such as `filter` or
+/// `filter:logs:records=10:in=gzip:out=gzip:connections=100:batch`. `--peer`, repeatable: only beside these. `--isolation`: only
+/// what a plugin that loops does to another pipeline. `--binaries`: what is built already, instead of an optimised build.
+pub fn run(args: &[String]) -> Result<()> {
+    let plan = Plan::parse(args)?;
+    let folder = places::target().join("bench");
+    fs::create_dir_all(&folder)?;
+    match &plan.binaries {
+        Some(binaries) => BINARIES.set(binaries.clone()),
+        None => {
+            setup::step("cargo build --release (the first time takes ten minutes or more)");
+            let mut build = Command::new("cargo");
+            setup::wasm()?.environment(&mut build);
+            setup::shown(build.args(["build", "--release", "--workspace", "--bins"]))?;
+            BINARIES.set(places::target().join("release"))
+        }
+    }
+    .ok()
+    .context("measured once")?;
+    if plan.only_isolation {
         println!("\n{}", isolation::measure(&folder, plan.pairs, plan.seconds)?.text());
         return Ok(());
     }
-    let idle = idle::measure(&folder)?;
-    let isolation = isolation::measure(&folder, plan.pairs, plan.seconds)?;
-    let report = report(&plan, &results, &idle) + &isolation.text();
-    println!("\n{report}");
-    let into = places::checkout().join("benches/results");
-    fs::create_dir_all(&into)?;
-    fs::write(into.join("gateway.md"), &report)?;
-    let raw: Vec<Value> = results.iter().map(|(_, engine, run)| json!({"engine": engine.name(), "run": run})).collect();
-    fs::write(
-        into.join("gateway.json"),
-        serde_json::to_string_pretty(&json!({"runs": raw, "idle": idle.json(), "isolation": isolation.json()}))?,
-    )?;
+    if plan.peers.contains(&Engine::Collector) {
+        setup::collector()?;
+    }
+    let mut results = measure_all(&plan, &folder);
+    if plan.besides {
+        measure_latency(&plan, &folder, &mut results);
+        results.idle = Some(idle::measure(&folder)?);
+        results.isolation = Some(isolation::measure(&folder, plan.pairs, plan.seconds)?);
+    }
+    let text = results.text(&plan);
+    println!("\n{text}");
+    if let Some(into) = &plan.into {
+        fs::create_dir_all(into)?;
+        fs::write(into.join("gateway.md"), &text)?;
+        fs::write(into.join("gateway.json"), serde_json::to_string_pretty(&results.json())?)?;
+        fs::write(into.join("gateway.svg"), plot::bars(&results.chart()))?;
+    }
+    ensure!(results.failed.is_empty(), "{} runs have no figure:\n{}", results.failed.len(), results.failed.join("\n"));
     Ok(())
 }
 
-fn binary(name: &str) -> PathBuf {
-    places::target().join("release").join(name)
+/// All workloads by all engines, in turns.
+fn measure_all(plan: &Plan, folder: &Path) -> Results {
+    let mut results = Results::default();
+    let rounds = plan.workloads.iter().map(|workload| plan.rounds(workload)).max().unwrap_or_default();
+    for round in 0..rounds {
+        for workload in plan.workloads.iter().filter(|workload| round < plan.rounds(workload)) {
+            for engine in plan.engines(workload) {
+                let (name, of) = (workload.name(), plan.rounds(workload));
+                setup::step(&format!("round {} of {of}: {name}: {}", round + 1, engine.title().replace("**", "")));
+                match measure(plan, folder, engine, workload, None) {
+                    Ok(values) => results.runs.push(Run { workload: *workload, engine, round, values }),
+                    Err(error) => results.failed.push(format!("{name}, {}: {error:#}", engine.name())),
+                }
+            }
+            let both = [Engine::Collector, Engine::Wasmill];
+            if both.iter().all(|engine| results.has(workload, *engine, round)) {
+                let [collector, wasmill] = both.map(|engine| captured(folder, engine));
+                if let Err(error) = compare::same(&collector, &wasmill) {
+                    results.failed.push(format!("{}: the Collector and Wasmill differ: {error:#}", workload.name()));
+                    results.runs.retain(|run| run.workload != *workload);
+                }
+            }
+        }
+    }
+    results
+}
+
+/// At half of what the Collector does at most, on the first workload: both at the same rate.
+fn measure_latency(plan: &Plan, folder: &Path, results: &mut Results) {
+    let workload = Workload::of(Task::Filter);
+    let Some(saturated) = results.median(&workload, Engine::Collector, "records_per_second") else { return };
+    let rate = saturated / 2.0 / workload.records as f64;
+    for round in 0..plan.rounds {
+        for engine in [Engine::Collector, Engine::Wasmill] {
+            setup::step(&format!("latency at {rate:.0} requests a second, round {}: {}", round + 1, engine.name()));
+            match measure(plan, folder, engine, &workload, Some(rate)) {
+                Ok(values) => results.latencies.push(Run { workload, engine, round, values }),
+                Err(error) => results.failed.push(format!("latency, {}: {error:#}", engine.name())),
+            }
+        }
+    }
 }
 
 /// One engine under load; the figures as `load` printed them.
-fn measure(folder: &Path, engine: Engine, spans: u64, seconds: u64) -> Result<Value> {
-    let (front, back) = (free_port()?, free_port()?);
-    let mut command = match engine {
-        Engine::Relay => {
-            let mut command = Command::new(binary("relay"));
-            command.args(["--kind", "tonic", "--listen", &format!("127.0.0.1:{front}")]);
-            command.args(["--target", &format!("127.0.0.1:{back}")]);
-            command
-        }
-        Engine::PassThrough | Engine::Filter => {
-            let file = folder.join("gateway.yaml");
-            fs::write(&file, configuration(front, back, engine == Engine::Filter))?;
-            let mut command = Command::new(binary("wasmill"));
-            command.arg("run").arg("--config").arg(file);
-            command
-        }
-    };
-    command.stderr(fs::File::create(folder.join("engine.log"))?);
-    let mut running = Running::start(engine.name(), &mut command)?;
-    running
-        .line(START_TIMEOUT, |line| line.contains("listening") || line.contains("ready"))
-        .with_context(|| fs::read_to_string(folder.join("engine.log")).unwrap_or_default())?;
+fn measure(plan: &Plan, folder: &Path, engine: Engine, workload: &Workload, rate: Option<f64>) -> Result<Value> {
+    let ports = Ports::free()?;
+    let running = engine.start(folder, workload, &ports)?;
     let mut load = Command::new(binary("load"));
-    load.args(["--target", &format!("127.0.0.1:{front}"), "--listen", &format!("127.0.0.1:{back}")]);
-    load.args(["--pid", &running.id().to_string(), "--spans", &spans.to_string(), "--seconds", &seconds.to_string()]);
-    if engine == Engine::Filter {
-        load.arg("--health-checks-dropped");
+    let mut give = |key: &str, value: &dyn fmt::Display| {
+        load.args([key, &value.to_string()]);
+    };
+    give("--target", &format_args!("127.0.0.1:{}", ports.front));
+    give("--listen", &format_args!("127.0.0.1:{}", ports.back));
+    give("--pid", &running.id());
+    give("--signal", &workload.signal.name());
+    give("--records", &workload.records);
+    give("--connections", &workload.connections);
+    // As many requests under way whatever the connections are, or there would be more to hold with more of them.
+    give("--in-flight", &(16 / workload.connections).max(1));
+    give("--compression", &workload.compression.0.name());
+    give("--warm-up-seconds", &plan.warm_up_seconds);
+    give("--seconds", &plan.seconds);
+    give("--expect", &engine.expect(workload.task));
+    give("--capture", &captured(folder, engine).display());
+    if engine.expect(workload.task) == Task::Route.expect() {
+        give("--listen-other", &format_args!("127.0.0.1:{}", ports.other));
+    }
+    if let Some(rate) = rate {
+        give("--rate", &rate);
     }
     let output = load.output().context("running the load")?;
     ensure!(
         output.status.success(),
-        "{}: no figure, the run had errors\n{}{}",
-        engine.name(),
+        "the run had errors\n{}{}",
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// As its users would write it, but for the queue: the relay answers when the backend has, and so must the gateway.
-fn configuration(front: u16, back: u16, filter: bool) -> String {
-    let processors = if filter { "[wasm/filter]" } else { "[]" };
-    format!(
-        r#"receivers:
-  otlp:
-    protocols:
-      grpc: {{endpoint: "127.0.0.1:{front}"}}
-processors:
-  wasm/filter:
-    plugin: builtin:filter
-    config: {{drop: ['attributes["url.path"] == "/healthz"']}}
-exporters:
-  otlp:
-    endpoint: "127.0.0.1:{back}"
-    compression: none
-    tls: {{insecure: true}}
-    sending_queue: {{enabled: false}}
-service:
-  telemetry: {{metrics: {{level: none}}}}
-  pipelines:
-    traces: {{receivers: [otlp], processors: {processors}, exporters: [otlp]}}
-"#
-    )
+/// What an engine delivered of the first records.
+fn captured(folder: &Path, engine: Engine) -> PathBuf {
+    folder.join(format!("{}.captured", engine.name()))
+}
+
+static BINARIES: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+
+fn binary(name: &str) -> PathBuf {
+    BINARIES.get().cloned().unwrap_or_default().join(name)
 }
 
 fn free_port() -> Result<u16> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
-fn report(plan: &Plan, results: &[(u64, Engine, Value)], idle: &idle::Idle) -> String {
-    let mut text = format!(
-        "OTLP/gRPC to OTLP/gRPC, spans of about 450 bytes, no compression; {} rounds in turns of {} s, medians; {}\n",
-        plan.rounds,
-        plan.seconds,
-        machine()
-    );
-    text += "\n| spans a request | engine | CPU-seconds per GB | of these in the kernel | spans per CPU-second | to the relay | peak MiB |\n";
-    text += "|---|---|---|---|---|---|---|\n";
-    for &spans in &plan.spans {
-        let figure = |engine: Engine, key: &str| {
-            let runs = results.iter().filter(|(count, of, _)| (*count, *of) == (spans, engine));
-            median(runs.filter_map(|(_, _, run)| run[key].as_f64()).collect())
-        };
-        let relay = figure(Engine::Relay, "cpu_seconds_per_gb");
-        for engine in Engine::ALL {
-            let per_gb = figure(engine, "cpu_seconds_per_gb");
-            let system = figure(engine, "cpu_system_seconds");
-            let share = system / (system + figure(engine, "cpu_user_seconds"));
-            text += &format!(
-                "| {spans} | {} | {per_gb:.2} | {:.2} | {:.0} | {:.2} | {:.0} |\n",
-                engine.name(),
-                per_gb * share,
-                figure(engine, "spans_per_cpu_second"),
-                per_gb / relay,
-                figure(engine, "peak_memory_kib") / 1024.0
-            );
-        }
-        let pass = figure(Engine::PassThrough, "cpu_seconds_per_gb");
-        let filter = figure(Engine::Filter, "cpu_seconds_per_gb");
-        text += &format!(
-            "\n{spans} spans a request, the split of wasmill's {filter:.2} CPU-seconds per GB: transport {relay:.2} (the relay), \
-             wire engine and pipeline {:+.2}, plugin (with what it drops) {:+.2}.\n\n",
-            pass - relay,
-            filter - pass
-        );
-    }
-    text + &idle.text()
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -221,10 +271,55 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// The processor, as far as it says what it is.
-fn machine() -> String {
-    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let models: Vec<&str> =
-        info.lines().filter(|line| line.starts_with("model name")).filter_map(|line| line.split(": ").nth(1)).collect();
-    format!("{} × {}", models.len(), models.first().copied().unwrap_or("an unknown processor"))
+/// With a comma between thousands.
+struct Quantity(u64);
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.0.to_string();
+        for (at, digit) in digits.chars().enumerate() {
+            if at > 0 && (digits.len() - at).is_multiple_of(3) {
+                out.write_str(",")?;
+            }
+            write!(out, "{digit}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(args: &[&str]) -> Result<Plan> {
+        Plan::parse(&args.iter().map(ToString::to_string).collect::<Vec<_>>())
+    }
+
+    /// A part of the measurements does not write over the whole.
+    #[test]
+    fn only_all_of_it_is_a_result() {
+        assert!(plan(&[]).unwrap().into.is_some());
+        assert!(plan(&["--workload", "filter"]).unwrap().into.is_none());
+        assert!(plan(&["--peer", "collector"]).unwrap().into.is_none());
+        assert_eq!(plan(&["--quick", "--into", "x"]).unwrap().into, Some("x".into()));
+        let peers = plan(&["--peer", "collector"]).unwrap().peers;
+        assert_eq!(peers, [Engine::Collector, Engine::Wasmill]);
+    }
+
+    #[test]
+    fn mistakes_say_what_is_expected() {
+        let said = |args: &[&str]| plan(args).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(said(&["--quik"]).contains("unknown option `--quik`; expected --quick"));
+        assert!(said(&["--peer", "vector"]).contains("no peer `vector`; there are hyper, tonic, collector"));
+        assert!(said(&["--rounds"]).contains("needs a value"));
+        assert!(said(&["--rounds", "0"]).contains("above 0"));
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!(
+            [0, 999, 1000, 2_345_678].map(|number| Quantity(number).to_string()),
+            ["0", "999", "1,000", "2,345,678"]
+        );
+    }
 }

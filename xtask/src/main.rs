@@ -14,7 +14,8 @@ Usage: cargo xtask COMMAND
   demo             sets up, builds, and shows the gateway at work on a small instrumented application
   test [ARG ...]   sets up, builds plugins and fixtures, runs every test; ARGs go to `cargo test`
   lint             checks the format, and runs clippy with warnings as errors
-  bench [ARG ...]  builds with optimisation and measures the gateway beside a relay of raw bytes: --quick, --spans N
+  bench [ARG ...]  builds with optimisation and measures the gateway beside the Collector and relays of raw bytes: --quick,
+                   --workload filter:logs:records=10 and more: see benches/gateway/README.md
   soak [ARG ...]   ten minutes of load with a swap each second, and what grew: --seconds N
   overload [ARG ...]  five times more than the backend takes, on 1,000 connections: --seconds N, --connections N
   setup            the set-up alone: WebAssembly target, Python packages, the OpenTelemetry Collector

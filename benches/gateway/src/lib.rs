@@ -10,11 +10,13 @@
 //! `soak` and `overload` are a gateway and what is around it, for a while: does anything grow, and what is refused.
 //!
 //! `relay` is a baseline for the engine: it takes requests and passes them on as bytes. `load` is both ends, so that it
-//! knows of every span whether it was sent, acknowledged, and delivered, how often.
+//! knows of every record whether it was sent, acknowledged, and delivered, how often.
 
 pub mod latency;
+pub mod load;
 pub mod overload;
 pub mod process;
+pub mod records;
 pub mod seen;
 pub mod soak;
 pub mod template;

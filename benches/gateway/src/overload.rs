@@ -26,10 +26,12 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 use wasmill_transport::settings::{GrpcServerSettings, ServerSettings};
 use wasmill_transport::{Accepted, Answer, Budget, Request, Server, Sink};
+use wasmill_wire::Signal;
 use xtask::process::Running;
 
 use crate::process::peak_kib;
-use crate::seen::{Seen, ids};
+use crate::records::ids;
+use crate::seen::Seen;
 use crate::template::Template;
 
 /// Of memory, for the gateway.
@@ -140,7 +142,7 @@ impl Sink for Slow {
         let begun = Instant::now();
         sleep(state.takes).await;
         let mut spans = 0;
-        ids(&request.payload, &mut |id| {
+        ids(request.signal, &request.payload, &mut |id| {
             state.seen.see(id);
             spans += 1;
         });
@@ -287,7 +289,7 @@ impl Drop for ControlGroup {
 
 /// Connections that together send so many requests a second, whether they are answered well or not.
 fn load(port: u16, connections: usize, rate: f64, duration: Duration, counts: &Arc<Counts>) -> JoinSet<()> {
-    let template = Arc::new(Template::new(SPANS));
+    let template = Arc::new(Template::new(Signal::Traces, SPANS));
     let every = Duration::from_secs_f64(connections as f64 / rate);
     let begun = tokio::time::Instant::now();
     let mut clients = JoinSet::new();
@@ -299,11 +301,11 @@ fn load(port: u16, connections: usize, rate: f64, duration: Duration, counts: &A
             while due < begun + duration {
                 sleep_until(due).await;
                 due += every;
-                let first = counts.next.fetch_add(template.spans() as u64, Ordering::Relaxed);
+                let first = counts.next.fetch_add(template.records() as u64, Ordering::Relaxed);
                 let body = template.request(first);
                 let counter = match timeout(ANSWER_MAX, send(&mut stream, port, &body)).await {
                     Ok(Ok(200)) => {
-                        counts.acknowledged.fetch_add(template.spans() as u64, Ordering::Relaxed);
+                        counts.acknowledged.fetch_add(template.records() as u64, Ordering::Relaxed);
                         continue;
                     }
                     Ok(Ok(429 | 502 | 503 | 504)) => &counts.refused,
@@ -312,7 +314,7 @@ fn load(port: u16, connections: usize, rate: f64, duration: Duration, counts: &A
                         &counts.failed
                     }
                 };
-                counter.fetch_add(template.spans() as u64, Ordering::Relaxed);
+                counter.fetch_add(template.records() as u64, Ordering::Relaxed);
             }
         });
     }

@@ -75,7 +75,7 @@ pub fn run(plan: &Plan, folder: &Path) -> Result<Report> {
 
     let mut command = Command::new(&plan.load);
     command.args(["--target", &format!("127.0.0.1:{front}"), "--listen", &format!("127.0.0.1:{back}")]);
-    command.args(["--spans", "100", "--rate", &plan.rate.to_string(), "--warm-up-seconds", "1"]);
+    command.args(["--records", "100", "--rate", &plan.rate.to_string(), "--warm-up-seconds", "1"]);
     // It sends for as long as this looks, and a little longer.
     command.args(["--seconds", &(plan.duration.as_secs() + 1).to_string(), "--pid", &gateway.id().to_string()]);
     let load = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().context("starting the load")?;
@@ -112,12 +112,12 @@ pub fn run(plan: &Plan, folder: &Path) -> Result<Report> {
     ensure!(settled.len() >= 4, "too few looks to compare: {problems:?}");
     let each = LOOKS.min(settled.len() / 2);
     let (first, last) = (Usage::median(&settled[..each]), Usage::median(&settled[settled.len() - each..]));
-    for (key, what) in [("spans_lost", "lost"), ("spans_duplicated", "doubled"), ("spans_strange", "changed")] {
+    for (key, what) in [("records_lost", "lost"), ("records_duplicated", "doubled"), ("records_strange", "changed")] {
         if load[key] != 0 {
             problems.push(format!("{} spans were {what}", load[key]));
         }
     }
-    let spans = load["spans"].as_u64().unwrap_or(0);
+    let spans = load["records"].as_u64().unwrap_or(0);
     let mut report = Report { seconds: begun.elapsed().as_secs(), swaps, spans, first, last, peak_mib, load, problems };
     report.compare();
     Ok(report)
@@ -153,7 +153,7 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "{seconds} s, {swaps} swaps, {spans} spans, {} lost, {} doubled",
-            load["spans_lost"], load["spans_duplicated"]
+            load["records_lost"], load["records_duplicated"]
         )?;
         writeln!(f, "| | after the warm-up | at the end |\n|---|---|---|")?;
         writeln!(f, "| resident memory, MiB | {:.1} | {:.1} |", first.resident_mib, last.resident_mib)?;

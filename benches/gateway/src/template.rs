@@ -1,52 +1,66 @@
-//! Requests as services send them: several resources, spans of about 450 bytes with ten attributes, each with its own id.
+//! Requests as services send them: several resources, records of about 450 bytes with ten attributes, each with its own id.
 //!
-//! A request is encoded once; for each sending the span ids are written over. One span in ten is a health check
-//! (`url.path` is `/healthz`), so that a filter has something to drop: its id is a multiple of ten.
+//! A request is encoded once; for each sending the ids are written over, and with them the ends of trace ids, which a sampler
+//! looks at. One record in ten is a health check (`url.path` is `/healthz`), so that a filter and a router have something to do:
+//! its id is a multiple of ten. One in five names somebody's e-mail address within a longer text.
+//!
+//! The id of a span and of a log record is its `span_id`; a data point has none and carries it as its time.
+
+mod logs;
+mod metrics;
+mod traces;
 
 use bytes::Bytes;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
-use prost::Message;
+use wasmill_wire::Signal;
 
-/// Services that a request's spans are of, one resource each.
+/// Services that a request's records are of, one resource each.
 const SERVICES: usize = 4;
 
-/// Every span with an id that this divides is a health check.
+/// Every record with an id that this divides is a health check.
 pub const HEALTH_CHECK_EVERY: u64 = 10;
 
-/// A request, and where its span ids stand in it.
+/// Every record with an id that this divides, less one, has an e-mail address.
+const EMAIL_EVERY: u64 = 5;
+
+/// Is in each of them.
+pub const EMAIL: &[u8] = b"@mail.example.com";
+
+/// Tags and lengths between a trace id and the span id behind it, the trace id included.
+const TRACE_ID_BEFORE: usize = 18;
+
+/// A request, and where its records' ids stand in it.
 pub struct Template {
+    signal: Signal,
     encoded: Vec<u8>,
     id_offsets: Vec<usize>,
 }
 
 impl Template {
-    /// `spans` spans, rounded up to a multiple of [`HEALTH_CHECK_EVERY`] where it is above it.
-    pub fn new(spans: usize) -> Template {
-        let per_service = spans.div_ceil(SERVICES);
-        let mut left = spans;
-        let mut number = 0;
-        let resource_spans = (0..SERVICES)
-            .map(|service| {
-                let count = per_service.min(left);
-                left -= count;
-                let spans = (0..count)
-                    .map(|_| {
-                        number += 1;
-                        span(number - 1)
-                    })
-                    .collect();
-                of_service(service, spans)
+    pub fn new(signal: Signal, records: usize) -> Template {
+        let encoded = match signal {
+            Signal::Traces => traces::request(records),
+            Signal::Logs => logs::request(records),
+            Signal::Metrics => metrics::request(records),
+        };
+        let mut from = 0;
+        let id_offsets = (0..records as u64)
+            .map(|number| {
+                let pattern = Template::id(signal, placeholder(number));
+                let at = encoded[from..].windows(8).position(|window| window == pattern);
+                from += at.expect("records are encoded in their order");
+                from
             })
             .collect();
-        let encoded = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
-        let id_offsets = (0..spans as u64).map(|number| find(&encoded, number)).collect();
-        Template { encoded, id_offsets }
+        Template { signal, encoded, id_offsets }
     }
 
-    pub fn spans(&self) -> usize {
+    pub fn signal(&self) -> Signal {
+        self.signal
+    }
+
+    pub fn records(&self) -> usize {
         self.id_offsets.len()
     }
 
@@ -54,86 +68,121 @@ impl Template {
         self.encoded.len()
     }
 
-    /// The request with ids from `first`, which keeps the health checks' ids multiples of ten.
+    /// The request with ids from `first`: a multiple of ten, so that the health checks' ids are.
     pub fn request(&self, first: u64) -> Bytes {
         let mut encoded = self.encoded.clone();
-        for (number, offset) in self.id_offsets.iter().enumerate() {
-            encoded[*offset..offset + 8].copy_from_slice(&(first + number as u64).to_be_bytes());
+        for (number, &offset) in self.id_offsets.iter().enumerate() {
+            let id = first + number as u64;
+            encoded[offset..offset + 8].copy_from_slice(&Template::id(self.signal, id));
+            if self.signal != Signal::Metrics {
+                let trace_id = offset - TRACE_ID_BEFORE;
+                encoded[trace_id..trace_id + 8].copy_from_slice(&mixed(id).to_be_bytes());
+                encoded[trace_id + 8..trace_id + 16].copy_from_slice(&mixed(!id).to_be_bytes());
+            }
         }
         encoded.into()
     }
+
+    /// As it lies on the wire.
+    fn id(signal: Signal, id: u64) -> [u8; 8] {
+        match signal {
+            Signal::Traces | Signal::Logs => id.to_be_bytes(),
+            Signal::Metrics => id.to_le_bytes(),
+        }
+    }
 }
 
-/// Where the placeholder of a span's id is: it occurs once.
-fn find(encoded: &[u8], number: u64) -> usize {
-    // A span begins with its trace id, whose end is the number, followed by the id's tag and length.
-    let mut pattern = placeholder(number).to_vec();
-    pattern.extend([0x12, 8]);
-    let at = encoded.windows(pattern.len()).position(|window| window == pattern);
-    at.expect("each span has its placeholder") + pattern.len()
+/// Evenly spread numbers that are always the same: the finalizer of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom
+/// number generators, 2014).
+fn mixed(number: u64) -> u64 {
+    let mut mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }
 
-fn placeholder(number: u64) -> [u8; 8] {
-    (0x5eed_0000_0000_0000 | number).to_be_bytes()
+/// Stands in an encoded request for a record's id, and occurs once.
+fn placeholder(number: u64) -> u64 {
+    0x5eed_0000_0000_0000 | number
 }
 
-fn of_service(service: usize, spans: Vec<Span>) -> ResourceSpans {
+/// Of all services of a request, with the numbers of their records.
+fn services(records: usize) -> impl Iterator<Item = (usize, std::ops::Range<u64>)> {
+    let each = records.div_ceil(SERVICES).max(1);
+    let range = move |service: usize| (service * each).min(records) as u64..((service + 1) * each).min(records) as u64;
+    (0..SERVICES).map(move |service| (service, range(service))).filter(|(_, records)| !records.is_empty())
+}
+
+fn is_health_check(number: u64) -> bool {
+    number.is_multiple_of(HEALTH_CHECK_EVERY)
+}
+
+/// One of `choices` numbers; low ones are more frequent.
+fn skewed(number: u64, choices: u64) -> usize {
+    (mixed(number) % choices * (number % 3) % choices) as usize
+}
+
+fn resource(service: usize) -> Resource {
     let attributes = vec![
-        text("service.name", ["checkout", "cart", "frontend", "payments"][service % 4]),
+        text("service.name", ["checkout", "cart", "frontend", "payments"][service % SERVICES]),
         text("service.namespace", "shop"),
         text("service.version", "2026.11.3-rc1"),
+        text("service.instance.id", &format!("627cc493-f310-47de-96bd-71410b7dec0{service}")),
         text("deployment.environment.name", "production"),
         text("host.name", &format!("ip-10-0-{service}-17.eu-central-1.compute.internal")),
-        text("k8s.pod.name", &format!("checkout-7d9f8b6c5d-x{service}2lq")),
+        text("host.arch", "amd64"),
+        text("os.type", "linux"),
+        int("process.pid", 4_711 + service as i64),
+        text("process.runtime.name", "cpython"),
+        text("process.runtime.version", "3.13.9"),
+        text("k8s.cluster.name", "shop-eu-central-1"),
         text("k8s.namespace.name", "shop-production"),
+        text("k8s.deployment.name", ["checkout", "cart", "frontend", "payments"][service % SERVICES]),
+        text("k8s.pod.name", &format!("checkout-7d9f8b6c5d-x{service}2lq")),
         text("telemetry.sdk.language", "python"),
         text("telemetry.sdk.name", "opentelemetry"),
         text("telemetry.sdk.version", "1.38.0"),
     ];
-    let scope = InstrumentationScope {
+    Resource { attributes, ..Resource::default() }
+}
+
+fn scope() -> InstrumentationScope {
+    InstrumentationScope {
         name: "opentelemetry.instrumentation.flask".into(),
         version: "0.59b0".into(),
         ..InstrumentationScope::default()
-    };
-    let scope_spans = vec![ScopeSpans { scope: Some(scope), spans, ..ScopeSpans::default() }];
-    let resource = Some(Resource { attributes, ..Resource::default() });
-    ResourceSpans { resource, scope_spans, ..ResourceSpans::default() }
+    }
 }
 
-fn span(number: u64) -> Span {
-    const ROUTES: [&str; 5] = ["/api/cart/{id}", "/api/checkout", "/api/products", "/api/products/{id}", "/api/login"];
-    const METHODS: [&str; 3] = ["GET", "GET", "POST"];
-    // Skewed: low numbers are more frequent.
-    let skew = |choices: u64| (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) % choices * (number % 3) % choices;
-    let health_check = number.is_multiple_of(HEALTH_CHECK_EVERY);
-    let route = if health_check { "/healthz" } else { ROUTES[skew(5) as usize] };
-    let start = 1_790_000_000_000_000_000 + number * 1_000_003;
-    let mut trace_id = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes().to_vec();
-    trace_id.extend(placeholder(number));
-    Span {
-        trace_id,
-        span_id: vec![0; 8],
-        parent_span_id: number.to_be_bytes().to_vec(),
-        flags: 0x101,
-        name: format!("{} {route}", METHODS[skew(3) as usize]),
-        kind: 2,
-        start_time_unix_nano: start,
-        end_time_unix_nano: start + 1_000_000 + skew(997) * 10_000,
-        attributes: vec![
-            text("http.request.method", METHODS[skew(3) as usize]),
-            text("http.route", route),
-            text("url.path", if health_check { "/healthz" } else { "/api/products/7423" }),
-            text("url.scheme", "https"),
-            int("http.response.status_code", [200, 200, 200, 404, 500][skew(5) as usize]),
-            text("server.address", "shop.example.com"),
-            text("client.address", "203.0.113.27"),
-            text("network.protocol.version", "1.1"),
-            text("user_agent.original", "Mozilla/5.0 (X11; Linux x86_64) Firefox/146.0"),
-            int("thread.id", 140_000 + (number % 64) as i64),
-        ],
-        status: (skew(5) == 4).then(|| Status { code: 2, message: String::new() }),
-        ..Span::default()
-    }
+const ROUTES: [&str; 5] = ["/api/cart/{id}", "/api/checkout", "/api/products", "/api/products/{id}", "/api/login"];
+const METHODS: [&str; 3] = ["GET", "GET", "POST"];
+
+fn route(number: u64) -> &'static str {
+    if is_health_check(number) { "/healthz" } else { ROUTES[skewed(number, 5)] }
+}
+
+fn method(number: u64) -> &'static str {
+    METHODS[skewed(number, 3)]
+}
+
+/// Ten, of a request to a web server.
+fn attributes(number: u64) -> Vec<KeyValue> {
+    let who = match number % EMAIL_EVERY {
+        1 => text("enduser.note", &format!("order of jane.roe{}@mail.example.com, second try", number % 64)),
+        _ => text("client.address", "203.0.113.27"),
+    };
+    vec![
+        text("http.request.method", method(number)),
+        text("http.route", route(number)),
+        text("url.path", if is_health_check(number) { "/healthz" } else { "/api/products/7423" }),
+        text("url.scheme", "https"),
+        int("http.response.status_code", [200, 200, 200, 404, 500][skewed(number, 5)]),
+        text("server.address", "shop.example.com"),
+        who,
+        text("network.protocol.version", "1.1"),
+        text("user_agent.original", "Mozilla/5.0 (X11; Linux x86_64) Firefox/146.0"),
+        int("thread.id", 140_000 + (number % 64) as i64),
+    ]
 }
 
 fn text(key: &str, value: &str) -> KeyValue {
@@ -151,31 +200,39 @@ fn pair(key: &str, value: Value) -> KeyValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::seen::ids;
+    use crate::records::{ids, lines};
 
-    /// What the generator writes is what the sink reads, span by span, and the spans have the size that is asked for.
+    /// What the generator writes is what the sink reads, record by record, with ten attributes and the size that is asked for.
     #[test]
     fn ids_are_found_again() {
-        let template = Template::new(1000);
-        let request = template.request(7000);
-        let mut found = Vec::new();
-        ids(&request, &mut |id| found.push(id)).unwrap();
-        assert_eq!(found, (7000..8000).collect::<Vec<_>>());
-        let decoded = ExportTraceServiceRequest::decode(request).unwrap();
-        let span = &decoded.resource_spans[1].scope_spans[0].spans[3];
-        assert_eq!(span.attributes.len(), 10);
-        assert!((430..480).contains(&span.encoded_len()), "{}", span.encoded_len());
-        for resource in &decoded.resource_spans {
-            for span in &resource.scope_spans[0].spans {
-                let id = u64::from_be_bytes(span.span_id.clone().try_into().unwrap());
-                assert_eq!(span.name.ends_with("/healthz"), id.is_multiple_of(HEALTH_CHECK_EVERY));
+        for signal in Signal::ALL {
+            let template = Template::new(signal, 1000);
+            let request = template.request(7000);
+            let mut found = Vec::new();
+            ids(signal, &request, &mut |id| found.push(id)).unwrap();
+            assert_eq!(found, (7000..8000).collect::<Vec<_>>(), "{signal:?}");
+            let bytes = template.bytes() / 1000;
+            assert!((400..500).contains(&bytes), "{signal:?}: {bytes} bytes a record");
+            for (id, line) in lines(signal, &request).unwrap() {
+                assert_eq!(line.contains("\"/healthz\""), id.is_multiple_of(HEALTH_CHECK_EVERY), "{line}");
+                assert_eq!(line.contains('@'), id % EMAIL_EVERY == 1, "{line}");
             }
         }
     }
 
-    /// A request that is not one is not counted as one.
+    /// Trace ids are what samplers decide by: spread, and never the same twice.
     #[test]
-    fn nonsense_has_no_ids() {
-        assert_eq!(ids(&[0x0a, 5, 1], &mut |_| panic!("an id")), None);
+    fn a_tenth_of_the_trace_ids_is_low() {
+        let template = Template::new(Signal::Traces, 1000);
+        let request = template.request(0);
+        let low = template.id_offsets.iter().filter(|&&at| request[at - 9] < 26).count();
+        assert!((70..140).contains(&low), "{low} of 1,000");
+    }
+
+    /// As few as there are, without an empty resource.
+    #[test]
+    fn a_small_request_has_few_resources() {
+        let services: Vec<_> = services(10).map(|(_, records)| records.end - records.start).collect();
+        assert_eq!(services, [3, 3, 3, 1]);
     }
 }

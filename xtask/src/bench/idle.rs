@@ -10,7 +10,9 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use xtask::process::Running;
 
-use super::{START_TIMEOUT, binary, configuration, free_port, median};
+use super::engine::{Ports, configuration};
+use super::workload::{Task, Workload};
+use super::{START_TIMEOUT, binary, median};
 
 /// Starts that are timed, after one that fills the cache.
 const STARTS: usize = 5;
@@ -26,7 +28,7 @@ pub struct Idle {
 
 pub fn measure(folder: &Path) -> Result<Idle> {
     let file = folder.join("idle.yaml");
-    fs::write(&file, configuration(free_port()?, free_port()?, true))?;
+    fs::write(&file, configuration(&Workload::of(Task::Filter), Task::Filter, &Ports::free()?))?;
     let mut times = Vec::new();
     let mut resident = Vec::new();
     for round in 0..=STARTS {
@@ -56,7 +58,7 @@ fn resident_mib(pid: u32) -> Result<f64> {
 impl Idle {
     pub fn text(&self) -> String {
         format!(
-            "Idle, with `builtin:filter` loaded from the cache: {:.1} MiB resident; from start to every port listening {:.0} ms \
+            "Idle, with the filter's plugin loaded from the cache: {:.1} MiB resident; from start to every port listening {:.0} ms \
              (median of {STARTS}).\n",
             self.resident_mib, self.start_ms
         )

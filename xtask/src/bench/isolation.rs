@@ -28,7 +28,7 @@ const SPANS: u32 = 100;
 /// Requests a second of the neighbour: more than its plugin ever answers, so that it never rests.
 const NEIGHBOUR_RATE: u32 = 40;
 /// Before each turn's latencies count.
-const WARM_UP_SECONDS: u64 = 1;
+const WARM_UP_SECONDS: f64 = 1.0;
 
 /// What the neighbour's plugin does.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,7 +71,7 @@ pub struct Isolation {
 }
 
 /// `pairs` pairs of turns of `seconds` each, for each kind of neighbour.
-pub fn measure(folder: &Path, pairs: usize, seconds: u64) -> Result<Isolation> {
+pub fn measure(folder: &Path, pairs: usize, seconds: f64) -> Result<Isolation> {
     let plugin = folder.join("hostile.wasm");
     setup::shown(Command::new(binary("hostile")).arg(&plugin))?;
     let mut measured = Vec::new();
@@ -108,21 +108,21 @@ struct Ports {
     other_back: u16,
 }
 
-fn victim(ports: &Ports, seconds: u64) -> Command {
+fn victim(ports: &Ports, seconds: f64) -> Command {
     let mut load = load(ports.front, ports.back, seconds);
-    load.args(["--rate", &RATE.to_string(), "--spans", &SPANS.to_string(), "--health-checks-dropped"]);
+    load.args(["--rate", &RATE.to_string(), "--records", &SPANS.to_string(), "--expect", "health-checks-dropped"]);
     load
 }
 
 /// Lasts as long as the measured one, which starts right after it.
-fn aggressor(ports: &Ports, seconds: u64) -> Command {
-    let mut load = load(ports.other_front, ports.other_back, seconds + 1);
-    load.args(["--rate", &NEIGHBOUR_RATE.to_string(), "--spans", "10", "--failures-allowed"]);
+fn aggressor(ports: &Ports, seconds: f64) -> Command {
+    let mut load = load(ports.other_front, ports.other_back, seconds + 1.0);
+    load.args(["--rate", &NEIGHBOUR_RATE.to_string(), "--records", "10", "--failures-allowed"]);
     load.stderr(Stdio::null());
     load
 }
 
-fn load(front: u16, back: u16, seconds: u64) -> Command {
+fn load(front: u16, back: u16, seconds: f64) -> Command {
     let mut load = Command::new(binary("load"));
     load.args(["--target", &format!("127.0.0.1:{front}"), "--listen", &format!("127.0.0.1:{back}")]);
     load.args(["--warm-up-seconds", &WARM_UP_SECONDS.to_string(), "--seconds", &seconds.to_string()]);
@@ -141,7 +141,7 @@ fn finished(output: std::process::Output) -> Result<Value> {
 
 /// A neighbour that did not do what it should says nothing about isolation.
 fn proven(neighbour: Neighbour, other: &Value) -> Result<()> {
-    let (delivered, failed) = (other["spans"].as_u64(), other["requests_failed"].as_u64());
+    let (delivered, failed) = (other["records"].as_u64(), other["requests_failed"].as_u64());
     let good = match neighbour {
         Neighbour::Loops => delivered == Some(0) && failed > Some(0),
         Neighbour::Slow => delivered > Some(0),

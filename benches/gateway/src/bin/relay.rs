@@ -1,7 +1,8 @@
 //! A relay of raw OTLP/gRPC bytes: the least that a gateway can do, as a baseline.
 //!
-//! `tonic`: tonic on both sides with a codec that passes bytes. `wasmill`: the gateway's own transport on both sides, with
-//! nothing between. Both run until they are killed, print one line when they listen, and let nobody wait for anything but
+//! `tonic`: tonic on both sides with a codec that passes bytes. `hyper`: hyper alone on both sides; the request's frames go on as
+//! they came, nothing is put together and nothing is looked at. `wasmill`: the gateway's own transport on both sides, with
+//! nothing between. All run until they are killed, print one line when they listen, and let nobody wait for anything but
 //! the backend's answer.
 
 use std::net::SocketAddr;
@@ -12,6 +13,12 @@ use anyhow::{Context as _, Result};
 use bytes::{Buf, BufMut, Bytes};
 use clap::{Parser, ValueEnum};
 use http::uri::PathAndQuery;
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{self as http2_client, SendRequest};
+use hyper::server::conn::http2 as http2_server;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::{TcpListener, TcpStream};
 use tonic::body::Body;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::{Channel, Endpoint};
@@ -36,6 +43,7 @@ struct Arguments {
 #[derive(Clone, Copy, ValueEnum)]
 enum Kind {
     Tonic,
+    Hyper,
     Wasmill,
 }
 
@@ -47,6 +55,7 @@ async fn main() -> Result<()> {
     let Arguments { kind, listen, target } = Arguments::parse();
     match kind {
         Kind::Tonic => tonic_relay(listen, target).await,
+        Kind::Hyper => hyper_relay(listen, target).await,
         Kind::Wasmill => wasmill_relay(listen, target).await,
     }
 }
@@ -77,6 +86,61 @@ async fn wasmill_relay(listen: SocketAddr, target: SocketAddr) -> Result<()> {
     println!("listening on {listen}");
     bound.serve(Arc::new(PassOn(Arc::new(client))), std::future::pending()).await;
     Ok(())
+}
+
+/// Frames and windows of the limit: as large as the gateway's own.
+const HYPER_FRAME_BYTES: u32 = 1 << 20;
+const HYPER_WINDOW_BYTES: u32 = 4 << 20;
+
+async fn hyper_relay(listen: SocketAddr, target: SocketAddr) -> Result<()> {
+    let listener = TcpListener::bind(listen).await?;
+    println!("listening on {listen}");
+    // One connection to the backend, as tonic's; made when the first client comes, because the backend starts after this.
+    let mut backend = None;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let sender = match &backend {
+            Some(sender) => SendRequest::clone(sender),
+            None => backend.insert(hyper_backend(target).await?).clone(),
+        };
+        let service = service_fn(move |request| pass_on(sender.clone(), target, request));
+        let server = http2_server::Builder::new(TokioExecutor::new())
+            .max_frame_size(HYPER_FRAME_BYTES)
+            .initial_stream_window_size(HYPER_WINDOW_BYTES)
+            .initial_connection_window_size(HYPER_WINDOW_BYTES)
+            .serve_connection(TokioIo::new(stream), service);
+        tokio::spawn(async move {
+            // Ends with an error when the load closes its connections.
+            drop(server.await);
+        });
+    }
+}
+
+async fn hyper_backend(target: SocketAddr) -> Result<SendRequest<Incoming>> {
+    let stream = TcpStream::connect(target).await.context("the target does not listen")?;
+    stream.set_nodelay(true)?;
+    let (sender, connection) = http2_client::Builder::new(TokioExecutor::new())
+        .max_frame_size(HYPER_FRAME_BYTES)
+        .initial_stream_window_size(HYPER_WINDOW_BYTES)
+        .initial_connection_window_size(HYPER_WINDOW_BYTES)
+        .handshake(TokioIo::new(stream))
+        .await?;
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
+async fn pass_on(
+    mut backend: SendRequest<Incoming>,
+    target: SocketAddr,
+    request: http::Request<Incoming>,
+) -> Result<http::Response<Incoming>> {
+    let (mut head, body) = request.into_parts();
+    let mut parts = head.uri.into_parts();
+    parts.authority = Some(target.to_string().parse()?);
+    head.uri = http::Uri::from_parts(parts)?;
+    backend.ready().await?;
+    Ok(backend.send_request(http::Request::from_parts(head, body)).await?)
 }
 
 async fn tonic_relay(listen: SocketAddr, target: SocketAddr) -> Result<()> {

@@ -1,0 +1,202 @@
+//! What sends: each connection with a fixed number of requests under way, or all together at a fixed rate.
+
+use std::convert::Infallible;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, TE};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame};
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use parking_lot::Mutex;
+use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use wasmill_wire::Signal;
+
+use super::{Arguments, Compression, Run};
+use crate::latency::Pace;
+
+/// Requests under way at most with `--rate`: an engine that answers none must not fill this program's memory.
+const UNDER_WAY_MAX: usize = 4096;
+
+/// What an engine gets to answer the first request.
+const FIRST_ANSWER_MAX: Duration = Duration::from_secs(30);
+
+/// zlib's usual one, which SDKs take.
+const GZIP_LEVEL: flate2::Compression = flate2::Compression::new(6);
+/// The library's own, by its convention.
+const ZSTD_LEVEL: i32 = 0;
+
+/// A connection to the engine.
+pub type Connection = SendRequest<Frames>;
+
+/// A message in frames of a size, which hyper does not put together again.
+pub struct Frames {
+    left: Bytes,
+    frame_bytes: usize,
+}
+
+impl Body for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.left.is_empty() {
+            return Poll::Ready(None);
+        }
+        let len = self.frame_bytes.min(self.left.len());
+        Poll::Ready(Some(Ok(Frame::data(self.left.split_to(len)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left.is_empty()
+    }
+}
+
+pub async fn connect(arguments: &Arguments) -> Result<Vec<Connection>> {
+    let mut connections = Vec::new();
+    for _ in 0..arguments.connections.max(1) {
+        let target = arguments.target;
+        let stream = TcpStream::connect(target).await.with_context(|| format!("cannot connect to `{target}`"))?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new()).handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        connections.push(sender);
+    }
+    Ok(connections)
+}
+
+/// One request, before time counts.
+pub async fn send_first(run: &Run, connections: &[Connection], target: SocketAddr) -> Result<()> {
+    let mut connection = connections.first().context("a connection")?.clone();
+    let sent = tokio::time::timeout(FIRST_ANSWER_MAX, send(run, &mut connection, target, run.take_ids()?));
+    let sent = sent.await.with_context(|| format!("no answer within {FIRST_ANSWER_MAX:?}"))?;
+    if let Err(error) = sent {
+        eprintln!("the first request failed: {error:#}");
+        run.failed.fetch_add(1, Ordering::Relaxed);
+    } else {
+        run.acknowledged.fetch_add(run.template.records() as u64, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+/// Starts what sends until the run's end.
+pub fn send_all(arguments: &Arguments, run: &Arc<Run>, connections: &[Connection]) -> Vec<JoinHandle<Result<()>>> {
+    let target = arguments.target;
+    if let Some(rate) = arguments.rate {
+        let (run, connections, handle) = (Arc::clone(run), connections.to_vec(), Handle::current());
+        let pace = Pace { start: Instant::now(), rate };
+        // A thread of its own: timers of tasks are precise to a millisecond only, which is as long as a request takes.
+        return vec![tokio::task::spawn_blocking(move || send_paced(&run, &connections, target, pace, &handle))];
+    }
+    let in_flight = arguments.in_flight.max(1);
+    let each = connections.iter().flat_map(|connection| std::iter::repeat_n(connection, in_flight));
+    each.map(|connection| tokio::spawn(send_until(Arc::clone(run), connection.clone(), target))).collect()
+}
+
+/// Sends each request when it is due, and waits for the last. The first failure, if there was one.
+fn send_paced(
+    run: &Arc<Run>,
+    connections: &[Connection],
+    target: SocketAddr,
+    pace: Pace,
+    handle: &Handle,
+) -> Result<()> {
+    let records = run.template.records() as u64;
+    let under_way = Arc::new(Semaphore::new(UNDER_WAY_MAX));
+    let first_error = Arc::new(Mutex::new(None));
+    for (number, connection) in (0..).zip(connections.iter().cycle()) {
+        let due = pace.due(number);
+        if due >= run.until {
+            break;
+        }
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        let first = run.take_ids()?;
+        let permit = Arc::clone(&under_way).try_acquire_owned().context("the engine is too far behind")?;
+        let (run, mut connection, first_error) = (Arc::clone(run), connection.clone(), Arc::clone(&first_error));
+        handle.spawn(async move {
+            let sent = send(&run, &mut connection, target, first).await;
+            if due >= run.measured_from {
+                run.latencies.record(due.elapsed());
+            }
+            match sent {
+                Ok(()) => run.acknowledged.fetch_add(records, Ordering::Relaxed),
+                Err(error) => {
+                    first_error.lock().get_or_insert(error);
+                    run.failed.fetch_add(1, Ordering::Relaxed)
+                }
+            };
+            drop(permit);
+        });
+    }
+    drop(handle.block_on(under_way.acquire_many(UNDER_WAY_MAX as u32)));
+    first_error.lock().take().map_or(Ok(()), Err)
+}
+
+/// Sends one request after the other until the run's end, or the first failure.
+async fn send_until(run: Arc<Run>, mut connection: Connection, target: SocketAddr) -> Result<()> {
+    let records = run.template.records() as u64;
+    while Instant::now() < run.until {
+        let first = run.take_ids()?;
+        match send(&run, &mut connection, target, first).await {
+            Ok(()) => {
+                run.acknowledged.fetch_add(records, Ordering::Relaxed);
+            }
+            Err(error) => {
+                run.failed.fetch_add(1, Ordering::Relaxed);
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn send(run: &Run, connection: &mut Connection, target: SocketAddr, first: u64) -> Result<()> {
+    let (message, encoding) = compressed(&run.template.request(first), run.compression)?;
+    let mut framed = Vec::with_capacity(message.len() + 5);
+    framed.push(u8::from(encoding.is_some()));
+    framed.extend(u32::try_from(message.len())?.to_be_bytes());
+    framed.extend(message);
+    let path = match run.template.signal() {
+        Signal::Traces => "opentelemetry.proto.collector.trace.v1.TraceService/Export",
+        Signal::Logs => "opentelemetry.proto.collector.logs.v1.LogsService/Export",
+        Signal::Metrics => "opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+    };
+    let mut request = http::Request::post(format!("http://{target}/{path}"))
+        .header(CONTENT_TYPE, "application/grpc")
+        .header(TE, "trailers");
+    if let Some(encoding) = encoding {
+        request = request.header("grpc-encoding", encoding);
+    }
+    let request = request.body(Frames { left: framed.into(), frame_bytes: run.frame_bytes })?;
+    connection.ready().await?;
+    let (head, body) = connection.send_request(request).await?.into_parts();
+    let collected = body.collect().await?;
+    let trailers = collected.trailers().unwrap_or(&head.headers);
+    let status = trailers.get("grpc-status").context("an answer without `grpc-status`")?;
+    ensure!(status == "0", "refused with {trailers:?}");
+    Ok(())
+}
+
+/// A message as it is sent, and the name of its encoding.
+fn compressed(message: &Bytes, compression: Compression) -> Result<(Bytes, Option<&'static str>)> {
+    Ok(match compression {
+        Compression::None => (message.clone(), None),
+        Compression::Gzip => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), GZIP_LEVEL);
+            encoder.write_all(message)?;
+            (encoder.finish()?.into(), Some("gzip"))
+        }
+        Compression::Zstd => (zstd::encode_all(message.as_ref(), ZSTD_LEVEL)?.into(), Some("zstd")),
+    })
+}

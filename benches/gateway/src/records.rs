@@ -1,0 +1,177 @@
+//! The records of a request: their ids, and what they say.
+
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::metrics::v1::{Metric, metric::Data};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use prost::Message;
+use wasmill_wire::Signal;
+
+/// Calls `found` with the id of each record of a request. `None`: it is not one.
+///
+/// Walks lengths only; ids are where [`Template`](crate::template::Template) puts them. So a sink takes little of the machine
+/// that it shares with what is measured.
+pub fn ids(signal: Signal, request: &[u8], found: &mut impl FnMut(u64)) -> Option<()> {
+    // Resources, scopes, and spans, log records or metrics.
+    each(request, 1, &mut |resource| {
+        each(resource, 2, &mut |scope| {
+            each(scope, 2, &mut |record| match signal {
+                Signal::Traces => each(record, 2, &mut |id| big_endian(id, found)),
+                Signal::Logs => each(record, 10, &mut |id| big_endian(id, found)),
+                // Gauge, sum, histogram; their points' times.
+                Signal::Metrics => [5, 7, 9].into_iter().try_for_each(|data| {
+                    each(record, data, &mut |data| {
+                        each(data, 1, &mut |point| {
+                            each(point, 3, &mut |id| {
+                                found(u64::from_le_bytes(id.try_into().ok()?));
+                                Some(())
+                            })
+                        })
+                    })
+                }),
+            })
+        })
+    })
+}
+
+fn big_endian(id: &[u8], found: &mut impl FnMut(u64)) -> Option<()> {
+    found(u64::from_be_bytes(id.try_into().ok()?));
+    Some(())
+}
+
+/// Calls `found` with each field of the given number that has a length or is fixed.
+fn each<'a>(mut message: &'a [u8], wanted: u64, found: &mut dyn FnMut(&'a [u8]) -> Option<()>) -> Option<()> {
+    while !message.is_empty() {
+        let tag = varint(&mut message)?;
+        let len = match tag & 7 {
+            0 => {
+                varint(&mut message)?;
+                continue;
+            }
+            1 => 8,
+            2 => usize::try_from(varint(&mut message)?).ok()?,
+            5 => 4,
+            _ => return None,
+        };
+        let (field, rest) = message.split_at_checked(len)?;
+        message = rest;
+        if tag >> 3 == wanted {
+            found(field)?;
+        }
+    }
+    Some(())
+}
+
+fn varint(from: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = from.split_first()?;
+        *from = rest;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// Each record with its resource and scope as a text, by its id: two engines that mean the same give the same, in whatever
+/// order they write attributes. `None`: it is not a request.
+pub fn lines(signal: Signal, request: &[u8]) -> Option<Vec<(u64, String)>> {
+    let mut lines = Vec::new();
+    match signal {
+        Signal::Traces => {
+            for of_resource in ExportTraceServiceRequest::decode(request).ok()?.resource_spans {
+                let resource = resource_text(of_resource.resource);
+                for of_scope in of_resource.scope_spans {
+                    let scope = scope_text(of_scope.scope);
+                    for mut span in of_scope.spans {
+                        sort(&mut span.attributes);
+                        // Unset is what none means.
+                        span.status.get_or_insert_default();
+                        let id = u64::from_be_bytes(span.span_id.as_slice().try_into().ok()?);
+                        lines.push((id, format!("{resource} {scope} {span:?}")));
+                    }
+                }
+            }
+        }
+        Signal::Logs => {
+            for of_resource in ExportLogsServiceRequest::decode(request).ok()?.resource_logs {
+                let resource = resource_text(of_resource.resource);
+                for of_scope in of_resource.scope_logs {
+                    let scope = scope_text(of_scope.scope);
+                    for mut record in of_scope.log_records {
+                        sort(&mut record.attributes);
+                        let id = u64::from_be_bytes(record.span_id.as_slice().try_into().ok()?);
+                        lines.push((id, format!("{resource} {scope} {record:?}")));
+                    }
+                }
+            }
+        }
+        Signal::Metrics => {
+            for of_resource in ExportMetricsServiceRequest::decode(request).ok()?.resource_metrics {
+                let resource = resource_text(of_resource.resource);
+                for of_scope in of_resource.scope_metrics {
+                    let scope = scope_text(of_scope.scope);
+                    for metric in of_scope.metrics {
+                        points(metric, &mut |id, point| lines.push((id, format!("{resource} {scope} {point}"))));
+                    }
+                }
+            }
+        }
+    }
+    Some(lines)
+}
+
+/// Each data point, with its metric as it would be without points.
+fn points(mut metric: Metric, found: &mut impl FnMut(u64, String)) {
+    let Some(mut data) = metric.data.take() else { return };
+    macro_rules! take {
+        ($data:expr) => {{
+            let points = std::mem::take(&mut $data.data_points);
+            for mut point in points {
+                sort(&mut point.attributes);
+                found(point.time_unix_nano, format!("{metric:?} {:?} {point:?}", $data));
+            }
+        }};
+    }
+    match &mut data {
+        Data::Gauge(data) => take!(data),
+        Data::Sum(data) => take!(data),
+        Data::Histogram(data) => take!(data),
+        Data::ExponentialHistogram(data) => take!(data),
+        Data::Summary(data) => take!(data),
+    }
+}
+
+fn resource_text(resource: Option<Resource>) -> String {
+    let mut resource = resource.unwrap_or_default();
+    sort(&mut resource.attributes);
+    format!("{resource:?}")
+}
+
+fn scope_text(scope: Option<InstrumentationScope>) -> String {
+    let mut scope = scope.unwrap_or_default();
+    sort(&mut scope.attributes);
+    format!("{scope:?}")
+}
+
+fn sort(attributes: &mut [KeyValue]) {
+    attributes.sort_by(|one, other| one.key.cmp(&other.key));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A request that is not one is not counted as one.
+    #[test]
+    fn nonsense_has_no_ids() {
+        for signal in Signal::ALL {
+            assert_eq!(ids(signal, &[0x0a, 5, 1], &mut |_| panic!("an id")), None);
+            assert_eq!(lines(signal, &[0x0a, 5, 1]), None);
+        }
+    }
+}
