@@ -7,11 +7,12 @@
 //!          ids out            │ /proc/PID/stat              ids in
 //! ```
 //!
-//! `soak` and `overload` are a gateway and what is around it, for a while: does anything grow, and what is refused.
+//! `soak`, `overload` and `stalled` are a gateway and what is around it, for a while: does anything grow, and what is refused.
 //!
 //! `relay` is a baseline for the engine: it takes requests and passes them on as bytes. `load` is both ends, so that it
 //! knows of every record whether it was sent, acknowledged, and delivered, how often.
 
+pub mod control_group;
 pub mod latency;
 pub mod load;
 pub mod overload;
@@ -19,4 +20,5 @@ pub mod process;
 pub mod records;
 pub mod seen;
 pub mod soak;
+pub mod stalled;
 pub mod template;

@@ -10,7 +10,6 @@
 
 use std::fmt;
 use std::fs;
-use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -29,6 +28,7 @@ use wasmill_transport::{Accepted, Answer, Budget, Request, Server, Sink};
 use wasmill_wire::Signal;
 use xtask::process::Running;
 
+use crate::control_group::ControlGroup;
 use crate::process::peak_kib;
 use crate::records::ids;
 use crate::seen::Seen;
@@ -40,7 +40,7 @@ pub const LIMIT_MIB: u64 = 256;
 pub const GOODPUT_MIN: f64 = 0.9;
 
 /// Spans of a request, some 46 KB.
-const SPANS: usize = 100;
+pub(crate) const SPANS: usize = 100;
 /// Requests that a backend works on at one time; the gateway sends twice as many, so that none waits for it.
 const WORKERS: usize = 4;
 /// Before anything is counted.
@@ -48,6 +48,8 @@ const WARM_UP: Duration = Duration::from_secs(2);
 /// For what is queued when the load has ended.
 const SETTLE: Duration = Duration::from_secs(30);
 const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// A `memory_limiter` for [`LIMIT_MIB`].
+const LIMITER: &str = "{check_interval: 100ms, limit_mib: 200, spike_limit_mib: 40}";
 /// A request that has no answer by then has failed: a refusal is an answer.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
 /// Spans of one run at most.
@@ -68,7 +70,8 @@ pub struct Report {
     plan: String,
     pub goodput: f64,
     pub peak_mib: f64,
-    pub in_control_group: bool,
+    /// What the kernel says of the group that enforced the limit. `None`: no group could be made, memory was measured only.
+    pub enforced: Option<Enforced>,
     pub acknowledged: u64,
     pub refused: u64,
     pub failed: u64,
@@ -76,11 +79,22 @@ pub struct Report {
     pub doubled: u64,
 }
 
+/// Of the control group that the gateway ran in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Enforced {
+    /// Processes that were killed for want of memory.
+    pub killed: u64,
+    /// With the pages of files that were read and written.
+    pub peak_mib: Option<u64>,
+}
+
 /// What a slow backend did to a fast one.
 pub struct Beside {
     pub offered: u64,
     pub arrived_fast: u64,
     pub arrived_slow: u64,
+    /// As [`Report::enforced`].
+    pub enforced: Option<Enforced>,
 }
 
 #[derive(Default)]
@@ -93,8 +107,8 @@ struct Counts {
 }
 
 /// A backend that takes so many requests a second.
-struct Backend {
-    address: SocketAddr,
+pub(crate) struct Backend {
+    pub address: SocketAddr,
     state: Arc<State>,
 }
 
@@ -109,7 +123,7 @@ struct State {
 }
 
 impl Backend {
-    async fn start(capacity: f64) -> Result<Backend> {
+    pub async fn start(capacity: f64) -> Result<Backend> {
         let state = Arc::new(State {
             seen: Seen::new(IDS_MAX),
             arrived: AtomicU64::new(0),
@@ -152,6 +166,10 @@ impl Sink for Slow {
     }
 }
 
+fn receiver(port: u16) -> String {
+    format!("{{protocols: {{http: {{endpoint: '127.0.0.1:{port}'}}}}}}")
+}
+
 /// Offers more than the backend takes.
 pub async fn overload(plan: &Plan, folder: &Path) -> Result<Report> {
     let backend = Backend::start(plan.capacity).await?;
@@ -161,7 +179,7 @@ pub async fn overload(plan: &Plan, folder: &Path) -> Result<Report> {
         backend.address,
         2 * WORKERS
     );
-    let (gateway, group) = start(plan, folder, port, &[("otlp", exporter)])?;
+    let (gateway, group) = start(plan, folder, &receiver(port), Some(LIMITER), &[("otlp", exporter)])?;
     let counts = Arc::new(Counts::default());
     let rate = plan.capacity * plan.factor;
     let mut clients = load(port, plan.connections, rate, WARM_UP + plan.duration, &counts);
@@ -173,6 +191,7 @@ pub async fn overload(plan: &Plan, folder: &Path) -> Result<Report> {
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let acknowledged = count(&counts.acknowledged);
     settle(&backend, acknowledged).await;
+    let enforced = enforced(&group)?;
     let peak_mib = peak_kib(gateway.id())? as f64 / 1024.0;
     let status = tokio::task::spawn_blocking(move || gateway.stop()).await??;
     ensure!(status.success(), "the gateway ended with {status}");
@@ -185,7 +204,7 @@ pub async fn overload(plan: &Plan, folder: &Path) -> Result<Report> {
         ),
         goodput,
         peak_mib,
-        in_control_group: group.is_some(),
+        enforced,
         acknowledged,
         refused: count(&counts.refused),
         failed: count(&counts.failed),
@@ -206,48 +225,52 @@ pub async fn beside(plan: &Plan, folder: &Path) -> Result<Beside> {
         )
     };
     let exporters = [("otlp/fast", exporter(&fast, "")), ("otlp/slow", exporter(&slow, ", on_full: drop_newest"))];
-    let (gateway, _group) = start(plan, folder, port, &exporters)?;
+    let (gateway, group) = start(plan, folder, &receiver(port), Some(LIMITER), &exporters)?;
     let counts = Arc::new(Counts::default());
     let mut clients = load(port, plan.connections, plan.capacity, plan.duration, &counts);
     while clients.join_next().await.is_some() {}
     let offered = counts.next.load(Ordering::Relaxed);
     // A second for what is on its way; what is not there by then was held up.
     sleep(Duration::from_secs(1)).await;
-    let result = Beside { offered, arrived_fast: fast.arrived(), arrived_slow: slow.arrived() };
+    let result =
+        Beside { offered, arrived_fast: fast.arrived(), arrived_slow: slow.arrived(), enforced: enforced(&group)? };
     // Not drained: the slow one would take minutes.
     drop(gateway);
     Ok(result)
 }
 
+/// `Err`: the kernel has killed the gateway.
+pub(crate) fn enforced(group: &Option<ControlGroup>) -> Result<Option<Enforced>> {
+    let Some(group) = group else { return Ok(None) };
+    let enforced = Enforced { killed: group.killed()?, peak_mib: group.peak_bytes().map(|bytes| bytes >> 20) };
+    ensure!(enforced.killed == 0, "the kernel killed the gateway: it had more than {LIMIT_MIB} MiB");
+    Ok(Some(enforced))
+}
+
 /// The gateway within its limit: in a control group where these can be made.
-fn start(
+pub(crate) fn start(
     plan: &Plan,
     folder: &Path,
-    port: u16,
+    receiver: &str,
+    limiter: Option<&str>,
     exporters: &[(&str, String)],
 ) -> Result<(Running, Option<ControlGroup>)> {
     let lines: Vec<String> = exporters.iter().map(|(name, settings)| format!("  {name}: {settings}\n")).collect();
     let names: Vec<&str> = exporters.iter().map(|(name, _)| *name).collect();
+    let limiter_at = limiter.map(|limiter| format!("processors:\n  memory_limiter: {limiter}\n")).unwrap_or_default();
+    let processors = limiter.map(|_| "memory_limiter").unwrap_or_default();
     let yaml = format!(
-        "receivers:\n  otlp: {{protocols: {{http: {{endpoint: '127.0.0.1:{port}'}}}}}}\n\
-         processors:\n  memory_limiter: {{check_interval: 100ms, limit_mib: 200, spike_limit_mib: 40}}\n\
-         exporters:\n{}service:\n  telemetry: {{metrics: {{level: none}}, logs: {{level: error}}}}\n  pipelines:\n    \
-           traces: {{receivers: [otlp], processors: [memory_limiter], exporters: [{}]}}\n",
+        "receivers:\n  otlp: {receiver}\n{limiter_at}exporters:\n{}service:\n  telemetry: {{metrics: {{level: none}}, logs: {{level: error}}}}\n  pipelines:\n    \
+           traces: {{receivers: [otlp], processors: [{processors}], exporters: [{}]}}\n",
         lines.concat(),
         names.join(", ")
     );
     let file = folder.join("gateway.yaml");
     fs::write(&file, yaml)?;
     let log = folder.join("gateway.log");
-    let group = ControlGroup::new();
+    let group = ControlGroup::new(LIMIT_MIB << 20);
     let mut command = match &group {
-        Some(group) => {
-            // The shell joins the group, and becomes the gateway.
-            let mut command = Command::new("sh");
-            let script = format!("echo $$ > {}/cgroup.procs && exec \"$0\" \"$@\"", group.0.display());
-            command.arg("-c").arg(script).arg(&plan.wasmill);
-            command
-        }
+        Some(group) => group.command(&plan.wasmill),
         None => Command::new(&plan.wasmill),
     };
     command.arg("run").arg("--config").arg(&file).stderr(fs::File::create(&log)?);
@@ -256,35 +279,6 @@ fn start(
         .line(START_TIMEOUT, |line| line.contains("ready"))
         .with_context(|| fs::read_to_string(&log).unwrap_or_default())?;
     Ok((gateway, group))
-}
-
-/// With the limit. Removed when it is dropped, which is to be after its process has ended.
-struct ControlGroup(PathBuf);
-
-impl ControlGroup {
-    /// `None` where there are none, or none may be made.
-    fn new() -> Option<ControlGroup> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let name = format!("wasmill-overload-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        // The one hierarchy of version 2, and that of memory of version 1.
-        let places = [("/sys/fs/cgroup", "memory.max"), ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")];
-        places.iter().find_map(|(hierarchy, limit)| {
-            let path = Path::new(hierarchy).join(&name);
-            fs::create_dir(&path).ok()?;
-            let group = ControlGroup(path);
-            // The kernel has made the file, if this is a group at all.
-            let mut limit = fs::OpenOptions::new().write(true).open(group.0.join(limit)).ok()?;
-            limit.write_all((LIMIT_MIB << 20).to_string().as_bytes()).ok()?;
-            Some(group)
-        })
-    }
-}
-
-impl Drop for ControlGroup {
-    fn drop(&mut self) {
-        // It is empty; if it is not, it is left to whoever looks after the machine.
-        let _ = fs::remove_dir(&self.0);
-    }
 }
 
 /// Connections that together send so many requests a second, whether they are answered well or not.
@@ -322,7 +316,7 @@ fn load(port: u16, connections: usize, rate: f64, duration: Duration, counts: &A
 }
 
 /// Sends a request on a connection that stays open, and gives the answer's status.
-async fn send(stream: &mut Option<TcpStream>, port: u16, body: &[u8]) -> Result<u16> {
+pub(crate) async fn send(stream: &mut Option<TcpStream>, port: u16, body: &[u8]) -> Result<u16> {
     let stream = match stream {
         Some(stream) => stream,
         none => none.insert(TcpStream::connect(("127.0.0.1", port)).await?),
@@ -357,7 +351,7 @@ async fn settle(backend: &Backend, acknowledged: u64) {
     }
 }
 
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
@@ -381,8 +375,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let limit =
-            if self.in_control_group { "in a control group" } else { "measured: no control group can be made here" };
+        let limit = Enforced::words(&self.enforced);
         writeln!(f, "{}", self.plan)?;
         writeln!(
             f,
@@ -399,6 +392,19 @@ impl fmt::Display for Report {
     }
 }
 
+impl Enforced {
+    /// How the limit was kept.
+    pub(crate) fn words(of: &Option<Enforced>) -> String {
+        match of {
+            Some(Enforced { killed, peak_mib }) => {
+                let peak = peak_mib.map(|peak| format!(", the group's peak with files {peak} MiB")).unwrap_or_default();
+                format!("enforced by a control group: {killed} killed{peak}")
+            }
+            None => "NOT ENFORCED, only measured: no control group can be made here".to_owned(),
+        }
+    }
+}
+
 impl Beside {
     /// Of what was offered, the part that the fast backend has.
     pub fn share(&self) -> f64 {
@@ -408,7 +414,7 @@ impl Beside {
 
 impl fmt::Display for Beside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Beside { offered, arrived_fast, arrived_slow } = self;
+        let Beside { offered, arrived_fast, arrived_slow, .. } = self;
         let share = self.share() * 100.0;
         write!(
             f,

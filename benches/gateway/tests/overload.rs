@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use wasmill_bench_gateway::overload::{GOODPUT_MIN, Plan, beside, overload};
+use wasmill_bench_gateway::stalled::stalled;
 
 /// The binary, which the workspace's tests build.
 fn wasmill() -> Result<PathBuf> {
@@ -40,5 +41,17 @@ async fn a_slow_backend_does_not_hold_up_a_fast_one() -> Result<()> {
     let beside = beside(&plan()?, folder.path()).await?;
     println!("{beside}");
     assert!(beside.share() >= GOODPUT_MIN && beside.arrived_slow < beside.offered / 2, "{beside}");
+    Ok(())
+}
+
+/// Scenario: hundreds of connections fill their windows with messages that never end, and half a frame.
+/// Guarantee: memory stays in its limit, where the kernel enforces one, and a client that comes again when it is refused is served,
+/// well before bodies that do not end are cut off.
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_stall_keep_nobody_out() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let report = stalled(&plan()?, folder.path()).await?;
+    println!("{report}");
+    assert!(report.problems().is_empty(), "{report}");
     Ok(())
 }

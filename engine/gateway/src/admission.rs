@@ -1,6 +1,7 @@
 //! How many bytes of requests the process may hold, and how many connections its clients may have.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 /// Of the memory that the process may use, the part that requests may take. The rest is for their indexes and columns (about
 /// half of a request's size), for what is written for exporters, and for plugins.
@@ -46,23 +47,25 @@ pub fn default_budget_bytes() -> usize {
     memory_bytes() / BUDGET_PART
 }
 
-/// What the process can have: its control group's limit, or the machine's memory.
+/// What the process can have: the least limit of its control group and of those above, or the machine's memory.
 pub fn memory_bytes() -> usize {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let limits = [
-        number(&read(&own_cgroup_v2_limit())),
-        number(&read("/sys/fs/cgroup/memory.max")),
-        number(&read("/sys/fs/cgroup/memory/memory.limit_in_bytes")),
-        machine_bytes(&read("/proc/meminfo")),
-    ];
-    limits.into_iter().flatten().min().unwrap_or(MEMORY_UNKNOWN_BYTES)
+    let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+    let groups = limits(&read(Path::new("/proc/self/cgroup")));
+    let limits = groups.iter().map(|limit| number(&read(limit)));
+    limits.chain([machine_bytes(&read(Path::new("/proc/meminfo")))]).flatten().min().unwrap_or(MEMORY_UNKNOWN_BYTES)
 }
 
-/// Outside a container the process's group is named; inside one its root is the group's.
-fn own_cgroup_v2_limit() -> String {
-    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let own = groups.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/");
-    format!("/sys/fs/cgroup{}/memory.max", own.trim_end_matches('/'))
+/// Where the limits are, from `/proc/self/cgroup`. Outside a container the process's group is named; inside one its root is the
+/// group's, and what is named may not be there.
+fn limits(groups: &str) -> Vec<PathBuf> {
+    let hierarchies =
+        [("0::", "/sys/fs/cgroup", "memory.max"), (":memory:", "/sys/fs/cgroup/memory", "memory.limit_in_bytes")];
+    let own = |named| groups.lines().find_map(|line| line.split_once(named)).map_or("/", |(_, own)| own);
+    let files = hierarchies.map(|(named, root, limit)| {
+        let groups = Path::new(own(named)).ancestors().filter_map(|group| group.strip_prefix("/").ok());
+        groups.map(|group| Path::new(root).join(group).join(limit)).collect::<Vec<_>>()
+    });
+    files.concat()
 }
 
 /// `None` for `max`, and for what is no number.
@@ -86,5 +89,20 @@ mod tests {
         assert_eq!(number("max\n"), None);
         assert_eq!(machine_bytes("MemTotal:       24737244 kB\nMemFree: 1 kB\n"), Some(24_737_244 * 1024));
         assert!(default_budget_bytes() > 0);
+    }
+
+    /// The group's own limit counts, and that of each group above it, in both versions.
+    #[test]
+    fn limits_of_a_group_and_of_those_above() {
+        let found = limits("5:devices:/\n4:memory:/a/b\n1:cpu,cpuacct:/\n0::/c.slice\n");
+        let expected = [
+            "/sys/fs/cgroup/c.slice/memory.max",
+            "/sys/fs/cgroup/memory.max",
+            "/sys/fs/cgroup/memory/a/b/memory.limit_in_bytes",
+            "/sys/fs/cgroup/memory/a/memory.limit_in_bytes",
+            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+        ];
+        assert_eq!(found, expected.map(PathBuf::from));
+        assert_eq!(limits("").len(), 2, "in a container that names nothing");
     }
 }

@@ -34,6 +34,7 @@ use wasmill_config::{self as config, ComponentId, Config, Extension, PluginSourc
 use wasmill_host::{Host, Plugin, Stage};
 use wasmill_transport::{BindError, Budget, Guard, Protocol};
 
+use crate::allocator;
 use crate::auth::health_guard;
 use crate::build::{Built, Plugins, Workshop, build, file_hash, plugin_source};
 use crate::exporter::OpenFiles;
@@ -544,6 +545,9 @@ impl Replaced {
             ended.await;
         }
         stages.iter().for_each(|stage| metrics.plugins.retire(stage));
+        drop(stages);
+        // Loading a plugin takes some MiB for a moment, on whatever thread is free: each has a heap that would keep them.
+        tokio::task::spawn_blocking(allocator::give_back);
         for outlet in outlets {
             let in_flight = _in_flight.clone();
             tokio::spawn(async move {

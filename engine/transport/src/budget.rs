@@ -3,11 +3,22 @@
 //! A budget is taken as bytes arrive and as decompression produces them, so that many requests, each below its own limit,
 //! cannot together be more than the process can hold. What was taken goes back when the request's buffer is dropped:
 //! the permit lives in the buffer's owner, so whoever parks rows keeps the budget without knowing of it.
+//!
+//! Connections take a part of it for what their peers may send unasked ([`Budget::grant`]), never more than a quarter in all.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Semaphore;
+
+/// The part of a budget that connections may take for their windows: three quarters always are for requests.
+const CONNECTIONS_PART: usize = 4;
+
+/// What a connection gets of what is left for connections: the first ones get much, and there is some for many.
+const GRANT_PART: usize = 16;
+
+/// Less than this is not worth a grant: it would not make a window faster.
+const GRANT_BYTES_MIN: usize = 4 << 10;
 
 /// A number of bytes and one of connections that are taken and given back; cloned by `Arc`.
 #[derive(Debug)]
@@ -15,6 +26,8 @@ pub struct Budget {
     bytes_max: usize,
     taken: AtomicUsize,
     connections: Arc<Semaphore>,
+    /// Of `taken`, what connections have.
+    granted: AtomicUsize,
 }
 
 /// There are fewer bytes left than were asked for. Nothing was taken.
@@ -31,6 +44,12 @@ pub struct Permit {
     bytes: usize,
 }
 
+/// Bytes of a [`Budget`] that a connection has for its windows, given back on drop.
+#[derive(Debug)]
+pub(crate) struct Grant {
+    permit: Permit,
+}
+
 impl Budget {
     /// As many connections as each port allows.
     pub fn new(bytes_max: usize) -> Arc<Budget> {
@@ -41,7 +60,7 @@ impl Budget {
     /// port keeps for who comes next. Further ones wait to be accepted. 0 is taken as 1.
     pub fn with_connections(bytes_max: usize, connections_max: usize) -> Arc<Budget> {
         let connections = Arc::new(Semaphore::new(connections_max.clamp(1, Semaphore::MAX_PERMITS)));
-        Arc::new(Budget { bytes_max, taken: AtomicUsize::new(0), connections })
+        Arc::new(Budget { bytes_max, taken: AtomicUsize::new(0), granted: AtomicUsize::new(0), connections })
     }
 
     /// A permit for each connection that may be accepted.
@@ -67,9 +86,51 @@ impl Budget {
     pub fn permit(self: &Arc<Budget>) -> Permit {
         Permit { budget: Arc::clone(self), bytes: 0 }
     }
+
+    /// Whether more than three quarters are taken: who needs long for its bytes gives way then.
+    pub(crate) fn is_short(&self) -> bool {
+        self.taken() > self.bytes_max - self.bytes_max / 4
+    }
+
+    /// A sixteenth of what is left for connections, at most `bytes_max`; of nothing, where that is next to nothing, or requests
+    /// have taken it.
+    pub(crate) fn grant(self: &Arc<Budget>, bytes_max: usize) -> Grant {
+        let part = self.bytes_max / CONNECTIONS_PART;
+        let share = |granted: usize| {
+            let bytes = (part.saturating_sub(granted) / GRANT_PART).min(bytes_max);
+            (bytes >= GRANT_BYTES_MIN).then_some(bytes)
+        };
+        let more = |granted| share(granted).map(|bytes| granted + bytes);
+        let mut permit = self.permit();
+        // Relaxed: the counter guards no other memory.
+        let Ok(before) = self.granted.try_update(Ordering::Relaxed, Ordering::Relaxed, more) else {
+            return Grant { permit };
+        };
+        let bytes = share(before).unwrap_or(0);
+        if permit.grow(bytes).is_err() {
+            self.granted.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        Grant { permit }
+    }
+}
+
+impl Grant {
+    pub fn bytes(&self) -> usize {
+        self.permit.bytes
+    }
+}
+
+impl Drop for Grant {
+    fn drop(&mut self) {
+        self.permit.budget.granted.fetch_sub(self.permit.bytes, Ordering::Relaxed);
+    }
 }
 
 impl Permit {
+    pub(crate) fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+
     pub fn bytes(&self) -> usize {
         self.bytes
     }

@@ -33,6 +33,7 @@ mod sink;
 mod socket;
 mod status;
 mod tls;
+mod window;
 
 pub use accepted::Accepted;
 pub use accepting::AcceptErrors;

@@ -167,15 +167,15 @@ impl Bound {
         let (stop, stopped) = watch::channel(false);
         let grpc = async {
             let Some(Port { settings, taken, tls, auth }) = grpc else { return 0 };
-            let (limits, room) = (Limits::of_grpc(&settings), Arc::clone(budget.connections()));
+            let limits = Limits::of_grpc(&settings);
             let service = grpc::GrpcService::new(settings, auth, Arc::clone(&budget), Arc::clone(&sink));
-            serve_port(taken.listener, tls, limits, service, room, stopped.clone()).await
+            serve_port(taken.listener, tls, limits, Arc::clone(&budget), service, stopped.clone()).await
         };
         let http = async {
             let Some(Port { settings, taken, tls, auth }) = http else { return 0 };
-            let (limits, room) = (Limits::of_http(&settings), Arc::clone(budget.connections()));
+            let limits = Limits::of_http(&settings);
             let service = http::HttpService::new(settings, auth, Arc::clone(&budget), Arc::clone(&sink));
-            serve_port(taken.listener, tls, limits, service, room, stopped.clone()).await
+            serve_port(taken.listener, tls, limits, Arc::clone(&budget), service, stopped.clone()).await
         };
         let stop = async {
             shutdown.await;

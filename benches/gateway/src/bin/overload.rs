@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use wasmill_bench_gateway::overload::{GOODPUT_MIN, Plan, beside, overload};
+use wasmill_bench_gateway::stalled::stalled;
 
 /// Offers the gateway five times more than its backend takes, then a slow backend beside a fast one.
 #[derive(Parser)]
@@ -35,6 +36,8 @@ async fn main() -> Result<ExitCode> {
     println!("{report}");
     let beside = beside(&plan, &folder).await?;
     println!("{beside}");
-    let good = report.problems().is_empty() && beside.share() >= GOODPUT_MIN;
+    let stalled = stalled(&plan, &folder).await?;
+    println!("{stalled}");
+    let good = report.problems().is_empty() && stalled.problems().is_empty() && beside.share() >= GOODPUT_MIN;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -28,6 +28,9 @@ const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 /// The largest of gzip's, which has no other limit.
 const GZIP_WINDOW_BITS: u8 = 15;
 
+/// What a decoder takes beside its output: gzip's window and tables, zstd's tables.
+const DECODER_BYTES: usize = 48 << 10;
+
 /// Why a body cannot be decompressed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DecodeError {
@@ -61,11 +64,13 @@ enum State {
     Zstd(Decoder<'static>),
 }
 
-/// The decompressed bytes. Its permit covers the buffer's capacity.
+/// The decompressed bytes. Its permit covers the buffer's capacity, and the decoder.
 struct Output {
     buffer: Vec<u8>,
     permit: Permit,
     limit: usize,
+    /// Of the output, what the decoder keeps a copy of.
+    window_bytes_max: usize,
 }
 
 impl Decompression {
@@ -82,7 +87,9 @@ impl Decompression {
         };
         // A hint is not believed beyond a first step.
         let room = wire_bytes_hint.saturating_mul(8).clamp(ROOM_BYTES_MIN, TURN_BYTES);
-        let mut output = Output { buffer: Vec::new(), permit, limit };
+        let window_bytes_max = if encoding == Encoding::Zstd { 1 << ZSTD_WINDOW_LOG_MAX } else { 0 };
+        let mut output = Output { buffer: Vec::new(), permit, limit, window_bytes_max };
+        output.permit.grow(DECODER_BYTES)?;
         output.grow(room)?;
         Ok(Decompression { encoding, state, between: true, seen: false, output })
     }
@@ -175,8 +182,9 @@ impl Output {
 
     fn grow(&mut self, by: usize) -> Result<(), DecodeError> {
         let capacity = self.buffer.capacity().saturating_add(by).min(self.limit.saturating_add(1));
-        let more = capacity - self.buffer.capacity().min(capacity);
-        self.permit.grow(more)?;
+        let before = self.buffer.capacity().min(capacity);
+        let window = |output: usize| output.min(self.window_bytes_max);
+        self.permit.grow(capacity - before + window(capacity) - window(before))?;
         self.buffer.reserve_exact(capacity - self.buffer.len());
         Ok(())
     }
@@ -252,13 +260,14 @@ mod tests {
         }
     }
 
-    /// A gigabyte of zeros in a megabyte or less: refused, with never more memory taken than the limit and a byte.
+    /// A gigabyte of zeros in a megabyte or less: refused, with never more memory taken than the limit and a byte, and the decoder's.
     #[tokio::test]
     async fn a_bomb_takes_no_more_than_the_limit() {
         const LIMIT: usize = 1 << 20;
         for encoding in ALL {
             let bomb = compress_now(&vec![0; 64 << 20], encoding).unwrap();
-            let budget = Budget::new(LIMIT + 1);
+            let window = if encoding == Encoding::Zstd { LIMIT + 1 } else { 0 };
+            let budget = Budget::new(LIMIT + 1 + window + DECODER_BYTES);
             let mut decompression = Decompression::new(encoding, bomb.len(), LIMIT, budget.permit()).unwrap();
             let error = decompression.push(&bomb).await.unwrap_err();
             assert!(matches!(error, DecodeError::TooLarge { limit: LIMIT }), "{error}");

@@ -183,3 +183,89 @@ async fn compression_is_by_message() {
     let terms = terms(Encoding::Gzip, LIMIT, &Budget::unlimited());
     assert_eq!(take_message(pieces(&framed, 2), terms).await.unwrap().payload, "abc");
 }
+
+/// A body that comes when the test says so.
+struct Piecemeal(tokio::sync::mpsc::UnboundedReceiver<Bytes>);
+
+impl Body for Piecemeal {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_recv(cx).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+    }
+}
+
+/// Sends `pieces` of `bytes` each, one every `every`, of a message that is longer than that; then nothing more. Of the budget,
+/// `others` bytes are taken by others. What became of the message, and after how long.
+async fn trickle(
+    pieces: usize,
+    bytes: usize,
+    every: Duration,
+    others: usize,
+) -> (Result<Taken, IntakeError>, Duration) {
+    let budget = Budget::new(1 << 20);
+    let mut other = budget.permit();
+    other.grow(others).unwrap();
+    let (sender, body) = tokio::sync::mpsc::unbounded_channel();
+    let start = Instant::now();
+    let sending = async {
+        sender.send(message(0, 2 << 20, &[]).into()).unwrap();
+        for _ in 0..pieces {
+            tokio::time::sleep(every).await;
+            // Nobody listens, once it was refused.
+            drop(sender.send(vec![1; bytes].into()));
+        }
+        std::future::pending::<()>().await;
+    };
+    let taking = take_message(Piecemeal(body), terms(Encoding::Identity, LIMIT, &budget));
+    let taking = timeout_at(start + Duration::from_secs(60), taking);
+    tokio::select! {
+        taken = taking => {
+            assert_eq!(budget.taken(), others, "what it had is back");
+            (taken.unwrap_or(Err(IntakeError::NoMessage)), start.elapsed())
+        }
+        () = sending => unreachable!(),
+    }
+}
+
+/// With the budget short, a body that stalls is told to come again, and so is one that comes a byte at a time; with room, both
+/// may take the whole minute.
+#[tokio::test(start_paused = true)]
+async fn who_is_slow_gives_way() {
+    let second = Duration::from_secs(1);
+    const SHORT: usize = (1 << 20) / 4 * 3 + 1;
+    for (pieces, bytes) in [(0, 0), (1, 100), (60, 1), (600, 1000)] {
+        let (taken, after) = trickle(pieces, bytes, second / 10, SHORT).await;
+        let Err(error) = taken else { panic!("it has no end") };
+        assert!(matches!(error, IntakeError::Slow), "{pieces} of {bytes}: {error}");
+        let refusal = error.refusal();
+        assert_eq!((refusal.kind, refusal.retry_after), (RefusalKind::Unavailable, Some(BUDGET_RETRY_AFTER)));
+        assert!((2 * second..=4 * second).contains(&after), "{pieces} of {bytes}: {after:?}");
+        let (_, after) = trickle(pieces, bytes, second / 10, 0).await;
+        assert_eq!(after, 60 * second, "{pieces} of {bytes}, with room");
+    }
+}
+
+/// With the budget short, a body that comes at a pace that ends within the minute goes on.
+#[tokio::test(start_paused = true)]
+async fn who_is_not_slow_goes_on() {
+    let second = Duration::from_secs(1);
+    // Until the rest of the budget is spent, after 4 pieces.
+    let (taken, after) = trickle(10, PACE_BYTES, second, (1 << 20) - 4 * PACE_BYTES).await;
+    assert!(matches!(taken, Err(IntakeError::Spent(_))), "{taken:?}");
+    assert_eq!(after, 5 * second);
+}
+
+/// A request that is open takes a part of the budget before its body does, and more for a long head.
+#[test]
+fn open_requests_are_counted() {
+    let budget = Budget::new(100_000);
+    let request = |bytes: usize| Request::post("/v1/traces").header("x-long", "x".repeat(bytes)).body(()).unwrap();
+    let held = open(&request(50_000), &budget).unwrap();
+    assert_eq!(budget.taken(), OPEN_BYTES + "/v1/traces".len() + "x-long".len() + 50_000);
+    let refusal = open(&request(50_000), &budget).unwrap_err().refusal();
+    assert_eq!((refusal.kind, refusal.retry_after), (RefusalKind::Unavailable, Some(BUDGET_RETRY_AFTER)));
+    drop(held);
+    assert_eq!(budget.taken(), 0);
+}

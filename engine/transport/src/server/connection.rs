@@ -26,29 +26,14 @@ use tracing::debug;
 use super::lifetime::{Busy, End, end, in_grace};
 use super::listen::Listener;
 use super::preface::{self, Rewound, Version};
-use crate::AcceptErrors;
 use crate::settings::{GrpcServerSettings, HttpServerSettings, KeepaliveServerSettings};
 use crate::socket::Socket;
 use crate::tls::ServerTls;
+use crate::window::{HTTP1_BUFFER_BYTES_MAX, Window};
+use crate::{AcceptErrors, Budget};
 
 /// Bytes of a request's headers. Real ones have a few hundred; tokens may have some thousand.
 const HEADER_BYTES_MAX: u32 = 64 << 10;
-
-/// HTTP/2's window of a stream: what a sender may have on its way before we read it. A megabyte fills a line of 1 Gbit/s
-/// at 8 ms.
-const STREAM_WINDOW_BYTES: u32 = 1 << 20;
-
-/// The same for all streams of a connection: what a connection can make us hold beside the budget.
-const CONNECTION_WINDOW_BYTES: u32 = 2 << 20;
-
-/// The largest frame that we offer to take. A larger frame is fewer reads, and a request that lies in one is not copied.
-const FRAME_BYTES_MAX: u32 = 1 << 20;
-
-/// HTTP/1's buffer for reading, which also bounds a request's head.
-const HTTP1_BUFFER_BYTES_MAX: usize = 256 << 10;
-
-const _: () = assert!(FRAME_BYTES_MAX <= STREAM_WINDOW_BYTES, "a frame beyond the window could never be sent");
-const _: () = assert!(STREAM_WINDOW_BYTES <= CONNECTION_WINDOW_BYTES);
 
 /// Answers requests. What is asked of both protocols.
 pub(super) trait Service: Send + Sync + 'static {
@@ -72,6 +57,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
 struct Port<S> {
     tls: Option<ServerTls>,
     limits: Limits,
+    budget: Arc<Budget>,
     service: Arc<S>,
 }
 
@@ -121,14 +107,15 @@ pub(super) async fn serve_port<S: Service>(
     listener: Listener,
     tls: Option<ServerTls>,
     limits: Limits,
+    budget: Arc<Budget>,
     service: Arc<S>,
-    room: Arc<Semaphore>,
     mut stopped: watch::Receiver<bool>,
 ) -> usize {
     let mut connections = JoinSet::new();
     let mut errors = AcceptErrors::default();
     let own = Arc::new(Semaphore::new(limits.connections_max.clamp(1, Semaphore::MAX_PERMITS)));
-    let port = Arc::new(Port { tls, limits, service });
+    let room = Arc::clone(budget.connections());
+    let port = Arc::new(Port { tls, limits, budget, service });
     loop {
         // Room first: with none, clients wait in the backlog, and at most that many.
         let accept = async {
@@ -189,7 +176,7 @@ async fn serve_stream<S: Service>(
     port: &Port<S>,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<(), BoxError> {
-    let Port { limits, service, .. } = port;
+    let Port { limits, budget, service, .. } = port;
     let preface = timeout(limits.head_timeout, preface::read(stream));
     let preface = tokio::select! {
         biased;
@@ -204,7 +191,7 @@ async fn serve_stream<S: Service>(
     };
     let service = Arc::clone(service);
     match version {
-        Version::Http2 => serve_http2(stream, peer, limits, service, stopped).await?,
+        Version::Http2 => serve_http2(stream, peer, limits, Window::grant(budget), service, stopped).await?,
         Version::Http1 if limits.any_version => serve_http1(stream, peer, limits, service, stopped).await?,
         Version::Http1 => return Err("this port speaks HTTP/2 only".into()),
     }
@@ -215,15 +202,16 @@ async fn serve_http2<S: Service>(
     stream: Rewound<impl Stream>,
     peer: Option<SocketAddr>,
     limits: &Limits,
+    window: Window,
     service: Arc<S>,
     mut stopped: watch::Receiver<bool>,
 ) -> hyper::Result<()> {
     let busy = Arc::new(Busy::new());
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_frame_size(FRAME_BYTES_MAX)
+        .initial_stream_window_size(window.stream_bytes)
+        .initial_connection_window_size(window.connection_bytes)
+        .max_frame_size(window.frame_bytes)
         .max_header_list_size(HEADER_BYTES_MAX)
         .max_concurrent_streams(limits.concurrent_streams_max)
         .keep_alive_interval(limits.keepalive.time)

@@ -16,7 +16,7 @@ use super::reply;
 use crate::auth::ServerAuth;
 use crate::encoding::Encoding;
 use crate::framing::{self, UnaryBody};
-use crate::intake::{Terms, take_message};
+use crate::intake::{Terms, open, take_message};
 use crate::settings::GrpcServerSettings;
 use crate::sink::{Client, context};
 use crate::{Budget, ContentType, Protocol, Sink};
@@ -88,6 +88,15 @@ impl<S: Sink> Service for GrpcService<S> {
             return reply::not_grpc(StatusCode::UNSUPPORTED_MEDIA_TYPE);
         }
         let signal = framing::signal(request.uri().path());
+        // Held until it is answered. First, because an authenticator may take its time.
+        let _open = match open(&request, &self.budget) {
+            Ok(open) => open,
+            Err(error) => {
+                let refusal = error.refusal();
+                self.sink.refused(Protocol::Grpc, signal, &refusal);
+                return reply::grpc_refused(&refusal);
+            }
+        };
         let identity = match &self.auth {
             Some(auth) => auth.check(request.headers()).await,
             None => Ok(None),

@@ -18,7 +18,7 @@ use super::cors;
 use super::reply::{self, HttpBody};
 use crate::auth::ServerAuth;
 use crate::encoding::Encoding;
-use crate::intake::{Taken, Terms, take_body};
+use crate::intake::{Taken, Terms, open, take_body};
 use crate::json;
 use crate::settings::{HttpServerSettings, REQUEST_BYTES_MAX};
 use crate::sink::{Client, context};
@@ -85,7 +85,19 @@ impl<S: Sink> Service for HttpService<S> {
 
 impl<S: Sink> HttpService<S> {
     async fn answer(&self, request: Request<Incoming>, peer: Option<SocketAddr>) -> Response<HttpBody> {
+        // Held until it is answered. First, because an authenticator may take its time.
+        let open = open(&request, &self.budget);
         let (head, mut body) = request.into_parts();
+        let _open = match open {
+            Ok(open) => open,
+            Err(error) => {
+                let refusal = error.refusal();
+                self.sink.refused(Protocol::Http, self.signal(head.uri.path()), &refusal);
+                discard(body, head.version);
+                let content = content_type(&head.headers).unwrap_or(ContentType::Protobuf);
+                return reply::http_refused(&refusal, content);
+            }
+        };
         let identity = match &self.auth {
             Some(auth) => auth.check(&head.headers).await.map_err(|refusal| (refusal, auth.challenge())),
             None => Ok(None),

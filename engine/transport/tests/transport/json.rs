@@ -106,7 +106,8 @@ async fn limits_and_budget() {
     const LIMIT: usize = 400_000;
     let http = HttpServerSettings { request_bytes_max: LIMIT, ..http_settings() };
     let settings = ServerSettings { grpc: None, http: Some(http) };
-    let mut server = Running::start(settings, Budget::new(2 * LIMIT)).await;
+    // Twice the largest, and what an open request takes beside its body.
+    let mut server = Running::start(settings, Budget::new(2 * LIMIT + 10_000)).await;
     let url = |len: usize| format!(r#"{{"resourceSpans":[{{"schemaUrl":"{}"}}]}}"#, "u".repeat(len));
     let around = url(0).len();
     let counts = |count: usize| {
