@@ -20,6 +20,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use wasmill_wire::Signal;
 
 use crate::overload::{Backend, Enforced, LIMIT_MIB, Plan, SPANS, enforced, free_port, send, start};
 use crate::process::peak_kib;
@@ -111,10 +112,10 @@ pub async fn stalled(plan: &Plan, folder: &Path) -> Result<Report> {
 
 /// A client that comes again when it is refused: how often that was, and the longest that one request took.
 async fn be_served(port: u16) -> Result<(u64, Duration)> {
-    let template = Template::new(SPANS);
+    let template = Template::new(Signal::Traces, SPANS);
     let (mut stream, mut told_to_wait, mut longest_wait) = (None, 0, Duration::ZERO);
     for number in 0..SERVED {
-        let body = template.request(number * template.spans() as u64);
+        let body = template.request(number * template.records() as u64);
         let begun = Instant::now();
         loop {
             let wait_max = WAIT_MAX.saturating_sub(begun.elapsed());
