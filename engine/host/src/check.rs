@@ -26,6 +26,11 @@ const IMPORTS: [&str; 5] = [
 const ALLOWED: &str = "`wasmill:plugin/host`, `lookup` and `state` of version 0.1.0, and WASI without files and sockets \
      behind it: 0.2, and `wasi_snapshot_preview1` in a core module";
 
+/// Modules that a file imports from, and instances: a plugin has some twenty.
+const IMPORTS_MAX: usize = 1_000;
+/// What engines allow a module.
+const EXPORTS_MAX: usize = 1_000_000;
+
 /// Characters of an unknown file that a message shows.
 const SHOWN_BYTES: usize = 8;
 
@@ -69,18 +74,44 @@ pub(crate) fn outline(bytes: &[u8], bytes_max: usize, outline: &mut Outline) -> 
         let found = bytes.get(..SHOWN_BYTES).unwrap_or(bytes).escape_ascii().to_string();
         return Err(LoadError::NotWasm { found: format!("`{found}`") });
     }
-    sections(bytes, outline).map_err(|error| {
-        let reason = error.message().to_owned();
-        // The parser asks for more when the file ends within a section.
-        if reason.contains("unexpected end") {
-            LoadError::Truncated { offset: bytes.len() }
-        } else {
-            LoadError::Invalid { reason, offset: error.offset() }
+    sections(bytes, outline).map_err(|error| match error {
+        Unread::Invalid(error) => {
+            let reason = error.message().to_owned();
+            // The parser asks for more when the file ends within a section.
+            if reason.contains("unexpected end") {
+                LoadError::Truncated { offset: bytes.len() }
+            } else {
+                LoadError::Invalid { reason, offset: error.offset() }
+            }
         }
+        Unread::TooMany { what, max } => LoadError::TooMany { what, max },
     })
 }
 
-fn sections(bytes: &[u8], outline: &mut Outline) -> Result<(), wasmparser::BinaryReaderError> {
+/// Why sections were not read to their end.
+enum Unread {
+    Invalid(wasmparser::BinaryReaderError),
+    TooMany { what: &'static str, max: usize },
+}
+
+impl From<wasmparser::BinaryReaderError> for Unread {
+    fn from(error: wasmparser::BinaryReaderError) -> Unread {
+        Unread::Invalid(error)
+    }
+}
+
+/// Keeps a name, unless there are too many.
+fn push(names: &mut Vec<String>, name: &str, what: &'static str, max: usize) -> Result<(), Unread> {
+    if names.len() >= max {
+        return Err(Unread::TooMany { what, max });
+    }
+    names.push(name.to_owned());
+    Ok(())
+}
+
+fn sections(bytes: &[u8], outline: &mut Outline) -> Result<(), Unread> {
+    let import = |names: &mut Vec<String>, name: &str| push(names, name, "imports", IMPORTS_MAX);
+    let export = |names: &mut Vec<String>, name: &str| push(names, name, "exports", EXPORTS_MAX);
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(bytes) {
         match payload? {
@@ -94,26 +125,26 @@ fn sections(bytes: &[u8], outline: &mut Outline) -> Result<(), wasmparser::Binar
             Payload::End(_) => depth = depth.saturating_sub(1),
             _ if depth > 1 => {}
             Payload::ComponentImportSection(section) => {
-                for import in section {
-                    outline.imports.push(import?.name.name.to_owned());
+                for found in section {
+                    import(&mut outline.imports, found?.name.name)?;
                 }
             }
             Payload::ComponentExportSection(section) => {
-                for export in section {
-                    outline.exports.push(export?.name.name.to_owned());
+                for found in section {
+                    export(&mut outline.exports, found?.name.name)?;
                 }
             }
             Payload::ImportSection(section) => {
-                for import in section.into_imports() {
-                    let module = import?.module;
+                for found in section.into_imports() {
+                    let module = found?.module;
                     if !outline.imports.iter().any(|seen| seen == module) {
-                        outline.imports.push(module.to_owned());
+                        import(&mut outline.imports, module)?;
                     }
                 }
             }
             Payload::ExportSection(section) => {
-                for export in section {
-                    outline.exports.push(export?.name.to_owned());
+                for found in section {
+                    export(&mut outline.exports, found?.name)?;
                 }
             }
             Payload::CustomSection(section) => {

@@ -18,6 +18,8 @@ mod compile;
 mod content;
 mod deadline;
 mod fault;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod gather;
 mod guest;
 mod host;

@@ -35,6 +35,8 @@ pub enum LoadError {
     Truncated { offset: usize },
     #[error("the file is not valid WebAssembly: {reason} (at byte {offset})")]
     Invalid { reason: String, offset: usize },
+    #[error("the file has more than {max} {what}, which no plugin has")]
+    TooMany { what: &'static str, max: usize },
     #[error(
         "the file is a core module without a component type: build it with the SDK, or turn it into a component with \
          `wasm-tools component new`"

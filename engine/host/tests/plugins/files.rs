@@ -40,6 +40,15 @@ async fn a_forbidden_import_is_named() {
     );
 }
 
+/// A file that imports from thousands of modules, each of which would be compared with all before it: it is refused early.
+#[tokio::test]
+async fn a_file_with_too_many_imports_is_refused() {
+    let imports: String = (0..1_001).map(|number| format!(r#"(import "m{number}" "f" (func))"#)).collect();
+    let bytes = wat::parse_str(format!("(module {imports})")).unwrap();
+    let error = HOST.load("many", &bytes).await.map(drop).expect_err("many");
+    assert!(matches!(error, LoadError::TooMany { what: "imports", max: 1_000 }), "{error}");
+}
+
 /// A file above the limit is not looked at.
 #[tokio::test]
 async fn a_file_above_the_limit_is_refused() {
