@@ -387,6 +387,10 @@ impl Engine {
             }
         };
         let _ = timeout_at(until, sent).await;
+        // No batch is left that a plugin could be asked about. What it holds goes out before the exporters end.
+        if timeout_at(until, end_stages(built.stages.values())).await.is_err() {
+            tracing::warn!("plugins were not done with what they held in time");
+        }
         let mut left = Left { in_flight: self.in_flight.receiver_count(), ..Left::default() };
         batchers.iter().for_each(|batcher| left.add(batcher.held()));
         let mut draining: JoinSet<Held> =
@@ -544,6 +548,7 @@ impl Replaced {
             tracing::warn!(generation, "batches still run by a generation that was replaced");
             ended.await;
         }
+        end_stages(&stages).await;
         stages.iter().for_each(|stage| metrics.plugins.retire(stage));
         drop(stages);
         // Loading a plugin takes some MiB for a moment, on whatever thread is free: each has a heap that would keep them.
@@ -579,6 +584,13 @@ async fn rebind(
             result => return result,
         }
     }
+}
+
+/// Lets plugins that no batch comes to any more give what they hold, side by side.
+async fn end_stages(stages: impl IntoIterator<Item = &Arc<Stage>>) {
+    let stages = stages.into_iter().map(Arc::clone);
+    let mut ending: JoinSet<()> = stages.map(|stage| async move { stage.end().await }).collect();
+    while ending.join_next().await.is_some() {}
 }
 
 async fn drain(outlet: Arc<Outlet>, until: Instant, ending: Ending) -> Held {

@@ -50,6 +50,8 @@ pub(crate) struct Lease {
 pub(crate) struct Called {
     /// `None`: the instance is not to be called again.
     pub lease: Option<Lease>,
+    /// It answered, and has more memory than an instance may keep: to be flushed, and dropped.
+    pub outgrown: Option<Lease>,
     pub verdict: Result<types::Verdict, Fault>,
     pub took: Duration,
 }
@@ -132,6 +134,25 @@ impl Instance {
         }
     }
 
+    /// Asks for what it holds, and drops it. The call owns all that it needs, as [`Lease::process`] does; nobody waits for its answer
+    /// at the price of others.
+    pub async fn flush(mut self: Box<Self>, host: &HostInner, start: &Start) -> Result<(), Fault> {
+        let ticking = host.ticker.ticking();
+        let deadline_ms = start.limits.call_deadline_ms.get();
+        let call = async move {
+            let _ticking = ticking;
+            self.store.data_mut().begin(Instant::now(), deadline_ms);
+            self.store.set_epoch_deadline(TICKS_ON_TASK);
+            match self.plugin.wasmill_plugin_stage().call_flush(&mut self.store).await {
+                Ok(Ok(emitted)) if emitted.is_empty() => Ok(()),
+                Ok(Ok(_)) => Err(Fault::bad_output("`flush` gave new records, which are not served yet")),
+                Ok(Err(reason)) => Err(Fault::new(FaultKind::Refused, reason)),
+                Err(error) => Err(Fault::from_call(&error, self.store.data().memory_refused)),
+            }
+        };
+        host.lane.run(call, Begin::OnLane).await.unwrap_or_else(|lost| Err(lost.into()))
+    }
+
     fn count_memory(&mut self) {
         let bytes = self.store.data().memory_bytes as u64;
         // Linear memory never shrinks.
@@ -169,8 +190,9 @@ impl Lease {
             instance.count_memory();
             let survives = verdict.as_ref().err().is_none_or(|fault| fault.kind.instance_survives());
             let retired = instance.store.data().memory_bytes > memory_bytes_retire.get();
-            let lease = (survives && !retired).then_some(Lease { instance, permit });
-            Called { lease, verdict, took }
+            let left = survives.then_some(Lease { instance, permit });
+            let (lease, outgrown) = if retired { (None, left) } else { (left, None) };
+            Called { lease, outgrown, verdict, took }
         };
         let called = host.lane.run(call, start.begin()).await;
         start.lasts.store(called.as_ref().is_ok_and(|called| called.took > TICK * TICKS_ON_TASK as u32), Relaxed);

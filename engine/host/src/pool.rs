@@ -18,6 +18,8 @@ pub(crate) struct Pool {
     #[expect(clippy::vec_box, reason = "calls hold them boxed: they are moved from here as they are")]
     idle: Mutex<Vec<Box<Instance>>>,
     running: Arc<Semaphore>,
+    /// Permits of `running`.
+    instances_max: u32,
 }
 
 /// Why there is no instance for a call.
@@ -30,8 +32,10 @@ pub(crate) enum TakeError {
 
 impl Pool {
     pub fn new(start: Arc<Start>) -> Pool {
-        let instances_max = start.limits.instances_max.get().min(Semaphore::MAX_PERMITS);
-        Pool { start, idle: Mutex::default(), running: Arc::new(Semaphore::new(instances_max)) }
+        // More than fit in memory.
+        let instances_max = u32::try_from(start.limits.instances_max.get()).unwrap_or(u32::MAX >> 3);
+        let running = Arc::new(Semaphore::new(instances_max as usize));
+        Pool { start, idle: Mutex::default(), running, instances_max }
     }
 
     /// The right to run a call, as soon as one of the running ones has ended.
@@ -64,6 +68,13 @@ impl Pool {
             }
         };
         Ok(Lease { instance, permit })
+    }
+
+    /// Waits until no call runs, and takes all instances.
+    pub async fn empty(&self) -> Vec<Box<Instance>> {
+        // The semaphore is never closed. Calls have deadlines, and so end.
+        let _all = self.running.acquire_many(self.instances_max).await;
+        std::mem::take(&mut *self.idle.lock())
     }
 
     /// An instance that can be called again.

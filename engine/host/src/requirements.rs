@@ -40,6 +40,8 @@ pub struct Uses {
     pub keep: bool,
     pub routes: bool,
     pub edits: bool,
+    /// Not of a verdict: its instances are asked for what they hold before they go.
+    pub flush: bool,
 }
 
 /// What a plugin wants and cannot have.
@@ -125,7 +127,8 @@ impl Uses {
                 "keep" => uses.keep = true,
                 "routes" => uses.routes = true,
                 "edits" => uses.edits = true,
-                "emit" | "groups" | "flush" | "snapshot" | "state" => {
+                "flush" => uses.flush = true,
+                "emit" | "groups" | "snapshot" | "state" => {
                     return Err(RequirementsError::NotServed { what: name.clone() });
                 }
                 _ => return Err(RequirementsError::UnknownUse { name: name.clone(), known: KNOWN_USES }),
@@ -136,7 +139,7 @@ impl Uses {
 
     /// The names in the contract.
     pub(crate) fn names(self) -> Vec<String> {
-        let named = [(self.keep, "keep"), (self.routes, "routes"), (self.edits, "edits")];
+        let named = [(self.keep, "keep"), (self.routes, "routes"), (self.edits, "edits"), (self.flush, "flush")];
         named.into_iter().filter(|(used, _)| *used).map(|(_, name)| name.to_owned()).collect()
     }
 }

@@ -16,6 +16,7 @@ use std::time::Instant;
 use arrow_buffer::BooleanBufferBuilder;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
+use tokio::task::JoinSet;
 use wasmill_batch::{Refusal, RefusalKind, Routes, TelemetryBatch};
 use wasmill_wire::{ColumnRequest, Edit, Signal, WireBatch};
 
@@ -198,6 +199,29 @@ impl Stage {
         result
     }
 
+    /// For a stage that no batch comes to any more: asks each instance once for what it holds (`flush`), where the plugin says that it
+    /// holds something, and drops them. What goes wrong is counted and logged as a fault. Lasts as long as the calls that still run, and
+    /// then at most as long as a call may.
+    pub async fn end(&self) {
+        let instances = self.pool.empty().await;
+        if !self.requirements.uses.flush {
+            return;
+        }
+        let mut flushing: JoinSet<()> = instances.into_iter().map(|instance| self.flush(instance)).collect();
+        while flushing.join_next().await.is_some() {}
+    }
+
+    /// Flushes and drops an instance.
+    fn flush(&self, instance: Box<Instance>) -> impl Future<Output = ()> + Send + 'static {
+        let (host, start, faults) = (Arc::clone(&self.host), Arc::clone(&self.pool.start), Arc::clone(&self.faults));
+        async move {
+            if let Err(fault) = instance.flush(&host, &start).await {
+                start.stats.faulted(&fault);
+                faults.write(Level::Warn, &format!("`flush` failed: {fault}"));
+            }
+        }
+    }
+
     pub(crate) fn set_shadow(&self, shadow: Option<Arc<Shadow>>) {
         let mut place = self.shadow.lock();
         self.shadowed.store(shadow.is_some(), Relaxed);
@@ -275,11 +299,18 @@ impl Stage {
         };
         let rows = subject.rows.count() as u32;
         let called = taken.process(&self.host, &self.pool.start, subject.signal.into(), rows, block).await;
-        let Called { lease: left, verdict, took } = called.map_err(|lost| Undecided::Fault(lost.into()))?;
+        let Called { lease: left, outgrown, verdict, took } = called.map_err(|lost| Undecided::Fault(lost.into()))?;
         self.stats.called(took);
         let decision = verdict.and_then(|verdict| Decision::check(verdict, subject));
         if decision.as_ref().err().is_none_or(|fault| fault.kind.instance_survives()) {
             *lease = left;
+            if let Some(Lease { instance, permit }) = outgrown.filter(|_| self.requirements.uses.flush) {
+                let flush = self.flush(instance);
+                tokio::spawn(async move {
+                    flush.await;
+                    drop(permit);
+                });
+            }
         }
         decision.map_err(Undecided::Fault)
     }

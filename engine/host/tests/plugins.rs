@@ -4,6 +4,8 @@
 mod faults;
 #[path = "plugins/files.rs"]
 mod files;
+#[path = "plugins/flush.rs"]
+mod flush;
 #[path = "plugins/preview1.rs"]
 mod preview1;
 #[path = "plugins/serving.rs"]

@@ -67,6 +67,16 @@ impl<P: Plugin> Running<P> {
     }
 }
 
+impl<P: Plugin> Running<P> {
+    pub fn flush(&self) -> Result<Vec<Emission>, String> {
+        match &mut *self.0.borrow_mut() {
+            Some(Instance { plugin, .. }) => plugin.flush().map_err(crate::Error::into_message)?,
+            None => return Err("`flush` was called before `init`".to_owned()),
+        }
+        Ok(Vec::new())
+    }
+}
+
 impl From<&crate::Requirements> for Requirements {
     fn from(requirements: &crate::Requirements) -> Self {
         let inputs = requirements.inputs.iter().map(|input| types::Input {
@@ -81,6 +91,7 @@ impl From<&crate::Requirements> for Requirements {
             Use::Keep => "keep",
             Use::Routes => "routes",
             Use::Edits => "edits",
+            Use::Flush => "flush",
         });
         Requirements {
             inputs: inputs.collect(),

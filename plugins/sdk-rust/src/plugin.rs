@@ -17,6 +17,12 @@ pub trait Plugin: Sized + 'static {
     /// Decides about a slice of at least one row. A verdict that nothing is done to keeps all rows as they are. An error
     /// refuses the slice as a whole; the instance goes on.
     fn process(&mut self, slice: &Slice<'_>, verdict: &mut Verdict) -> Result<()>;
+
+    /// The instance is about to go, after its last slice: the moment to count or log what it gathered. Called once, where the plugin said
+    /// that it [uses](Requirements::uses) [`Use::Flush`](crate::Use::Flush), and not after a fault. An error is logged and counted.
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Starts a plugin: reads its config, and asks for its requirements.
@@ -67,7 +73,7 @@ macro_rules! plugin {
                     Ok(Vec::new())
                 }
                 fn flush() -> Result<Vec<Emission>, String> {
-                    Ok(Vec::new())
+                    RUNNING.with(|running| running.flush())
                 }
                 fn snapshot() -> Result<Vec<u8>, String> {
                     Ok(Vec::new())

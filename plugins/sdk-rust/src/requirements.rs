@@ -23,6 +23,8 @@ pub enum Use {
     Keep,
     Routes,
     Edits,
+    /// Holds something from call to call that [`Plugin::flush`](crate::Plugin::flush) gives: say so with [`Requirements::uses`].
+    Flush,
 }
 
 /// How text comes.

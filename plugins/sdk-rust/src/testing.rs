@@ -61,6 +61,11 @@ pub struct SliceOf<'h, P> {
 pub fn is_a_plugin<P: Plugin>() {}
 
 impl<P: Plugin> Harness<P> {
+    /// Calls [`Plugin::flush`], as the host does before an instance goes.
+    pub fn flush(mut self) -> Result<()> {
+        self.plugin.flush()
+    }
+
     /// Starts the plugin with a config in JSON. An error is what the operator would read.
     pub fn start(config: &str) -> Result<Harness<P>> {
         let (plugin, requirements) = plugin::start(config)?;

@@ -152,3 +152,63 @@ async fn a_bad_build_leaves_the_old_one_serving() {
     let last = backend.requests(Signal::Traces, refused as usize + 1).await.pop().unwrap();
     assert_eq!((names(std::slice::from_ref(&last)), stamps(&spans_of(&last)[0])), (vec!["good".to_owned()], vec![2]));
 }
+
+fn flushing(plugin: &Path, backend: &Backend, how: &str) -> String {
+    stamping(plugin, backend).replace("{do: stamp}", how)
+}
+
+/// A plugin that counts what it saw tells of it when it goes: swapped, removed by a reload, at the gateway's end. Each slice is told
+/// of once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_goes_tells_what_it_holds() {
+    let plugins = tempfile::tempdir().unwrap();
+    let plugin = plugins.path().join("flush.wasm");
+    replace(&plugin, &wasmill_fixtures::stamped(0));
+    let backend = Backend::start().await;
+    let gateway = Gateway::start(&flushing(&plugin, &backend, "{do: flush}")).await;
+    let client = gateway.grpc().await;
+    let mut sent = 0;
+    let mut send = async |requests: usize| {
+        for _ in 0..requests {
+            client.spans(spans(&["a", "b"])).await.unwrap();
+            sent += 1;
+            // Queued is not yet through the stages of a batch that its client left.
+            backend.requests(Signal::Traces, sent).await;
+        }
+    };
+    send(3).await;
+    replace(&plugin, &wasmill_fixtures::stamped(1));
+    assert!(gateway.engine.refresh().await.iter().all(|(_, result)| result.is_ok()));
+    send(4).await;
+    let without = flushing(&plugin, &backend, "{do: flush}").replace("processors: [wasm/stamp], ", "");
+    gateway.engine.reload(Gateway::config(&without)).await.unwrap();
+    send(1).await;
+    gateway.engine.reload(Gateway::config(&flushing(&plugin, &backend, "{do: flush}"))).await.unwrap();
+    send(2).await;
+    let lines = [r#"plugin_flushed_total{plugin="wasm/stamp"}"#, r#"plugin_flushes_total{plugin="wasm/stamp"}"#];
+    let [flushed, flushes] = gateway.metrics_at_the_end(lines).await;
+    assert_eq!(flushed, Some(9.0));
+    assert!(flushes >= Some(3.0), "{flushes:?}");
+}
+
+/// Plugins that loop or trap when they are to tell: the swap, what is sent, and the end do not wait for more than a call's deadline, and
+/// nothing is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flush_that_fails_holds_nothing_up() {
+    let plugins = tempfile::tempdir().unwrap();
+    let plugin = plugins.path().join("flush.wasm");
+    replace(&plugin, &wasmill_fixtures::stamped(0));
+    let backend = Backend::start().await;
+    let gateway = Gateway::start(&flushing(&plugin, &backend, "{do: flush, how: loop}")).await;
+    let client = gateway.grpc().await;
+    client.spans(spans(&["a"])).await.unwrap();
+    gateway.engine.reload(Gateway::config(&flushing(&plugin, &backend, "{do: flush, how: trap}"))).await.unwrap();
+    client.spans(spans(&["b"])).await.unwrap();
+    let faults = |kind: &str| format!(r#"wasmill_plugin_faults_total{{plugin="wasm/stamp",kind="{kind}"}}"#);
+    let (looped, trapped) = (faults("deadline_exceeded"), faults("trapped"));
+    let [looped, trapped] = gateway.metrics_at_the_end([looped.as_str(), trapped.as_str()]).await;
+    assert_eq!((looped, trapped), (Some(1.0), Some(1.0)));
+    let mut arrived = names(&backend.received(Signal::Traces));
+    arrived.sort();
+    assert_eq!(arrived, ["a", "b"]);
+}

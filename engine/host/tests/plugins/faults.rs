@@ -6,7 +6,7 @@ use wasmill_host::{BreakerSettings, BreakerState, BuildError, FaultKind, OnFault
 
 use crate::support::{attribute, build, deadline, selected, spans, spans_with, spec};
 
-fn kind(fault: Fault) -> Option<FaultKind> {
+pub fn kind(fault: Fault) -> Option<FaultKind> {
     match fault {
         Fault::Refused => Some(FaultKind::Refused),
         Fault::Trapped => Some(FaultKind::Trapped),
