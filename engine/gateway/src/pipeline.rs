@@ -173,7 +173,7 @@ fn settle_ids(batch: &mut TelemetryBatch) -> Result<IdsSettled, Refusal> {
         Signal::Logs | Signal::Metrics => {
             let clear = |path: &str| -> Result<Edit, String> {
                 let path = Path::parse(batch.signal(), path).map_err(|error| error.to_string())?;
-                Ok(Edit { path, rows: Rows::Numbers(wrong.clone()), change: Change::Remove })
+                Ok(Edit { path, rows: Rows::Numbers(wrong.as_slice().into()), change: Change::Remove })
             };
             let edits = clear("trace_id").and_then(|trace| Ok([trace, clear("span_id")?]));
             let cleared = edits.and_then(|edits| batch.edit(&edits).map_err(|error| error.to_string()));

@@ -250,6 +250,7 @@ impl Stage {
         let (base, context) = (Arc::clone(batch.base()), Arc::clone(batch.context()));
         let mut held = Held { pool: &self.pool, lease: None };
         let mut decisions = SmallVec::<[Decision; 1]>::with_capacity(slices.len());
+        let mut edited_rows = 0;
         for rows in &slices {
             self.stats.rows_in.fetch_add(rows.count() as u64, Relaxed);
             let permit = match self.breaker.as_ref().map(|breaker| breaker.admit(Instant::now())).transpose() {
@@ -263,7 +264,8 @@ impl Stage {
             let block = gather::gather(input, &arrays, rows, |name| context.metadata(name), capacity)
                 .map_err(|error| Refusal::new(RefusalKind::TooLarge, error.to_string()))?;
             self.block_bytes.store(block.len(), Relaxed);
-            let subject = Subject::new(&self.requirements, input, &arrays, rows, slices.len() == 1);
+            let mut subject = Subject::new(&self.requirements, input, &arrays, rows, slices.len() == 1);
+            subject.edited_rows_max -= edited_rows;
             let decided = self.decide(&mut held.lease, &subject, block).await;
             if let (Some(permit), Err(Undecided::Fault(_)) | Ok(_)) = (permit, &decided) {
                 let faulted = matches!(&decided, Err(Undecided::Fault(fault)) if fault.kind != FaultKind::Refused);
@@ -274,6 +276,7 @@ impl Stage {
                 Err(Undecided::Refused(refusal)) => return Err(refusal),
                 Err(Undecided::Fault(fault)) => self.after(&fault, &base)?,
             };
+            edited_rows += decision.edited_rows;
             decisions.push(decision);
             if decisions.len() < slices.len() {
                 // A large request of many slices gives way to others between them.

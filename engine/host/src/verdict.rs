@@ -3,7 +3,7 @@
 //! Everything that is wrong here is a [`FaultKind::BadOutput`](crate::FaultKind::BadOutput), and nothing of such a verdict
 //! is used.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
@@ -22,6 +22,10 @@ use crate::values;
 /// Edits of one slice. A statement makes one or two; thousands of them are a mistake or an attack.
 const EDITS_MAX: usize = 4_096;
 
+/// Rows that the edits of a batch name one by one, over all of its slices, until they are applied: 64 MiB of numbers. Twenty statements on
+/// every second row of the largest batch are below it.
+pub(crate) const EDITED_ROWS_MAX: usize = 16 << 20;
+
 /// In a list of routes: as it was.
 const ROUTE_UNCHANGED: u16 = u16::MAX;
 
@@ -31,6 +35,8 @@ pub(crate) struct Decision {
     pub keep: Keep,
     pub route: Route,
     pub edits: Vec<Edit>,
+    /// Rows that the edits name one by one, those named several times so often.
+    pub edited_rows: usize,
     /// Whether the slice's rows leave the pipeline here.
     pub diverted: bool,
 }
@@ -63,13 +69,15 @@ pub(crate) struct Subject<'a> {
     pub rows: &'a Runs,
     /// Whether the slice is all that is selected of the batch.
     pub is_whole: bool,
-    numbers: OnceLock<Vec<u32>>,
+    /// Of [`EDITED_ROWS_MAX`], what earlier slices left.
+    pub edited_rows_max: usize,
+    numbers: OnceLock<Arc<[u32]>>,
 }
 
 impl Decision {
     /// What is left of a slice that the guest failed on.
     pub fn untouched(keep: Keep) -> Decision {
-        Decision { keep, route: Route::Unchanged, edits: Vec::new(), diverted: false }
+        Decision { keep, route: Route::Unchanged, edits: Vec::new(), edited_rows: 0, diverted: false }
     }
 
     /// Of a slice that goes elsewhere as it is.
@@ -92,12 +100,18 @@ impl Decision {
         }
         let (keep, route) = (keep(verdict.keep, subject)?, route(verdict.route, subject)?);
         let mut edits = Vec::with_capacity(verdict.edits.len());
+        let mut edited_rows = 0;
         if !matches!(keep, Keep::None) {
             for edit in verdict.edits {
-                check_edit(edit, subject, &mut edits)?;
+                edited_rows += check_edit(edit, subject, &mut edits)?;
+                if edited_rows > subject.edited_rows_max {
+                    return Err(Fault::bad_output(format!(
+                        "the edits name more than {EDITED_ROWS_MAX} rows of the batch one by one; fewer edits, or edits of all rows, are expected"
+                    )));
+                }
             }
         }
-        Ok(Decision { keep, route, edits, diverted: false })
+        Ok(Decision { keep, route, edits, edited_rows, diverted: false })
     }
 }
 
@@ -109,7 +123,16 @@ impl<'a> Subject<'a> {
         rows: &'a Runs,
         is_whole: bool,
     ) -> Subject<'a> {
-        Subject { signal: input.signal, requirements, input, arrays, rows, is_whole, numbers: OnceLock::new() }
+        Subject {
+            signal: input.signal,
+            requirements,
+            input,
+            arrays,
+            rows,
+            is_whole,
+            edited_rows_max: EDITED_ROWS_MAX,
+            numbers: OnceLock::new(),
+        }
     }
 
     fn len(&self) -> usize {
@@ -117,7 +140,7 @@ impl<'a> Subject<'a> {
     }
 
     /// The batch's number of each of the slice's rows.
-    fn numbers(&self) -> &[u32] {
+    fn numbers(&self) -> &Arc<[u32]> {
         self.numbers.get_or_init(|| self.rows.rows().collect())
     }
 }
@@ -151,14 +174,17 @@ fn route(route: types::Route, subject: &Subject<'_>) -> Result<Route, Fault> {
     }
 }
 
-fn check_edit(edit: types::Edit, subject: &Subject<'_>, out: &mut Vec<Edit>) -> Result<(), Fault> {
+/// Appends what becomes of an edit. Gives the rows that it names one by one.
+fn check_edit(edit: types::Edit, subject: &Subject<'_>, out: &mut Vec<Edit>) -> Result<usize, Fault> {
     let path = Path::parse(subject.signal, &edit.path)
         .map_err(|error| Fault::bad_output(format!("an edit of a path that cannot be: {error}")))?;
     if !path.editable() {
         return Err(Fault::bad_output(format!("an edit of `{path}`, which cannot be changed")));
     }
     let entries = matches!(edit.target, types::Target::Entries(_));
+    let of_all = matches!(edit.target, types::Target::All);
     let (rows, targets) = target(edit.target, &path, subject)?;
+    let named = if of_all { 0 } else { targets };
     let change = match edit.change {
         types::Change::Remove => Change::Remove,
         types::Change::Set(block) => {
@@ -180,7 +206,7 @@ fn check_edit(edit: types::Edit, subject: &Subject<'_>, out: &mut Vec<Edit>) -> 
             };
             match map.len() {
                 len if len == targets => Change::Merge(values),
-                1 => return merge_one(&path, &rows, map, out),
+                1 => return merge_one(&path, &rows, map, out).map(|()| named),
                 len => return Err(count(&path, len, targets)),
             }
         }
@@ -188,7 +214,7 @@ fn check_edit(edit: types::Edit, subject: &Subject<'_>, out: &mut Vec<Edit>) -> 
     if targets > 0 {
         out.push(Edit { path, rows, change });
     }
-    Ok(())
+    Ok(named)
 }
 
 /// One map for all targets: an edit for each of its entries, so that it is not laid out once for each row.
@@ -221,11 +247,11 @@ fn target(target: types::Target, path: &Path, subject: &Subject<'_>) -> Result<(
     let what = || format!("the targets of `{path}`");
     match target {
         types::Target::All if subject.is_whole => Ok((Rows::All, subject.len())),
-        types::Target::All => Ok((Rows::Numbers(subject.numbers().to_vec()), subject.len())),
+        types::Target::All => Ok((Rows::Numbers(Arc::clone(subject.numbers())), subject.len())),
         types::Target::Rows(bits) => {
             let bits = bitmap(&what(), bits, subject.len())?;
             let numbers = subject.numbers();
-            let rows: Vec<u32> = bits.set_indices().filter_map(|row| numbers.get(row).copied()).collect();
+            let rows: Arc<[u32]> = bits.set_indices().filter_map(|row| numbers.get(row).copied()).collect();
             let targets = rows.len();
             Ok((Rows::Numbers(rows), targets))
         }
@@ -236,7 +262,7 @@ fn target(target: types::Target, path: &Path, subject: &Subject<'_>) -> Result<(
                 let outside = || Fault::bad_output(format!("{}: row {index} of {}", what(), numbers.len()));
                 numbers.get(index as usize).copied().ok_or_else(outside)
             };
-            let rows = indices.iter().map(row).collect::<Result<Vec<u32>, _>>()?;
+            let rows = indices.iter().map(row).collect::<Result<Arc<[u32]>, _>>()?;
             let targets = rows.len();
             Ok((Rows::Numbers(rows), targets))
         }

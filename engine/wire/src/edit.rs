@@ -43,8 +43,8 @@ pub enum Rows {
     All,
     /// One bit for each row of the batch.
     Bits(BooleanBuffer),
-    /// Ascending or not; a row named twice takes the later value.
-    Numbers(Vec<u32>),
+    /// Ascending or not; a row named twice takes the later value. Shared, because many edits may be of the same rows.
+    Numbers(Arc<[u32]>),
     /// Single entries of the map, or of the sequence of inner records (events, links, exemplars, quantiles), that the
     /// edit's path goes to: (row, place), in step. Places are counted before any edit of the same apply.
     Entries { rows: Vec<u32>, places: Vec<u32> },

@@ -169,11 +169,11 @@ fn what_cannot_be_done_is_refused() {
         "the values for `kind` are 1099511627776, expected integers of 32 bits"
     );
     assert_eq!(
-        refused(&traces, "name", Rows::Numbers(vec![0, 1]), Change::Set(Arc::clone(&text))),
+        refused(&traces, "name", Rows::Numbers([0, 1].into()), Change::Set(Arc::clone(&text))),
         "the edit of `name` has 1 values for 2 targets"
     );
     assert_eq!(
-        refused(&traces, "name", Rows::Numbers(vec![9999]), Change::Set(Arc::clone(&text))),
+        refused(&traces, "name", Rows::Numbers([9999].into()), Change::Set(Arc::clone(&text))),
         format!("the edit of `name` names row 9999 of {}", traces.rows())
     );
     assert_eq!(
@@ -201,7 +201,7 @@ fn parents_split_only_where_rows_differ() {
         let whole = apply(&batch, &[edit(Rows::All)]).unwrap();
         assert_eq!(whole.index().resources.len(), batch.index().resources.len());
         assert_eq!(whole.index().scopes.len(), batch.index().scopes.len());
-        let first = apply(&batch, &[edit(Rows::Numbers(vec![0]))]).unwrap();
+        let first = apply(&batch, &[edit(Rows::Numbers([0].into()))]).unwrap();
         let shared = batch.index().records.iter().filter(|record| record.parent == batch.index().records[0].parent);
         if shared.count() > 1 {
             assert_eq!(first.index().resources.len(), batch.index().resources.len() + 1);

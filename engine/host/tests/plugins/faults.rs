@@ -73,6 +73,19 @@ async fn an_answer_that_is_none_is_bad_output() {
     }
 }
 
+/// Edits that take little room in the guest, and would take much here: of a slice of 8,192 rows, 4,000 name each of them.
+#[tokio::test]
+async fn edits_that_name_too_many_rows_are_bad_output() {
+    let mut spec = spec(r#"{"do": "answer", "what": "many-rows"}"#);
+    spec.limits.call_deadline_ms = 5_000.try_into().unwrap();
+    let stage = build(spec).await.unwrap();
+    let mut batch = spans(8_192);
+    let refusal = stage.process(&mut batch, 0).await.map(drop).expect_err("131 MB of row numbers");
+    assert!(refusal.reason.contains("more than 16777216 rows of the batch one by one"), "{refusal}");
+    assert_eq!(counted(&stage), [(FaultKind::BadOutput, 1)]);
+    assert!(unchanged(&batch, 8_192));
+}
+
 /// Each way to fail in `init`, and each need that is not served or is wrong: the stage is not built, and says why.
 #[tokio::test]
 async fn a_plugin_that_cannot_start_is_refused_with_its_reason() {
