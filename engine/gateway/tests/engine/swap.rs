@@ -199,12 +199,14 @@ async fn a_flush_that_fails_holds_nothing_up() {
     let plugin = plugins.path().join("flush.wasm");
     replace(&plugin, &wasmill_fixtures::stamped(0));
     let backend = Backend::start().await;
-    let gateway = Gateway::start(&flushing(&plugin, &backend, "{do: flush, how: loop}")).await;
+    // Of a name of its own: what plugins count is the process's, and so are the tests'.
+    let fails = |how: &str| flushing(&plugin, &backend, how).replace("wasm/stamp", "wasm/fails");
+    let gateway = Gateway::start(&fails("{do: flush, how: loop}")).await;
     let client = gateway.grpc().await;
     client.spans(spans(&["a"])).await.unwrap();
-    gateway.engine.reload(Gateway::config(&flushing(&plugin, &backend, "{do: flush, how: trap}"))).await.unwrap();
+    gateway.engine.reload(Gateway::config(&fails("{do: flush, how: trap}"))).await.unwrap();
     client.spans(spans(&["b"])).await.unwrap();
-    let faults = |kind: &str| format!(r#"wasmill_plugin_faults_total{{plugin="wasm/stamp",kind="{kind}"}}"#);
+    let faults = |kind: &str| format!(r#"wasmill_plugin_faults_total{{plugin="wasm/fails",kind="{kind}"}}"#);
     let (looped, trapped) = (faults("deadline_exceeded"), faults("trapped"));
     let [looped, trapped] = gateway.metrics_at_the_end([looped.as_str(), trapped.as_str()]).await;
     assert_eq!((looped, trapped), (Some(1.0), Some(1.0)));
