@@ -24,7 +24,6 @@ use wasmill_wire::Signal;
 
 use crate::latency::Latencies;
 use crate::process::Spent;
-use crate::seen::Seen;
 use crate::template::{HEALTH_CHECK_EVERY, Template};
 use backend::Backend;
 use report::Measured;
@@ -246,11 +245,5 @@ async fn settle(run: &Run, expect: Expect, backends: &[Backend]) {
         } else if expect == Expect::Sampled && since.elapsed() > SETTLE / 5 {
             break;
         }
-    }
-}
-
-impl Backend {
-    fn seen(&self) -> &Seen {
-        self.state.seen()
     }
 }

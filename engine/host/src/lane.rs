@@ -57,6 +57,10 @@ pub(crate) struct Busy(Arc<AtomicUsize>);
 struct OnLane(Busy);
 
 impl Lane {
+    pub fn busy(&self) -> Busy {
+        self.busy.clone()
+    }
+
     pub async fn run<F>(&self, call: F, begin: Begin) -> Result<F::Output, Lost>
     where
         F: Future<Output: Send> + Send + 'static,
@@ -85,12 +89,6 @@ impl Lane {
             None => tokio::spawn(call),
         };
         running.await.map_err(|error| Lost { reason: error.to_string() })
-    }
-}
-
-impl Lane {
-    pub fn busy(&self) -> Busy {
-        self.busy.clone()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -313,18 +314,11 @@ fn machine() -> String {
     )
 }
 
-/// The date of today, by the calendar in use everywhere (Hinnant: chrono-compatible low-level date algorithms, `civil_from_days`).
+/// The date of today (UTC), of the system's `date`.
 fn today() -> String {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let days = since.as_secs() / 86_400 + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year}-{month:02}-{day:02}")
+    let output = Command::new("date").args(["-u", "+%Y-%m-%d"]).output();
+    let date = output.ok().filter(|output| output.status.success());
+    date.map_or_else(|| "a day unknown".to_owned(), |date| String::from_utf8_lossy(&date.stdout).trim().to_owned())
 }
 
 #[cfg(test)]

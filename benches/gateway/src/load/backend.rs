@@ -19,10 +19,10 @@ use crate::template::EMAIL;
 const CAPTURED: u64 = 1000;
 
 pub struct Backend {
-    pub(super) state: Arc<State>,
+    state: Arc<State>,
 }
 
-pub(super) struct State {
+struct State {
     seen: Seen,
     arrived: AtomicU64,
     /// Of bodies as they came, compressed or not.
@@ -58,6 +58,11 @@ impl Backend {
         Ok(Backend { state })
     }
 
+    /// Which records came.
+    pub fn seen(&self) -> &Seen {
+        &self.state.seen
+    }
+
     /// Records, those that came twice twice.
     pub fn arrived(&self) -> u64 {
         self.state.arrived.load(Relaxed)
@@ -79,12 +84,6 @@ impl Backend {
     pub fn captured(&self) -> String {
         let captured = self.state.captured.as_ref().map(|captured| captured.lock());
         captured.iter().flat_map(|captured| captured.iter()).map(|(id, line)| format!("{id} {line}\n")).collect()
-    }
-}
-
-impl State {
-    pub(super) fn seen(&self) -> &Seen {
-        &self.seen
     }
 }
 

@@ -8,6 +8,7 @@ mod engine;
 mod telemetry;
 
 use std::future::Future;
+use std::path::Path;
 use std::time::Duration;
 
 pub use backend::Backend;
@@ -24,4 +25,21 @@ pub async fn patiently<T>(what: &str, future: impl Future<Output = T>) -> T {
         Ok(value) => value,
         Err(_) => panic!("waited {PATIENCE:?} for {what}"),
     }
+}
+
+/// A pipeline of one plugin in a file, as `wasm/stamp`: `settings` are its keys, `config: {do: stamp}`.
+pub fn stamping(plugin: &Path, backend: &Backend, settings: &str) -> String {
+    format!(
+        r#"
+processors:
+  wasm/stamp: {{plugin: '{}', {settings}}}
+exporters:
+  otlp: {{endpoint: '{}', tls: {{insecure: true}}, compression: none}}
+service:
+  pipelines:
+    traces: {{receivers: [otlp], processors: [wasm/stamp], exporters: [otlp]}}
+"#,
+        plugin.display(),
+        backend.grpc()
+    )
 }

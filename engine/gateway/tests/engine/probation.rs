@@ -1,28 +1,11 @@
 //! A plugin that fails after it was swapped in: the one before is put back by itself, once, and not for what both fail on.
 
-use std::path::Path;
 use std::time::Duration;
 
 use wasmill::engine::ChangedBy;
 use wasmill::telemetry::SwapResult;
 
-use crate::language::{Backend, Gateway, patiently, spans, spans_of, stamps};
-
-fn stage(plugin: &Path, backend: &Backend, config: &str, swap: &str) -> String {
-    format!(
-        r#"
-processors:
-  wasm/stamp: {{plugin: '{}', config: {{do: {config}}}, swap: {swap}}}
-exporters:
-  otlp: {{endpoint: '{}', tls: {{insecure: true}}, compression: none}}
-service:
-  pipelines:
-    traces: {{receivers: [otlp], processors: [wasm/stamp], exporters: [otlp]}}
-"#,
-        plugin.display(),
-        backend.grpc()
-    )
-}
+use crate::language::{Backend, Gateway, patiently, spans, spans_of, stamping, stamps};
 
 async fn until(gateway: &Gateway, what: &str, condition: impl Fn(&wasmill::engine::PluginStatus) -> bool) {
     patiently(what, async {
@@ -40,7 +23,8 @@ async fn a_build_that_fails_is_taken_out_again() {
     let (plugins, backend) = (tempfile::tempdir().unwrap(), Backend::start().await);
     let plugin = plugins.path().join("stamp.wasm");
     std::fs::write(&plugin, wasmill_fixtures::stamped(1)).unwrap();
-    let gateway = Gateway::start(&stage(&plugin, &backend, "stamp-or-trap", "{probation: 1h}")).await;
+    let gateway =
+        Gateway::start(&stamping(&plugin, &backend, "config: {do: stamp-or-trap}, swap: {probation: 1h}")).await;
     let client = gateway.grpc().await;
     client.spans(spans(&["before"])).await.unwrap();
     std::fs::write(&plugin, wasmill_fixtures::stamped(1001)).unwrap();
@@ -67,7 +51,7 @@ async fn a_build_that_fails_is_taken_out_again() {
     let rolled_back = r#"wasmill_plugin_swap_total{plugin="wasm/stamp",result="rolled_back"}"#;
     assert_eq!(gateway.metric(rolled_back), Some(1.0));
     assert!(gateway.engine.refresh().await.is_empty(), "it is not tried again");
-    let config = Gateway::config(&stage(&plugin, &backend, "stamp-or-trap", "{probation: 1h}"));
+    let config = Gateway::config(&stamping(&plugin, &backend, "config: {do: stamp-or-trap}, swap: {probation: 1h}"));
     assert!(gateway.engine.reload(config).await.unwrap().swapped.is_empty(), "nor by a reload");
 
     std::fs::write(&plugin, wasmill_fixtures::stamped(3)).unwrap();
@@ -84,7 +68,8 @@ async fn a_build_that_is_no_worse_stays() {
         let (plugins, backend) = (tempfile::tempdir().unwrap(), Backend::start().await);
         let plugin = plugins.path().join("stamp.wasm");
         std::fs::write(&plugin, wasmill_fixtures::stamped(1)).unwrap();
-        let gateway = Gateway::start(&stage(&plugin, &backend, config, swap)).await;
+        let gateway =
+            Gateway::start(&stamping(&plugin, &backend, &format!("config: {{do: {config}}}, swap: {swap}"))).await;
         let client = gateway.grpc().await;
         for number in 0..4 {
             let _ = client.spans(crate::language::poisoned(&[format!("poisoned {number}")])).await;
@@ -108,7 +93,9 @@ async fn few_failures_are_no_reason() {
     let plugin = plugins.path().join("stamp.wasm");
     std::fs::write(&plugin, wasmill_fixtures::stamped(1)).unwrap();
     let settings = "{probation: 400ms, faults_min: 2, fault_ratio_max: 0.5}";
-    let gateway = Gateway::start(&stage(&plugin, &backend, "trap-on-poison", settings)).await;
+    let gateway =
+        Gateway::start(&stamping(&plugin, &backend, &format!("config: {{do: trap-on-poison}}, swap: {settings}")))
+            .await;
     let client = gateway.grpc().await;
     std::fs::write(&plugin, wasmill_fixtures::stamped(2)).unwrap();
     assert!(gateway.engine.refresh().await[0].1.is_ok());
@@ -135,7 +122,8 @@ async fn a_swap_by_hand_is_watched_too() {
     std::fs::write(&plugin, wasmill_fixtures::stamped(1)).unwrap();
     std::fs::write(&other, wasmill_fixtures::stamped(1001)).unwrap();
     let settings = "{probation: 1h, faults_min: 1}";
-    let gateway = Gateway::start(&stage(&plugin, &backend, "stamp-or-trap", settings)).await;
+    let gateway =
+        Gateway::start(&stamping(&plugin, &backend, &format!("config: {{do: stamp-or-trap}}, swap: {settings}"))).await;
     let client = gateway.grpc().await;
     gateway.engine.swap_by_hand("wasm/stamp", &other).await.unwrap();
     let _ = client.spans(spans(&["a"])).await.unwrap_err();

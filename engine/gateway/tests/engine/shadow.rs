@@ -8,23 +8,7 @@ use wasmill::engine::{ChangedBy, EngineError, Reloaded};
 use wasmill::telemetry::SwapResult;
 use wasmill_wire::Signal;
 
-use crate::language::{Backend, Client, Gateway, patiently, spans, spans_of, stamps};
-
-fn stage(plugin: &Path, backend: &Backend, config: &str, swap: &str) -> String {
-    format!(
-        r#"
-processors:
-  wasm/stamp: {{plugin: '{}', config: {{do: {config}}}, swap: {swap}}}
-exporters:
-  otlp: {{endpoint: '{}', tls: {{insecure: true}}, compression: none}}
-service:
-  pipelines:
-    traces: {{receivers: [otlp], processors: [wasm/stamp], exporters: [otlp]}}
-"#,
-        plugin.display(),
-        backend.grpc()
-    )
-}
+use crate::language::{Backend, Client, Gateway, patiently, spans, spans_of, stamping, stamps};
 
 type Refreshed = Vec<(std::path::PathBuf, Result<Reloaded, EngineError>)>;
 
@@ -49,7 +33,7 @@ async fn a_build_that_fails_in_shadow_never_serves() {
     let (plugins, backend) = (tempfile::tempdir().unwrap(), Backend::start().await);
     let plugin = plugins.path().join("stamp.wasm");
     std::fs::write(&plugin, wasmill_fixtures::stamped(1)).unwrap();
-    let yaml = stage(&plugin, &backend, "stamp-or-trap", "{shadow: 10m, shadow_batches: 3}");
+    let yaml = stamping(&plugin, &backend, "config: {do: stamp-or-trap}, swap: {shadow: 10m, shadow_batches: 3}");
     let gateway = Gateway::start(&yaml).await;
     let client = gateway.grpc().await;
     std::fs::write(&plugin, wasmill_fixtures::stamped(1001)).unwrap();
@@ -74,7 +58,9 @@ async fn what_differs_is_counted_and_the_build_put_in() {
     let (plugins, backend) = (tempfile::tempdir().unwrap(), Backend::start().await);
     let plugin = plugins.path().join("stamp.wasm");
     std::fs::write(&plugin, wasmill_fixtures::stamped(1)).unwrap();
-    let gateway = Gateway::start(&stage(&plugin, &backend, "stamp", "{shadow: 10m, shadow_batches: 4}")).await;
+    let gateway =
+        Gateway::start(&stamping(&plugin, &backend, "config: {do: stamp}, swap: {shadow: 10m, shadow_batches: 4}"))
+            .await;
     let client = gateway.grpc().await;
     std::fs::write(&plugin, wasmill_fixtures::stamped(2)).unwrap();
     let (results, sent) = refresh_under_traffic(&gateway, &client).await;
@@ -106,7 +92,9 @@ async fn a_shadow_counts_nothing() {
     let (plugins, backend) = (tempfile::tempdir().unwrap(), Backend::start().await);
     let plugin = plugins.path().join("count.wasm");
     std::fs::write(&plugin, wasmill_fixtures::stamped(1)).unwrap();
-    let gateway = Gateway::start(&stage(&plugin, &backend, "count", "{shadow: 10m, shadow_batches: 5}")).await;
+    let gateway =
+        Gateway::start(&stamping(&plugin, &backend, "config: {do: count}, swap: {shadow: 10m, shadow_batches: 5}"))
+            .await;
     let client = gateway.grpc().await;
     std::fs::write(&plugin, wasmill_fixtures::stamped(2)).unwrap();
     let (results, sent) = refresh_under_traffic(&gateway, &client).await;
@@ -120,14 +108,18 @@ async fn without_traffic_the_time_ends_it() {
     let (plugins, backend) = (tempfile::tempdir().unwrap(), Backend::start().await);
     let plugin = plugins.path().join("stamp.wasm");
     std::fs::write(&plugin, wasmill_fixtures::stamped(1)).unwrap();
-    let gateway = Gateway::start(&stage(&plugin, &backend, "stamp", "{shadow: 200ms}")).await;
+    let gateway = Gateway::start(&stamping(&plugin, &backend, "config: {do: stamp}, swap: {shadow: 200ms}")).await;
     std::fs::write(&plugin, wasmill_fixtures::stamped(2)).unwrap();
     let start = std::time::Instant::now();
     assert!(gateway.engine.refresh().await[0].1.is_ok());
     assert!(start.elapsed() >= Duration::from_millis(200));
     assert_eq!(gateway.engine.status().plugins[0].last_swap.clone().unwrap().shadow.unwrap().batches, 0);
     // What is put back has served: it does not wait.
-    gateway.engine.reload(Gateway::config(&stage(&plugin, &backend, "stamp", "{shadow: 10m}"))).await.unwrap();
+    gateway
+        .engine
+        .reload(Gateway::config(&stamping(&plugin, &backend, "config: {do: stamp}, swap: {shadow: 10m}")))
+        .await
+        .unwrap();
     patiently("the roll-back", gateway.engine.roll_back("wasm/stamp")).await.unwrap();
     gateway.grpc().await.spans(spans(&["a"])).await.unwrap();
     assert_eq!(stamps(&spans_of(&backend.spans(1).await[0])[0]), [1]);

@@ -7,27 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use wasmill::engine::Reloaded;
 use wasmill_wire::Signal;
 
-use crate::language::{Backend, Gateway, names, spans, spans_of, stamps};
+use crate::language::{Backend, Gateway, names, spans, spans_of, stamping, stamps};
 
 /// How many swaps; `WASMILL_TEST_SWAPS` asks for more (a minute at one a second is 60), with a pause of
 /// `WASMILL_TEST_SWAP_PAUSE_MS` after each.
 const SWAPS: u32 = 12;
-
-fn stamping(plugin: &Path, backend: &Backend) -> String {
-    format!(
-        r#"
-processors:
-  wasm/stamp: {{plugin: '{}', config: {{do: stamp}}}}
-exporters:
-  otlp: {{endpoint: '{}', tls: {{insecure: true}}, compression: none}}
-service:
-  pipelines:
-    traces: {{receivers: [otlp], processors: [wasm/stamp], exporters: [otlp]}}
-"#,
-        plugin.display(),
-        backend.grpc()
-    )
-}
 
 /// Writes beside, and renames: what `cargo build` and editors do.
 fn replace(plugin: &Path, bytes: &[u8]) {
@@ -48,7 +32,7 @@ async fn swaps_under_load_lose_and_duplicate_nothing() {
     let plugin = plugins.path().join("stamp.wasm");
     replace(&plugin, &wasmill_fixtures::stamped(0));
     let backend = Backend::start().await;
-    let gateway = Arc::new(Gateway::start(&stamping(&plugin, &backend)).await);
+    let gateway = Arc::new(Gateway::start(&stamping(&plugin, &backend, "config: {do: stamp}")).await);
 
     let (stop, next) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let mut clients = tokio::task::JoinSet::new();
@@ -111,7 +95,7 @@ async fn a_bad_build_leaves_the_old_one_serving() {
     let plugin = plugins.path().join("stamp.wasm");
     replace(&plugin, &wasmill_fixtures::stamped(1));
     let backend = Backend::start().await;
-    let gateway = Gateway::start(&stamping(&plugin, &backend)).await;
+    let gateway = Gateway::start(&stamping(&plugin, &backend, "config: {do: stamp}")).await;
     let client = gateway.grpc().await;
 
     let half = &wasmill_fixtures::stamped(2)[..1000];
@@ -153,9 +137,7 @@ async fn a_bad_build_leaves_the_old_one_serving() {
     assert_eq!((names(std::slice::from_ref(&last)), stamps(&spans_of(&last)[0])), (vec!["good".to_owned()], vec![2]));
 }
 
-fn flushing(plugin: &Path, backend: &Backend, how: &str) -> String {
-    stamping(plugin, backend).replace("{do: stamp}", how)
-}
+const FLUSH: &str = "config: {do: flush}";
 
 /// A plugin that counts what it saw tells of it when it goes: swapped, removed by a reload, at the gateway's end. Each slice is told
 /// of once.
@@ -165,7 +147,7 @@ async fn a_plugin_that_goes_tells_what_it_holds() {
     let plugin = plugins.path().join("flush.wasm");
     replace(&plugin, &wasmill_fixtures::stamped(0));
     let backend = Backend::start().await;
-    let gateway = Gateway::start(&flushing(&plugin, &backend, "{do: flush}")).await;
+    let gateway = Gateway::start(&stamping(&plugin, &backend, FLUSH)).await;
     let client = gateway.grpc().await;
     let mut sent = 0;
     let mut send = async |requests: usize| {
@@ -180,10 +162,10 @@ async fn a_plugin_that_goes_tells_what_it_holds() {
     replace(&plugin, &wasmill_fixtures::stamped(1));
     assert!(gateway.engine.refresh().await.iter().all(|(_, result)| result.is_ok()));
     send(4).await;
-    let without = flushing(&plugin, &backend, "{do: flush}").replace("processors: [wasm/stamp], ", "");
+    let without = stamping(&plugin, &backend, FLUSH).replace("processors: [wasm/stamp], ", "");
     gateway.engine.reload(Gateway::config(&without)).await.unwrap();
     send(1).await;
-    gateway.engine.reload(Gateway::config(&flushing(&plugin, &backend, "{do: flush}"))).await.unwrap();
+    gateway.engine.reload(Gateway::config(&stamping(&plugin, &backend, FLUSH))).await.unwrap();
     send(2).await;
     let lines = [r#"plugin_flushed_total{plugin="wasm/stamp"}"#, r#"plugin_flushes_total{plugin="wasm/stamp"}"#];
     let [flushed, flushes] = gateway.metrics_at_the_end(lines).await;
@@ -200,11 +182,11 @@ async fn a_flush_that_fails_holds_nothing_up() {
     replace(&plugin, &wasmill_fixtures::stamped(0));
     let backend = Backend::start().await;
     // Of a name of its own: what plugins count is the process's, and so are the tests'.
-    let fails = |how: &str| flushing(&plugin, &backend, how).replace("wasm/stamp", "wasm/fails");
-    let gateway = Gateway::start(&fails("{do: flush, how: loop}")).await;
+    let fails = |how: &str| stamping(&plugin, &backend, how).replace("wasm/stamp", "wasm/fails");
+    let gateway = Gateway::start(&fails("config: {do: flush, how: loop}")).await;
     let client = gateway.grpc().await;
     client.spans(spans(&["a"])).await.unwrap();
-    gateway.engine.reload(Gateway::config(&fails("{do: flush, how: trap}"))).await.unwrap();
+    gateway.engine.reload(Gateway::config(&fails("config: {do: flush, how: trap}"))).await.unwrap();
     client.spans(spans(&["b"])).await.unwrap();
     let faults = |kind: &str| format!(r#"wasmill_plugin_faults_total{{plugin="wasm/fails",kind="{kind}"}}"#);
     let (looped, trapped) = (faults("deadline_exceeded"), faults("trapped"));

@@ -81,12 +81,16 @@ fn fixed(number: u8, value: u64) -> Vec<u8> {
 /// A field of protobuf that has a length.
 fn field(number: u8, contents: &[u8]) -> Vec<u8> {
     let mut out = vec![number << 3 | 2];
-    let mut len = contents.len();
+    push_len(&mut out, contents.len());
+    out.extend_from_slice(contents);
+    out
+}
+
+/// As protobuf and WebAssembly write a length: seven bits a byte, the least first.
+pub(super) fn push_len(out: &mut Vec<u8>, mut len: usize) {
     while len >= 0x80 {
         out.push(len as u8 | 0x80);
         len >>= 7;
     }
     out.push(len as u8);
-    out.extend_from_slice(contents);
-    out
 }

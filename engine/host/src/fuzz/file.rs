@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use super::batch::push_len;
 use crate::check::{self, Form, Outline};
 
 /// Far above what is tried here.
@@ -70,12 +71,7 @@ fn with_component_type(contents: &[u8]) -> Vec<u8> {
     section.extend_from_slice(contents);
     let mut bytes = MODULE.clone();
     bytes.push(0);
-    let mut len = section.len();
-    while len >= 0x80 {
-        bytes.push(len as u8 | 0x80);
-        len >>= 7;
-    }
-    bytes.push(len as u8);
+    push_len(&mut bytes, section.len());
     bytes.extend(section);
     bytes
 }
