@@ -1,6 +1,5 @@
 //! What is to be swapped in decides about copies of live batches first: nothing comes of it but a count, or a refusal.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
