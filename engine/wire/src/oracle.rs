@@ -269,6 +269,45 @@ fn columns_of_parents_do_not_multiply() {
     }
 }
 
+/// Sets of attributes in rows that are alike, unlike, written in unusual ways, and too large to be noted: as in `prost`'s messages.
+#[test]
+fn whole_sets_of_attributes_as_prost() {
+    let usual = |key: usize, value: &str| {
+        let (mut any, mut entry) = (Vec::new(), Vec::new());
+        put_len(&mut any, 1, value.as_bytes());
+        put_len(&mut entry, 1, format!("key {key}").as_bytes());
+        put_len(&mut entry, 2, &any);
+        entry
+    };
+    // An integer that stands before its key, a value in two parts, and none at all.
+    let odd: [&[u8]; 3] = [b"\x12\x02\x18\x07\x0a\x01a", b"\x0a\x01b\x12\x02\x18\x07\x12\x02\x10\x01", b"\x0a\x01c"];
+    let sets: Vec<Vec<Vec<u8>>> = vec![
+        (0..10).map(|key| usual(key, "GET")).collect(),
+        (0..10).map(|key| usual(key, if key % 3 == 0 { "POST" } else { "GET" })).collect(),
+        (0..4).map(|key| usual(key + 5, "GET")).chain(odd.map(<[u8]>::to_vec)).collect(),
+        Vec::new(),
+        (0..3_000).map(|key| usual(key % 7, "a value that is longer than eight bytes")).collect(),
+        odd.iter().map(|entry| entry.to_vec()).chain((0..5).map(|key| usual(key, ""))).collect(),
+    ];
+    for (signal, number) in [(Signal::Traces, 9), (Signal::Logs, 6)] {
+        let (mut scope, mut resource, mut request) = (Vec::new(), Vec::new(), Vec::new());
+        for set in &sets {
+            let mut record = Vec::new();
+            set.iter().for_each(|entry| put_len(&mut record, number, entry));
+            put_len(&mut scope, 2, &record);
+        }
+        put_len(&mut resource, 2, &scope);
+        put_len(&mut request, 1, &resource);
+        for form in [TextForm::Plain, TextForm::Dictionary, TextForm::Either] {
+            let path = Path::parse(signal, "attributes").expect("a path");
+            let columns = vec![ColumnRequest { path, column: ColumnType::Attributes(form) }];
+            let wanted = Projection::new(signal, columns.clone());
+            let batch = WireBatch::parse(signal, Bytes::from(request.clone()), &wanted).expect("valid");
+            compare(&batch, &columns, &request);
+        }
+    }
+}
+
 /// What fuzzing found to be new ways through the code: the first byte is the signal, the rest a request.
 #[test]
 fn the_fuzzers_corpus_as_prost() {

@@ -57,8 +57,8 @@ pub enum ColumnType {
     /// `Utf8`, or `Dictionary(UInt32, Utf8)`.
     Text(TextForm),
     Binary,
-    /// Typed by row: a dense `Union` whose type ids are the numbers of the contract's `any-kind`. All nine children are
-    /// always there, in this order:
+    /// Typed by row: a dense `Union` whose type ids are the numbers of the contract's `any-kind`. With
+    /// [`TextForm::Plain`] all nine children are always there, else those that rows have, in this order:
     ///
     /// | id | kind | child |
     /// |---|---|---|

@@ -165,6 +165,14 @@ pub(crate) fn plain_text(value: &[u8]) -> Option<&[u8]> {
     }
 }
 
+/// Key and value of a `KeyValue` that holds these two in this order and no more, in their shortest form.
+#[inline(always)]
+pub(crate) fn plain_entry(entry: &[u8]) -> Option<(&[u8], &[u8])> {
+    let [0x0a, key_len @ 0..0x80, rest @ ..] = entry else { return None };
+    let (key, [0x12, value @ ..]) = rest.split_at_checked(*key_len as usize)? else { return None };
+    short_len(value).filter(|(len, value)| value.len() == *len).map(|(_, value)| (key, value))
+}
+
 /// An `AnyValue`, `depth` being that of its fields. Says whether it is one field in its shortest form.
 #[inline(always)]
 fn any_value(request: &[u8], start: usize, end: usize, depth: u32) -> Result<bool, Fault> {

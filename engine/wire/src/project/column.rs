@@ -1,6 +1,7 @@
 //! Columns that are being built.
 
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, LazyLock};
 
 use arrow_array::types::{ArrowPrimitiveType, Float64Type, Int32Type, Int64Type, UInt8Type, UInt32Type, UInt64Type};
 use arrow_array::{
@@ -8,11 +9,13 @@ use arrow_array::{
     UnionArray, new_null_array,
 };
 use arrow_buffer::{BooleanBufferBuilder, Buffer, OffsetBuffer, ScalarBuffer};
-use arrow_schema::{ArrowError, DataType, Field, Fields, UnionFields, UnionMode};
+use arrow_schema::{ArrowError, DataType, Field, FieldRef, Fields, UnionFields, UnionMode};
 
+use super::record::Noted;
 use super::text::{Slices, Text, Validity, dictionary, empty_text, gather_nulls};
-use super::value::{Parts, Value, key_of, value_of};
-use crate::{ColumnType, TextForm};
+use super::value::{Parts, Value, any_value, key_of, value_of};
+use crate::scan::{plain_entry, plain_text};
+use crate::{ColumnType, TextForm, varint};
 
 /// A column that is being built, a value at a time.
 #[derive(Debug)]
@@ -61,6 +64,8 @@ pub(crate) struct Binaries {
 /// See [`ColumnType::Any`].
 #[derive(Debug)]
 pub(crate) struct Anys {
+    /// A bit for each kind that a row has.
+    seen: u16,
     kinds: Vec<i8>,
     places: Vec<i32>,
     text: Text,
@@ -178,6 +183,7 @@ impl Binaries {
 impl Anys {
     fn new(form: TextForm, rows: usize) -> Anys {
         Anys {
+            seen: 0,
             kinds: Vec::with_capacity(rows),
             places: Vec::with_capacity(rows),
             text: Text::new(form, rows),
@@ -214,8 +220,32 @@ impl Anys {
         self.note(kind, place);
     }
 
+    /// The value of an `AnyValue`. `like`: the number of an earlier value that may well be the same.
+    #[inline]
+    fn push_any(&mut self, any: &[u8], like: Option<usize>) {
+        if let Some(text) = plain_text(any) {
+            let like = like.filter(|&like| self.kinds[like] == 2).map(|like| self.places[like] as usize);
+            self.note(2, self.text.len());
+            return self.text.push_like(text, like);
+        }
+        match any {
+            [0x18, int @ ..]
+                if let Some((value, end)) = varint::read(int, 0)
+                    && end == int.len() =>
+            {
+                self.push_int(value as i64);
+            }
+            [0x21, double @ ..] if let Ok(bits) = <[u8; 8]>::try_from(double) => {
+                self.push_double(f64::from_le_bytes(bits));
+            }
+            [0x10, bool @ 0..=1] => self.push_bool(*bool == 1),
+            any => self.push(&any_value(&Parts::One(any))),
+        }
+    }
+
     #[inline]
     fn note(&mut self, kind: i8, place: usize) {
+        self.seen |= 1 << kind;
         self.kinds.push(kind);
         self.places.push(place as i32);
     }
@@ -257,44 +287,60 @@ impl Anys {
     }
 
     fn with(mut self, rows: impl FnOnce(Vec<i8>, Vec<i32>) -> (Vec<i8>, Vec<i32>)) -> ArrayRef {
-        let text = match self.text.len() {
+        // Each costs a microsecond, values or not.
+        let (seen, all) = (self.seen, self.text.form() == TextForm::Plain);
+        let has = |kind: usize| all || seen >> kind & 1 == 1;
+        let none = || Arc::new(NullArray::new(1)) as ArrayRef;
+        let text = || match self.text.len() {
             0 => empty_text(self.text.form()),
             _ => self.text.finish(),
         };
-        let children: Vec<ArrayRef> = vec![
-            Arc::new(NullArray::new(1)),
-            Arc::new(NullArray::new(1)),
-            text,
-            Arc::new(PrimitiveArray::<Int64Type>::from(self.ints)),
-            Arc::new(PrimitiveArray::<Float64Type>::from(self.doubles)),
-            Arc::new(BooleanArray::new(self.booleans.finish(), None)),
-            self.binaries.binary(None),
-            self.lists.binary(None),
-            self.maps.binary(None),
+        let children = [
+            has(0).then(none),
+            has(1).then(none),
+            has(2).then(text),
+            has(3).then(|| Arc::new(PrimitiveArray::<Int64Type>::from(self.ints)) as ArrayRef),
+            has(4).then(|| Arc::new(PrimitiveArray::<Float64Type>::from(self.doubles)) as ArrayRef),
+            has(5).then(|| Arc::new(BooleanArray::new(self.booleans.finish(), None)) as ArrayRef),
+            has(6).then(|| self.binaries.binary(None)),
+            has(7).then(|| self.lists.binary(None)),
+            has(8).then(|| self.maps.binary(None)),
         ];
-        let fields = any_fields(children[2].data_type().clone());
+        let fields = any_fields(&children);
         let (kinds, places) = rows(self.kinds, self.places);
         let len = kinds.len();
+        let children = children.into_iter().flatten().collect();
         let union =
             UnionArray::try_new(fields.clone(), ScalarBuffer::from(kinds), Some(ScalarBuffer::from(places)), children);
         or_without_values(union, &DataType::Union(fields, UnionMode::Dense), len)
     }
 }
 
-/// The children of an [`ColumnType::Any`], whose type ids are their places.
-fn any_fields(text: DataType) -> UnionFields {
-    let children = [
-        ("absent", DataType::Null),
-        ("empty", DataType::Null),
-        ("text", text),
-        ("int", DataType::Int64),
-        ("double", DataType::Float64),
-        ("boolean", DataType::Boolean),
-        ("binary", DataType::Binary),
-        ("list-value", DataType::Binary),
-        ("map-value", DataType::Binary),
-    ];
-    (0i8..).zip(children).map(|(id, (name, data_type))| (id, Arc::new(Field::new(name, data_type, true)))).collect()
+/// The fields of those children of an [`ColumnType::Any`] that there are.
+fn any_fields(children: &[Option<ArrayRef>; 9]) -> UnionFields {
+    static FIELDS: LazyLock<[FieldRef; 9]> = LazyLock::new(|| {
+        let field = |name: &str, data_type| Arc::new(Field::new(name, data_type, true));
+        [
+            field("absent", DataType::Null),
+            field("empty", DataType::Null),
+            field("text", DataType::Utf8),
+            field("int", DataType::Int64),
+            field("double", DataType::Float64),
+            field("boolean", DataType::Boolean),
+            field("binary", DataType::Binary),
+            field("list-value", DataType::Binary),
+            field("map-value", DataType::Binary),
+        ]
+    });
+    let field = |((kind, child), field): ((i8, &Option<ArrayRef>), &FieldRef)| {
+        let data_type = child.as_ref()?.data_type();
+        let field = match field.data_type() == data_type {
+            true => Arc::clone(field),
+            false => Arc::new(field.as_ref().clone().with_data_type(data_type.clone())),
+        };
+        Some((kind, field))
+    };
+    (0..).zip(children).zip(&*FIELDS).filter_map(field).collect()
 }
 
 impl Maps {
@@ -307,14 +353,60 @@ impl Maps {
     fn push(&mut self, entries: Option<(&Parts<'_>, u32)>) {
         match entries {
             Some((message, number)) => {
-                self.validity.valid();
+                let mut like = self.last_row();
                 for field in message.all(number) {
-                    let entry = Parts::One(field.payload());
-                    self.keys.push(key_of(&entry));
-                    self.values.push(&value_of(&entry));
+                    let entry = field.payload();
+                    match plain_entry(entry) {
+                        Some((key, any)) => self.push_entry(key, any, like.next()),
+                        None => self.push_odd(entry, like.next()),
+                    }
                 }
+                self.end(true);
             }
-            None => self.validity.null(self.ends.len() - 1),
+            None => self.end(false),
+        }
+    }
+
+    /// A row of the attributes that were noted of a record of `request`.
+    pub(crate) fn push_noted(&mut self, request: &[u8], entries: &[Noted]) {
+        let slice = |(start, end): (u32, u32)| request.get(start as usize..end as usize).unwrap_or_default();
+        let mut like = self.last_row();
+        for entry in entries {
+            match *entry {
+                Noted::Parts { key, any } => self.push_entry(slice(key), slice(any), like.next()),
+                Noted::Entry(start, end) => self.push_odd(slice((start, end)), like.next()),
+            }
+        }
+        self.end(true);
+    }
+
+    /// The numbers of the last row's entries: those of the next row are likely to have the same keys in the same order, and often the
+    /// same values.
+    fn last_row(&self) -> Range<usize> {
+        match *self.ends {
+            [.., start, end] => start as usize..end as usize,
+            _ => 0..0,
+        }
+    }
+
+    #[inline]
+    fn push_entry(&mut self, key: &[u8], any: &[u8], like: Option<usize>) {
+        self.keys.push_like(key, like);
+        self.values.push_any(any, like);
+    }
+
+    /// An entry that is not a key and then a value.
+    #[cold]
+    fn push_odd(&mut self, entry: &[u8], like: Option<usize>) {
+        let entry = Parts::One(entry);
+        self.keys.push_like(key_of(&entry), like);
+        self.values.push(&value_of(&entry));
+    }
+
+    fn end(&mut self, valid: bool) {
+        match valid {
+            true => self.validity.valid(),
+            false => self.validity.null(self.ends.len() - 1),
         }
         self.ends.push(self.keys.len() as i32);
     }

@@ -12,6 +12,8 @@ pub(crate) struct Plan {
     pub(super) wants: Vec<Want>,
     /// A bit for each length (modulo 64) that a wanted key has.
     pub(super) want_lens: u64,
+    /// Whether any column wants all attributes.
+    pub(super) wants_all: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -35,6 +37,10 @@ pub(super) enum Source {
     Inner(u32, u32, Code),
     /// The attribute with this number in [`Plan::wants`].
     Attribute(usize),
+    /// All attributes.
+    Attributes,
+    /// A field of each of the messages that the field with this number repeats.
+    Elements(u32),
     /// Anything else: read again for this column alone.
     Record,
 }
@@ -49,7 +55,7 @@ pub(super) struct Want {
 
 impl Plan {
     pub(crate) fn new(signal: Signal, requests: &[ColumnRequest]) -> Plan {
-        let mut plan = Plan { columns: Vec::new(), wants: Vec::new(), want_lens: 0 };
+        let mut plan = Plan { columns: Vec::new(), wants: Vec::new(), want_lens: 0, wants_all: false };
         for (place, request) in requests.iter().enumerate() {
             let entry = request.path.entry();
             let served = request.path.signal == signal && request.path.accepts(&request.column);
@@ -72,10 +78,15 @@ impl Plan {
             return Source::Absent;
         };
         match (steps, entry.code) {
-            _ if entry.inner.is_some() || entry.code.is_repeated() => Source::Record,
+            ([outer, ..], _) if entry.inner.is_some() => Source::Elements(*outer),
+            _ if entry.code.is_repeated() => Source::Record,
             ([_], Code::Attributes) => match path.keys.first() {
                 Some(Key::Name(key)) => Source::Attribute(self.want(key)),
-                _ => Source::Record,
+                Some(Key::Index(_)) => Source::Record,
+                None => {
+                    self.wants_all = true;
+                    Source::Attributes
+                }
             },
             // A summary's sum is always there, see `value::fill`.
             ([number], Code::OptionalDouble) if kind == MetricKind::Summary => Source::Field(*number, Code::Double),

@@ -23,13 +23,33 @@ const ROWS_MAX_AT_START: usize = 16 << 10;
 /// What was seen of one record.
 pub(crate) struct Record<'p> {
     plan: &'p Plan,
+    /// [`Plan::want_lens`], or all if all attributes are wanted: what each attribute is asked first.
+    lens: u64,
     /// A bit for each field number that was seen, and that was seen more than once.
     seen: u32,
     again: u32,
     /// By field number: the bits of a number, or start and end of a slice, 32 bits each.
     values: [u64; NUMBERS],
-    /// By place in [`Plan::wants`].
-    found: Vec<Found>,
+    /// By place in [`Plan::wants`]; what has another number than this record's is of an earlier one.
+    found: Vec<(u32, Found)>,
+    record: u32,
+    /// The first attributes in their order, at most [`NOTED_MAX`], if they are wanted.
+    entries: Vec<Noted>,
+    /// Attributes that were seen, if they are wanted.
+    attributes: usize,
+}
+
+/// Attributes of a record that are noted. One with more is read again: its attributes may be as short as two bytes, and what is
+/// noted of each is larger.
+const NOTED_MAX: usize = 1024;
+
+/// Where an attribute lies.
+#[derive(Clone, Copy)]
+pub(crate) enum Noted {
+    /// Key, and the `AnyValue`.
+    Parts { key: (u32, u32), any: (u32, u32) },
+    /// The `KeyValue`.
+    Entry(u32, u32),
 }
 
 /// Where the value of a wanted attribute lies; of several with one key the first counts.
@@ -46,14 +66,27 @@ enum Found {
 
 impl<'p> Record<'p> {
     pub(crate) fn new(plan: &'p Plan) -> Record<'p> {
-        Record { plan, seen: 0, again: 0, values: [0; NUMBERS], found: vec![Found::No; plan.wants.len()] }
+        Record {
+            plan,
+            lens: if plan.wants_all { u64::MAX } else { plan.want_lens },
+            seen: 0,
+            again: 0,
+            values: [0; NUMBERS],
+            found: vec![(0, Found::No); plan.wants.len()],
+            record: 0,
+            entries: Vec::new(),
+            attributes: 0,
+        }
     }
 
     /// Forgets the record before.
     #[inline]
     pub(crate) fn clear(&mut self) {
         (self.seen, self.again) = (0, 0);
-        self.found.fill(Found::No);
+        // There are fewer records than this counts to, see `RECORDS_MAX`.
+        self.record = self.record.wrapping_add(1);
+        self.entries.clear();
+        self.attributes = 0;
     }
 
     #[inline(always)]
@@ -65,6 +98,20 @@ impl<'p> Record<'p> {
     }
 
     #[inline]
+    fn note_attribute(&mut self, noted: Noted) {
+        self.attributes += 1;
+        if self.attributes <= NOTED_MAX {
+            self.entries.push(noted);
+        }
+    }
+
+    /// All attributes; `None`: there are more than were noted.
+    #[inline]
+    fn all_attributes(&self) -> Option<&[Noted]> {
+        (self.attributes == self.entries.len()).then_some(&self.entries)
+    }
+
+    #[inline]
     fn has(&self, number: u32) -> bool {
         self.seen >> (number % NUMBERS as u32) & 1 == 1
     }
@@ -72,6 +119,15 @@ impl<'p> Record<'p> {
     #[inline]
     fn has_again(&self, number: u32) -> bool {
         self.again >> (number % NUMBERS as u32) & 1 == 1
+    }
+
+    /// What was found of the wanted attribute.
+    #[inline]
+    fn found(&self, place: usize) -> Found {
+        match self.found.get(place) {
+            Some(&(record, found)) if record == self.record => found,
+            _ => Found::No,
+        }
     }
 
     /// A number; 0 where there is none.
@@ -102,8 +158,12 @@ impl Sink for Record<'_> {
     #[inline(always)]
     fn attribute(&mut self, bytes: &[u8], key: (usize, usize), value: (usize, usize), plain: bool) {
         let len = key.1 - key.0;
-        if self.plan.want_lens >> (len % 64) & 1 == 0 {
+        if self.lens >> (len % 64) & 1 == 0 {
             return;
+        }
+        if self.plan.wants_all {
+            let (key, any) = ((key.0 as u32, key.1 as u32), (value.0 as u32, value.1 as u32));
+            self.note_attribute(Noted::Parts { key, any });
         }
         let head = match bytes[key.0..].first_chunk::<8>() {
             Some(word) if len >= 8 => u64::from_le_bytes(*word),
@@ -114,21 +174,24 @@ impl Sink for Record<'_> {
             if want.head == head
                 && want.key.len() == len
                 && (len <= 8 || want.key == bytes[key.0..key.1])
-                && matches!(found, Found::No)
+                && found.0 != self.record
             {
                 let (start, end) = (value.0 as u32, value.1 as u32);
-                *found = if plain { Found::Plain(start, end) } else { Found::Value(start, end) };
+                *found = (self.record, if plain { Found::Plain(start, end) } else { Found::Value(start, end) });
             }
         }
     }
 
     #[cold]
     fn odd_attribute(&mut self, bytes: &[u8], start: usize, end: usize) {
+        if self.plan.wants_all {
+            self.note_attribute(Noted::Entry(start as u32, end as u32));
+        }
         let entry = Parts::One(&bytes[start..end]);
         let key = value::key_of(&entry);
         for (want, found) in self.plan.wants.iter().zip(&mut self.found) {
-            if want.key == key && matches!(found, Found::No) {
-                *found = Found::Entry(start as u32, end as u32);
+            if want.key == key && found.0 != self.record {
+                *found = (self.record, Found::Entry(start as u32, end as u32));
             }
         }
     }
@@ -196,6 +259,10 @@ impl<'p> Columns<'p> {
                         (part, code, column) => column.push(&value::of_field(&Parts::One(part), inner, code, &[])),
                     }
                 }
+                (Source::Attributes, Column::Attributes(column)) if let Some(all) = record.all_attributes() => {
+                    column.push_noted(request, all);
+                }
+                (Source::Elements(outer), column) if !record.has(outer) => column.end_sequence(),
                 (source, column) => match value_of(record, source, request, &planned.request) {
                     Some(value) => column.push(&value),
                     None => {
@@ -218,7 +285,7 @@ impl<'p> Columns<'p> {
 #[inline]
 fn attribute(record: &Record<'_>, request: &[u8], place: usize, planned: &Planned, column: &mut Column) {
     let keys = planned.request.path.keys.get(1..).unwrap_or_default();
-    let any = match record.found[place] {
+    let any = match record.found(place) {
         Found::No => return column.push_absent(),
         Found::Plain(start, end) => {
             let any = &request[start as usize..end as usize];
@@ -246,7 +313,9 @@ fn value_of<'a>(record: &Record<'_>, source: Source, request: &'a [u8], wanted: 
     let (number, code) = match source {
         Source::Absent => return Some(Value::Absent),
         Source::Field(number, code) => (number, code),
-        Source::Inner(..) | Source::Attribute(_) | Source::Record => return None,
+        Source::Inner(..) | Source::Attribute(_) | Source::Attributes | Source::Elements(_) | Source::Record => {
+            return None;
+        }
     };
     let bits = record.number(number);
     Some(match code {

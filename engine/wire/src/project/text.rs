@@ -157,6 +157,7 @@ impl Text {
         }
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, value: &[u8]) {
         self.validity.valid();
         let Some(table) = &mut self.table else {
@@ -164,7 +165,7 @@ impl Text {
         };
         if let Some(&last) = self.keys.last()
             && (last as usize) < self.slices.len()
-            && self.slices.get(last as usize) == value
+            && same(self.slices.get(last as usize), value)
         {
             return self.keys.push(last);
         }
@@ -178,6 +179,21 @@ impl Text {
         {
             self.give_up_dictionary();
         }
+    }
+
+    /// As [`push`](Text::push), of a value that may well be that of row `like`.
+    #[inline]
+    pub(super) fn push_like(&mut self, value: &[u8], like: Option<usize>) {
+        if self.table.is_some()
+            && let Some(&key) = like.and_then(|row| self.keys.get(row))
+            && (key as usize) < self.slices.len()
+            && same(self.slices.get(key as usize), value)
+        {
+            self.validity.valid();
+            self.keys.push(key);
+            return;
+        }
+        self.push(value);
     }
 
     pub(super) fn push_null(&mut self) {
@@ -267,7 +283,7 @@ impl Table {
                 0 => break,
                 taken => {
                     let place = taken as usize - 1;
-                    if self.hashes[place] == hash && distinct.get(place) == value {
+                    if self.hashes[place] == hash && same(distinct.get(place), value) {
                         return place as u32;
                     }
                 }
@@ -295,6 +311,22 @@ impl Table {
             self.slots[slot] = place as u32 + 1;
         }
     }
+}
+
+/// Whether two texts are the same: most are a few words long, for which calling a function of the system takes longer than comparing.
+#[inline(always)]
+fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let (Some(a_last), Some(b_last)) = (a.last_chunk::<8>(), b.last_chunk::<8>()) else {
+        return a.iter().zip(b).all(|(a, b)| a == b);
+    };
+    if a.len() > 64 {
+        return a == b;
+    }
+    let mut words = a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0);
+    words.all(|(a, b)| a == b) && a_last == b_last
 }
 
 /// Eight bytes at a time, folded by multiplying; the last eight overlap those before.
