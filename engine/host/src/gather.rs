@@ -310,16 +310,20 @@ fn any(block: &mut BlockBuilder, array: &UnionArray, rows: Rows<'_>, plain: bool
 
 /// As [`any`], with all rows: kinds, places and children as they are.
 fn whole_any(block: &mut BlockBuilder, array: &UnionArray, plain: bool) {
-    let occurs = |kind: i8| child_kind(kind).is_some() && !array.child(kind).is_empty();
+    let DataType::Union(fields, _) = array.data_type() else { return };
+    let occurring = || {
+        let kinds = fields.iter().map(|(kind, _)| kind);
+        kinds.filter(|&kind| child_kind(kind).is_some() && !array.child(kind).is_empty())
+    };
     let kinds: &[i8] = array.type_ids();
-    let children = (0..AnyKind::ALL.len() as i8).filter(|&kind| occurs(kind)).count();
+    let children = occurring().count();
     let node = block.open(Kind::Any, array.len(), children);
     block.values_with(node, |out| out.extend(kinds.iter().map(|&kind| kind as u8)));
     let places: &[i32] = array.offsets().map_or(&[], |places| places);
     for (out, place) in block.offsets(node).as_chunks_mut::<4>().0.iter_mut().zip(places) {
         *out = place.to_le_bytes();
     }
-    for kind in (0..AnyKind::ALL.len() as i8).filter(|&kind| occurs(kind)) {
+    for kind in occurring() {
         let all = Runs::from_iter([(0, array.child(kind).len() as u32)].into_iter());
         child(block, array.child(kind), kind, Rows::Runs(&all), plain);
     }

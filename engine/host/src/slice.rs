@@ -5,6 +5,7 @@ use arrow_array::types::UInt32Type;
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 use smallvec::{SmallVec, smallvec};
+use wasmill_columns::AnyKind;
 use wasmill_wire::{ColumnRequest, Selection};
 
 use crate::gather::is_plain;
@@ -88,7 +89,8 @@ pub(crate) fn slices(
     bytes_max: usize,
 ) -> Slices {
     let columns = || arrays.iter().zip(columns).map(|(array, column)| (array, is_plain(&column.column)));
-    let any_rows_fit = columns().map(|(array, plain)| bytes_bound(array, plain)).sum::<usize>() <= bytes_max;
+    let bounds = columns().map(|(array, plain)| bytes_bound(array, plain, rows.count()));
+    let any_rows_fit = bounds.fold(0_usize, usize::saturating_add) <= bytes_max;
     if any_rows_fit && rows.count() <= rows_max {
         return smallvec![rows];
     }
@@ -109,19 +111,31 @@ pub(crate) fn slices(
     slices
 }
 
-/// More bytes than any rows of the column can take, without looking at rows.
-fn bytes_bound(array: &ArrayRef, plain: bool) -> usize {
-    // Laid out row by row, a dictionary takes any multiple of what it is.
-    let grows = match array.data_type() {
-        DataType::Dictionary(_, value) => plain || **value != DataType::Utf8,
-        DataType::Union(fields, _) => {
-            plain && fields.iter().any(|(_, field)| matches!(field.data_type(), DataType::Dictionary(..)))
+/// More bytes than so many rows of the column can take, each at most once, without looking at rows.
+fn bytes_bound(array: &dyn Array, plain: bool, rows: usize) -> usize {
+    match array.data_type() {
+        // Laid out row by row: each row may have the longest of its values.
+        DataType::Dictionary(_, value) if plain || **value != DataType::Utf8 => {
+            let sizes = Sizes::of(array.as_dictionary::<UInt32Type>().values());
+            let longest = (0..sizes.rows).map(|row| sizes.of_row(row as u32)).max().unwrap_or(0);
+            rows.saturating_mul(4 + longest)
         }
-        DataType::Map(..) | DataType::List(_) => plain,
-        _ => false,
-    };
-    // What is summed up must not overflow.
-    if grows { usize::MAX >> 16 } else { array.get_buffer_memory_size() }
+        DataType::Union(fields, _) if plain => {
+            let union = array.as_union();
+            let children = fields.iter().map(|(kind, _)| bytes_bound(union.child(kind), plain, rows));
+            children.fold(rows.saturating_mul(5), usize::saturating_add)
+        }
+        DataType::Map(..) if plain => {
+            let map = array.as_map();
+            let children = [map.keys(), map.values()].map(|child| bytes_bound(child, plain, child.len()));
+            children.into_iter().fold(rows.saturating_mul(4), usize::saturating_add)
+        }
+        DataType::List(_) if plain => {
+            let values = array.as_list::<i32>().values();
+            rows.saturating_mul(4).saturating_add(bytes_bound(values, plain, values.len()))
+        }
+        _ => array.get_buffer_memory_size(),
+    }
 }
 
 /// About the bytes that these rows take in a block.
@@ -144,7 +158,8 @@ fn bytes(array: &dyn Array, plain: bool, rows: &Runs) -> usize {
             if **value == DataType::Utf8 && !plain {
                 return fixed(4) + values.get_buffer_memory_size().min(fixed(1).saturating_mul(mean(values)));
             }
-            rows.rows().map(|row| bytes_of_row(values, keys.get(row as usize).copied().unwrap_or(0))).sum()
+            let sizes = Sizes::of(values);
+            rows.rows().map(|row| sizes.of_row(keys.get(row as usize).copied().unwrap_or(0))).sum()
         }
         DataType::Map(..) => {
             let map = array.as_map();
@@ -154,35 +169,72 @@ fn bytes(array: &dyn Array, plain: bool, rows: &Runs) -> usize {
             let list = array.as_list::<i32>();
             children(list.value_offsets(), rows, &[list.values().as_ref()], plain)
         }
-        DataType::Union(fields, _) => {
-            let union = array.as_union();
-            let of_row = |row: u32| {
-                let kind = union.type_ids().get(row as usize).copied().unwrap_or(0);
-                let place = union.offsets().and_then(|places| places.get(row as usize)).copied().unwrap_or(0);
-                let known = fields.iter().any(|(id, _)| id == kind);
-                if known { bytes_of_row(union.child(kind), place.max(0) as u32) } else { 0 }
-            };
-            fixed(5) + rows.rows().map(of_row).sum::<usize>()
+        DataType::Union(..) => {
+            let sizes = Sizes::of(array);
+            rows.rows().map(|row| sizes.of_row(row)).sum()
         }
         _ => fixed(8),
     }
 }
 
-fn bytes_of_row(array: &dyn Array, row: u32) -> usize {
-    if row as usize >= array.len() {
-        return 0;
+/// What each row of an array takes, with what is the same for all rows looked up once.
+struct Sizes<'a> {
+    rows: usize,
+    of: Size<'a>,
+}
+
+enum Size<'a> {
+    Fixed(usize),
+    /// Text or bytes.
+    Cut(&'a [i32]),
+    Keyed(&'a [u32], Box<Sizes<'a>>),
+    /// By kind.
+    Any(&'a [i8], &'a [i32], Box<[Option<Sizes<'a>>; AnyKind::ALL.len()]>),
+    Map(&'a dyn Array),
+}
+
+impl<'a> Sizes<'a> {
+    fn of(array: &'a dyn Array) -> Sizes<'a> {
+        let of = match array.data_type() {
+            DataType::Utf8 => Size::Cut(array.as_string::<i32>().value_offsets()),
+            DataType::Binary => Size::Cut(array.as_binary::<i32>().value_offsets()),
+            DataType::Null => Size::Fixed(0),
+            DataType::Map(..) => Size::Map(array),
+            DataType::Dictionary(..) => {
+                let dictionary = array.as_dictionary::<UInt32Type>();
+                Size::Keyed(dictionary.keys().values(), Box::new(Sizes::of(dictionary.values())))
+            }
+            DataType::Union(fields, _) => {
+                let union = array.as_union();
+                let mut children = [const { None }; AnyKind::ALL.len()];
+                for (kind, _) in fields.iter() {
+                    if let Some(place) = usize::try_from(kind).ok().and_then(|kind| children.get_mut(kind)) {
+                        *place = Some(Sizes::of(union.child(kind)));
+                    }
+                }
+                Size::Any(union.type_ids(), union.offsets().map_or(&[], |places| places), Box::new(children))
+            }
+            _ => Size::Fixed(8),
+        };
+        Sizes { rows: array.len(), of }
     }
-    match array.data_type() {
-        DataType::Utf8 => 4 + range(array.as_string::<i32>().value_offsets(), row as usize, row as usize + 1),
-        DataType::Binary => 4 + range(array.as_binary::<i32>().value_offsets(), row as usize, row as usize + 1),
-        DataType::Null => 0,
-        DataType::Map(..) => bytes(array, true, &Runs { runs: smallvec![(row, row + 1)], count: 1 }),
-        DataType::Dictionary(..) => {
-            let dictionary = array.as_dictionary::<UInt32Type>();
-            let key = dictionary.keys().values().get(row as usize).copied().unwrap_or(0);
-            bytes_of_row(dictionary.values(), key)
+
+    fn of_row(&self, row: u32) -> usize {
+        let place = row as usize;
+        if place >= self.rows {
+            return 0;
         }
-        _ => 8,
+        match &self.of {
+            Size::Fixed(width) => *width,
+            Size::Cut(offsets) => 4 + range(offsets, place, place + 1),
+            Size::Keyed(keys, values) => values.of_row(keys.get(place).copied().unwrap_or(0)),
+            Size::Any(kinds, places, children) => {
+                let child = kinds.get(place).and_then(|&kind| children.get(usize::try_from(kind).ok()?)?.as_ref());
+                let place = places.get(place).map_or(0, |&place| place.max(0) as u32);
+                5 + child.map_or(0, |child| child.of_row(place))
+            }
+            Size::Map(array) => bytes(*array, true, &Runs { runs: smallvec![(row, row + 1)], count: 1 }),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! The block was checked as a whole ([`Block::check`]) before anything here looks at it. What is made are the types of
 //! [`wasmill_wire::ColumnType`].
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use arrow_array::types::UInt32Type;
 use arrow_array::{
@@ -93,54 +93,44 @@ fn binary(column: &Binary<'_>) -> ArrayRef {
     Arc::new(column.iter().collect::<BinaryArray>())
 }
 
-/// The nine children of `any`, for all arrays alike but for the type of text.
-fn any_fields(text: &DataType) -> UnionFields {
-    fn fields(text: &DataType) -> UnionFields {
-        let types = [
-            ("absent", DataType::Null),
-            ("empty", DataType::Null),
-            ("text", text.clone()),
-            ("int", DataType::Int64),
-            ("double", DataType::Float64),
-            ("boolean", DataType::Boolean),
-            ("binary", DataType::Binary),
-            ("list-value", DataType::Binary),
-            ("map-value", DataType::Binary),
-        ];
-        (0_i8..).zip(types.map(|(name, data_type)| Arc::new(Field::new(name, data_type, true)))).collect()
-    }
-    static PLAIN: LazyLock<UnionFields> = LazyLock::new(|| fields(&DataType::Utf8));
-    if *text == DataType::Utf8 { PLAIN.clone() } else { fields(text) }
+/// The fields of those children of `any` that there are.
+fn any_fields(children: &[Option<ArrayRef>; AnyKind::ALL.len()]) -> UnionFields {
+    const NAMES: [&str; AnyKind::ALL.len()] =
+        ["absent", "empty", "text", "int", "double", "boolean", "binary", "list-value", "map-value"];
+    let fields = (0_i8..).zip(NAMES.iter().zip(children));
+    fields
+        .filter_map(|(kind, (name, child))| {
+            Some((kind, Arc::new(Field::new(*name, child.as_ref()?.data_type().clone(), true))))
+        })
+        .collect()
 }
 
 fn any(column: &Any<'_>) -> Result<ArrayRef, ArrowError> {
+    let kinds = column.kinds();
+    let mut seen = 0_u16;
+    kinds.iter().for_each(|&kind| seen |= 1 << (kind % 16));
+    let has = |kind: AnyKind| seen >> kind as u8 & 1 == 1;
     let none = || Arc::new(NullArray::new(1)) as ArrayRef;
-    let bytes = |child: Option<Binary<'_>>| {
-        child.map_or_else(|| Arc::new(BinaryArray::from_iter_values([b""; 0])) as ArrayRef, |child| binary(&child))
-    };
-    let text = match column.text() {
-        Some(column) => text(&column)?,
-        None => Arc::new(StringArray::from_iter_values([""; 0])),
-    };
-    let no_bits = BooleanArray::new(BooleanBuffer::new_unset(0), None);
-    let children = vec![
-        none(),
-        none(),
-        Arc::clone(&text),
-        Arc::new(Int64Array::new(column.int().map_or_else(|| vec![].into(), |int| numbers(&int)), None)),
-        Arc::new(Float64Array::new(column.double().map_or_else(|| vec![].into(), |double| numbers(&double)), None)),
-        column.boolean().map_or_else(|| Arc::new(no_bits) as ArrayRef, |bits| boolean(&bits)),
+    let bytes = |child: Option<Binary<'_>>| child.map(|child| binary(&child));
+    // The block's check has seen that a kind which occurs has a child.
+    let children = [
+        has(AnyKind::Absent).then(none),
+        has(AnyKind::Empty).then(none),
+        column.text().map(|column| text(&column)).transpose()?,
+        column.int().map(|int| Arc::new(Int64Array::new(numbers(&int), None)) as ArrayRef),
+        column.double().map(|double| Arc::new(Float64Array::new(numbers(&double), None)) as ArrayRef),
+        column.boolean().map(|bits| boolean(&bits)),
         bytes(column.binary()),
         bytes(column.list()),
         bytes(column.map()),
     ];
-    let kinds = column.kinds();
     // A row that is nowhere may have any place in a block; here it has the only one.
     let nowhere = |kind: u8| kind <= AnyKind::Empty as u8;
     let places = kinds.iter().zip(column.places().raw_iter());
     let places: Vec<i32> = places.map(|(&kind, place)| if nowhere(kind) { 0 } else { place as i32 }).collect();
     let kinds: Vec<i8> = kinds.iter().map(|&kind| kind as i8).collect();
-    let fields = any_fields(text.data_type());
+    let fields = any_fields(&children);
+    let children = children.into_iter().flatten().collect();
     Ok(Arc::new(UnionArray::try_new(fields, kinds.into(), Some(places.into()), children)?))
 }
 
