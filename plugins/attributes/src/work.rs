@@ -69,6 +69,11 @@ pub fn run(
     selected: &Bitmap,
     verdict: &mut Verdict,
 ) {
+    if let Base::Slots(columns) = &base
+        && let Some(puts) = constants(actions)
+    {
+        return put_constants(actions, path, columns, &puts, selected, verdict);
+    }
     let mut work = Work::new(actions, base, headers);
     let rows = selected.len();
     let outcome = |_| Outcome { removed: Bitmap::none(rows), changed: Bitmap::none(rows), new: Vec::new() };
@@ -104,6 +109,49 @@ pub fn run(
         let path = attribute_path(path, key);
         verdict.remove(&path, &outcome.removed);
         set_all(&path, Rows::Bitmap(&outcome.changed), &outcome.new, held, verdict);
+    }
+}
+
+/// Slot, condition and number of the constant of each action, where all put constants, each to another slot: the usual.
+fn constants(actions: &Actions) -> Option<Vec<(usize, Put, usize)>> {
+    let each = actions.list.iter().map(|action| match action {
+        Action::Put { slot, on, sources } => match sources.as_slice() {
+            [Source::Constant(number)] => Some((*slot, *on, *number)),
+            _ => None,
+        },
+        _ => None,
+    });
+    let puts = each.collect::<Option<Vec<_>>>()?;
+    // There are as many slots as keys that differ.
+    (puts.len() == actions.slots.len()).then_some(puts)
+}
+
+/// No row depends on another's action, so that each is for all rows at once.
+fn put_constants(
+    actions: &Actions,
+    path: &str,
+    columns: &[Any<'_>],
+    puts: &[(usize, Put, usize)],
+    selected: &Bitmap,
+    verdict: &mut Verdict,
+) {
+    for &(slot, on, number) in puts {
+        let (Some(column), Some(constant)) = (columns.get(slot), actions.constants.get(number)) else { continue };
+        let there = |wanted: bool| {
+            let kinds = column.kinds();
+            Bitmap::from_fn(selected.len(), |row| {
+                selected.get(row) && kinds.get(row).is_some_and(|kind| (*kind != AnyKind::Absent as u8) == wanted)
+            })
+        };
+        let changed = match on {
+            Put::Upsert => selected.clone(),
+            Put::Insert => there(false),
+            Put::Update => there(true),
+        };
+        let key = actions.slots.get(slot).map_or("", String::as_str);
+        if !changed.is_none() {
+            verdict.set(&attribute_path(path, key), Rows::Bitmap(&changed), constant.value());
+        }
     }
 }
 

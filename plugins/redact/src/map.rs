@@ -3,7 +3,7 @@
 //! Keys and texts are looked at once each, however many rows have them. Where none of them says anything, no row is looked at.
 
 use wasmill_ottl::value::Value;
-use wasmill_sdk::columns::{AnyBuilder, AnyKind, AnyPlace, AnyValue, Attributes, AttributesBuilder, Bitmap, Text};
+use wasmill_sdk::columns::{Any, AnyBuilder, AnyKind, AnyPlace, AnyValue, Attributes, AttributesBuilder, Bitmap, Text};
 use wasmill_sdk::{Rows, Verdict};
 
 use crate::config::Summary;
@@ -22,8 +22,13 @@ enum Fate {
 struct Looking<'a, 'r> {
     rules: &'r Rules,
     column: Attributes<'a>,
+    values: Any<'a>,
     keys: Vec<KeyRule>,
+    /// Whether no key says anything by itself.
+    all_look: bool,
     texts: Texts<'a>,
+    /// Whether values that are no texts stay, whatever they are.
+    others_stay: bool,
     /// The new values.
     held: AnyBuilder,
     deeds: Deeds,
@@ -44,7 +49,17 @@ impl<'a, 'r> Looking<'a, 'r> {
             KeyRule::Remove | KeyRule::Mask => false,
         };
         let nothing = keys.iter().all(quiet) && texts.are_clean() && !rules.all_types;
-        (!nothing).then(|| Looking { rules, column, keys, texts, held: AnyBuilder::new(), deeds: Deeds::default() })
+        (!nothing).then(|| Looking {
+            rules,
+            column,
+            values: column.values(),
+            all_look: keys.iter().all(|rule| *rule == KeyRule::Look),
+            others_stay: !rules.all_types && texts.other == TextRule::Clean,
+            keys,
+            texts,
+            held: AnyBuilder::new(),
+            deeds: Deeds::default(),
+        })
     }
 
     fn key_rule(&self, place: usize) -> KeyRule {
@@ -62,8 +77,26 @@ impl<'a, 'r> Looking<'a, 'r> {
         }
     }
 
+    /// Whether an entry is one of the many with which nothing is to be done.
+    #[inline]
+    fn stays(&self, place: usize) -> bool {
+        self.all_look
+            && match self.values.kind(place) {
+                AnyKind::Text => {
+                    let number = self.texts.number(self.values.places().raw(place) as usize);
+                    self.texts.rule(number) == TextRule::Clean
+                }
+                _ => self.others_stay,
+            }
+    }
+
     /// Decides about an entry, and notes what is done.
+    #[inline]
     fn fate(&mut self, place: usize) -> Fate {
+        if self.stays(place) { Fate::Stays } else { self.other_fate(place) }
+    }
+
+    fn other_fate(&mut self, place: usize) -> Fate {
         let rule = self.key_rule(place);
         match rule {
             KeyRule::Ignore => {
@@ -76,7 +109,7 @@ impl<'a, 'r> Looking<'a, 'r> {
             }
             KeyRule::Look | KeyRule::Mask => {}
         }
-        let values = self.column.values();
+        let values = self.values;
         let new = if values.kind(place) == AnyKind::Text {
             let number = self.texts.number(values.places().raw(place) as usize);
             match (self.texts.rule(number), rule) {
