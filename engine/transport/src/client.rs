@@ -8,6 +8,7 @@ mod head;
 mod http;
 mod target;
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::time::Duration;
 
@@ -150,16 +151,15 @@ impl SendError {
 }
 
 /// The headers of one request: the client's own, and its credentials.
-async fn with_credentials(
-    headers: &HeaderMap,
+async fn with_credentials<'h>(
+    headers: &'h HeaderMap,
     auth: Option<&ClientAuth>,
     context: &RequestContext,
-) -> Result<HeaderMap, NoCredentials> {
+) -> Result<Cow<'h, HeaderMap>, NoCredentials> {
+    let Some(auth) = auth else { return Ok(Cow::Borrowed(headers)) };
     let mut headers = headers.clone();
-    if let Some(auth) = auth {
-        auth.apply(context, &mut headers).await?;
-    }
-    Ok(headers)
+    auth.apply(context, &mut headers).await?;
+    Ok(Cow::Owned(headers))
 }
 
 /// Whether a call that ended so is made once more, with new credentials.

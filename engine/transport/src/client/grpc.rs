@@ -108,7 +108,7 @@ impl GrpcClient {
             *request.method_mut() = Method::POST;
             *request.version_mut() = Version::HTTP_2;
             *request.uri_mut() = self.uri(signal).clone();
-            *request.headers_mut() = headers.clone();
+            *request.headers_mut() = HeaderMap::clone(&headers);
             Some(request)
         };
         let response = match self.channel.call(request).await {

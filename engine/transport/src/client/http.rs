@@ -140,7 +140,7 @@ impl HttpClient {
         let mut request = Request::new(Full::new(payload));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = address.uri.clone();
-        *request.headers_mut() = headers;
+        *request.headers_mut() = headers.into_owned();
         match self.client.request(request).await {
             Ok(response) => read(signal, address, response).await,
             Err(error) if error.is_connect() => {
