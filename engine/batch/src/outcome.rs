@@ -39,6 +39,8 @@ pub enum RefusalKind {
     TooLarge,
     /// A backend or a plugin says that this data is wrong: the same data will be refused again.
     Invalid,
+    /// There is nobody here for data of this kind, whatever it says.
+    NotServed,
     /// The sender may not.
     PermissionDenied,
     /// The sender did not say who it is, or not truly.

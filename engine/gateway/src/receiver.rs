@@ -203,7 +203,7 @@ async fn take(id: &ComponentId, intake: &Intake, metrics: &ReceiverMetrics, requ
     let Some(inlet) = generation.inlet(id, signal) else {
         let reason = format!("receiver `{id}` is in no {signal} pipeline");
         metrics.refused_request();
-        return Err(Refusal::new(RefusalKind::Invalid, reason));
+        return Err(Refusal::new(RefusalKind::NotServed, reason));
     };
     let taken = match pipeline::accept(&generation, inlet, request).await {
         Ok(taken) => taken,

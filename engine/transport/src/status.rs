@@ -25,6 +25,8 @@ fn codes(kind: RefusalKind) -> (Code, StatusCode) {
         RefusalKind::DeadlineExceeded => (Code::DeadlineExceeded, StatusCode::GATEWAY_TIMEOUT),
         RefusalKind::TooLarge => (Code::ResourceExhausted, StatusCode::PAYLOAD_TOO_LARGE),
         RefusalKind::Invalid => (Code::InvalidArgument, StatusCode::BAD_REQUEST),
+        // As a server answers that does not have the service, or the path.
+        RefusalKind::NotServed => (Code::Unimplemented, StatusCode::NOT_FOUND),
         RefusalKind::PermissionDenied => (Code::PermissionDenied, StatusCode::FORBIDDEN),
         RefusalKind::Unauthenticated => (Code::Unauthenticated, StatusCode::UNAUTHORIZED),
         RefusalKind::Internal => (Code::Internal, StatusCode::INTERNAL_SERVER_ERROR),
@@ -61,11 +63,12 @@ mod tests {
 
     use super::*;
 
-    const KINDS: [RefusalKind; 7] = [
+    const KINDS: [RefusalKind; 8] = [
         RefusalKind::Unavailable,
         RefusalKind::DeadlineExceeded,
         RefusalKind::TooLarge,
         RefusalKind::Invalid,
+        RefusalKind::NotServed,
         RefusalKind::PermissionDenied,
         RefusalKind::Unauthenticated,
         RefusalKind::Internal,

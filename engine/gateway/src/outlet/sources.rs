@@ -83,7 +83,7 @@ impl Delivery {
 fn may_be_one_source_s_fault(kind: RefusalKind) -> bool {
     match kind {
         RefusalKind::Invalid | RefusalKind::TooLarge | RefusalKind::Internal => true,
-        RefusalKind::PermissionDenied | RefusalKind::Unauthenticated => false,
+        RefusalKind::PermissionDenied | RefusalKind::Unauthenticated | RefusalKind::NotServed => false,
         RefusalKind::Unavailable | RefusalKind::DeadlineExceeded => false,
     }
 }

@@ -52,6 +52,6 @@ async fn requests_of_their_own() {
     let reply = call(&mut raw, with("content-type", "application/json", framed(0, b""))).await;
     assert_eq!(reply.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     let reply = way.over_grpc("metrics", b"").await;
-    assert_eq!(reply.grpc().code(), Code::InvalidArgument, "a signal that no pipeline takes: {reply:?}");
+    assert_eq!(reply.grpc().code(), Code::Unimplemented, "a signal that no pipeline takes: {reply:?}");
     assert_eq!(call(&mut raw, grpc_request(address, framed(0, b""))).await.grpc().code(), Code::Ok, "it serves on");
 }

@@ -31,7 +31,7 @@ async fn requests_of_their_own() {
         ("OTLP/HTTP Request", "one more", post(JSON, chunked, &chunk(LIMIT + 1)), 413, JSON),
         ("OTLP/HTTP Request", "identity", post(PROTOBUF, "content-encoding: identity\r\n", ""), 200, PROTOBUF),
         ("OTLP/HTTP Request", "logs", request("POST", "/v1/logs", JSON, "", "{}"), 200, JSON),
-        ("OTLP/HTTP Request", "no pipeline", request("POST", "/v1/metrics", JSON, "", "{}"), 400, JSON),
+        ("OTLP/HTTP Request", "no pipeline", request("POST", "/v1/metrics", JSON, "", "{}"), 404, JSON),
         ("OTLP/HTTP Request", "no path", request("POST", "/v1/spans", JSON, "", "{}"), 404, JSON),
         ("OTLP/HTTP Request", "GET", request("GET", "/v1/traces", JSON, "", ""), 405, JSON),
         ("OTLP/HTTP Request", "PUT", request("PUT", "/v1/traces", PROTOBUF, "", ""), 405, PROTOBUF),

@@ -81,6 +81,7 @@ async fn refusals() {
         (RefusalKind::DeadlineExceeded, Code::DeadlineExceeded),
         (RefusalKind::TooLarge, Code::ResourceExhausted),
         (RefusalKind::Invalid, Code::InvalidArgument),
+        (RefusalKind::NotServed, Code::Unimplemented),
         (RefusalKind::PermissionDenied, Code::PermissionDenied),
         (RefusalKind::Unauthenticated, Code::Unauthenticated),
         (RefusalKind::Internal, Code::Internal),

@@ -215,6 +215,7 @@ async fn refusals() {
         (RefusalKind::Invalid, 400),
         (RefusalKind::PermissionDenied, 403),
         (RefusalKind::Unauthenticated, 401),
+        (RefusalKind::NotServed, 404),
         (RefusalKind::Internal, 500),
     ];
     for (kind, status) in kinds {
