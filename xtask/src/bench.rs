@@ -137,11 +137,11 @@ pub fn run(args: &[String]) -> Result<()> {
     match &plan.binaries {
         Some(binaries) => BINARIES.set(binaries.clone()),
         None => {
-            setup::step("cargo build --release (the first time takes ten minutes or more)");
+            setup::step("cargo build --profile dist (the first time takes twenty minutes or more)");
             let mut build = Command::new("cargo");
             setup::wasm()?.environment(&mut build);
-            setup::shown(build.args(["build", "--release", "--workspace", "--bins"]))?;
-            BINARIES.set(places::target().join("release"))
+            setup::shown(build.args(["build", "--profile", "dist", "--workspace", "--bins"]))?;
+            BINARIES.set(places::target().join("dist"))
         }
     }
     .ok()

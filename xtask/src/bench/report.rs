@@ -109,6 +109,12 @@ impl Results {
             beside("gzip in, to the Collector", gzip(Plain), 4.0, 5.0),
             beside("gzip in and out, to the Collector", gzip(Gzip), 3.0, 4.0),
             less(
+                "gzip out, bytes to the Collector's",
+                self.ratios((&gzip(Gzip), Engine::Wasmill), (&gzip(Gzip), Engine::Collector), "bytes_out_a_record"),
+                1.05,
+                1.0,
+            ),
+            less(
                 "a plugin that keeps all, to none, CPU per record",
                 self.ratios((&look, Engine::Wasmill), (&look, Engine::Bare), "cpu_ns_per_record"),
                 1.08,
