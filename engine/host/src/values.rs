@@ -11,8 +11,9 @@ use arrow_array::{
     ListArray, MapArray, NullArray, StringArray, StructArray, UInt8Array, UInt32Array, UInt64Array, UnionArray,
 };
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow_schema::{ArrowError, DataType, Field, Fields, UnionFields};
+use arrow_schema::{ArrowError, DataType, Field, Fields};
 use wasmill_columns::{Any, AnyKind, Attributes, Binary, Bits, Block, Boolean, Column, Fixed, Sequence, Text, Values};
+use wasmill_wire::any_fields;
 
 use crate::fault::Fault;
 
@@ -93,23 +94,9 @@ fn binary(column: &Binary<'_>) -> ArrayRef {
     Arc::new(column.iter().collect::<BinaryArray>())
 }
 
-/// The fields of those children of `any` that there are.
-fn any_fields(children: &[Option<ArrayRef>; AnyKind::ALL.len()]) -> UnionFields {
-    const NAMES: [&str; AnyKind::ALL.len()] =
-        ["absent", "empty", "text", "int", "double", "boolean", "binary", "list-value", "map-value"];
-    let fields = (0_i8..).zip(NAMES.iter().zip(children));
-    fields
-        .filter_map(|(kind, (name, child))| {
-            Some((kind, Arc::new(Field::new(*name, child.as_ref()?.data_type().clone(), true))))
-        })
-        .collect()
-}
-
 fn any(column: &Any<'_>) -> Result<ArrayRef, ArrowError> {
     let kinds = column.kinds();
-    let mut seen = 0_u16;
-    kinds.iter().for_each(|&kind| seen |= 1 << (kind % 16));
-    let has = |kind: AnyKind| seen >> kind as u8 & 1 == 1;
+    let has = |kind: AnyKind| kinds.contains(&(kind as u8));
     let none = || Arc::new(NullArray::new(1)) as ArrayRef;
     let bytes = |child: Option<Binary<'_>>| child.map(|child| binary(&child));
     // The block's check has seen that a kind which occurs has a child.

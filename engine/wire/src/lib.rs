@@ -43,7 +43,7 @@ pub use index::{Extent, Index, MetricData, MetricKind, Parent, Record};
 pub use json::{JsonDocument, JsonError, WIRE_PER_JSON_MAX, from_json, to_json};
 pub use merge::{MergePart, compact, merge};
 pub use path::{Field, Key, Level, Path, PathError};
-pub use project::{ColumnRequest, ColumnType, Projection, TextForm};
+pub use project::{ColumnRequest, ColumnType, Projection, TextForm, any_fields};
 pub use record_batch::record_batch;
 pub use select::Selection;
 pub use signal::Signal;

@@ -22,6 +22,7 @@ use crate::path::{Code, Entry};
 use crate::scan::scan;
 use crate::{Index, Level, MetricKind, Path, Signal, shape};
 use column::Column;
+pub use column::any_fields;
 pub(crate) use plan::Plan;
 pub(crate) use record::{Columns, Record};
 use value::Value;

@@ -127,15 +127,10 @@ pub(crate) fn scan<S: Sink>(
 #[inline(always)]
 fn key_value<S: Sink>(request: &[u8], start: usize, end: usize, depth: u32, sink: &mut S) -> Result<(), Fault> {
     let entry = &request[start..end];
-    if let [0x0a, key_len @ 0..0x80, rest @ ..] = entry
-        && let key_len = *key_len as usize
-        && let Some([0x12, value @ ..]) = rest.get(key_len..)
-        && let Some((len, value)) = short_len(value)
-        && value.len() == len
-    {
-        let key = (start + 2, start + 2 + key_len);
+    if let Some((key, value)) = plain_entry(entry) {
+        let key = (start + 2, start + 2 + key.len());
         text(request, key.0, key.1)?;
-        let value = end - len;
+        let value = end - value.len();
         let plain = any_value(request, value, end, depth - 1)?;
         sink.attribute(request, key, (value, end), plain);
         return Ok(());

@@ -11,12 +11,12 @@ use super::values::Value;
 use super::{Change, Rows};
 use crate::field::{self, WireType};
 use crate::path::{Code, Key, Level};
+use crate::scan::plain_entry;
 use crate::varint;
 
 /// Hits of one record that a bit set has place for.
 const EDITS_MAX: usize = 64;
 
-const KEY_TAG: u8 = 1 << 3 | WireType::Len as u8;
 const VALUE_TAG: u8 = 2 << 3 | WireType::Len as u8;
 
 /// The edits of records, where all are of attributes by key.
@@ -218,18 +218,5 @@ fn skip(message: &[u8], at: usize) -> Option<usize> {
 fn entry(field: &[u8]) -> Option<(&[u8], &[u8])> {
     // Behind the tag, of one byte, and a length of one or two.
     let entry = if *field.get(1)? < 0x80 { field.get(2..)? } else { field.get(3..)? };
-    let (&[tag, key_len], rest) = entry.split_first_chunk::<2>()?;
-    if tag != KEY_TAG || key_len >= 0x80 {
-        return None;
-    }
-    let (key, rest) = rest.split_at_checked(key_len as usize)?;
-    let (&[tag, len], value) = rest.split_first_chunk::<2>()?;
-    if tag != VALUE_TAG {
-        return None;
-    }
-    if len < 0x80 {
-        return (len as usize == value.len()).then_some((key, value));
-    }
-    let (&high, value) = value.split_first()?;
-    (high < 0x80 && (len as usize & 0x7f | (high as usize) << 7) == value.len()).then_some((key, value))
+    plain_entry(entry)
 }

@@ -220,11 +220,10 @@ impl Anys {
         self.note(kind, place);
     }
 
-    /// The value of an `AnyValue`. `like`: the number of an earlier value that may well be the same.
+    /// The value of an `AnyValue`. `like`: the place of an earlier text that may well be the same.
     #[inline]
-    fn push_any(&mut self, any: &[u8], like: Option<usize>) {
+    pub(crate) fn push_any(&mut self, any: &[u8], like: Option<usize>) {
         if let Some(text) = plain_text(any) {
-            let like = like.filter(|&like| self.kinds[like] == 2).map(|like| self.places[like] as usize);
             self.note(2, self.text.len());
             return self.text.push_like(text, like);
         }
@@ -243,6 +242,18 @@ impl Anys {
         }
     }
 
+    /// The place of the last text.
+    #[inline]
+    pub(crate) fn last_text(&self) -> Option<usize> {
+        self.text.len().checked_sub(1)
+    }
+
+    /// The place of a row's text; `None`: it has another value.
+    #[inline]
+    fn text_of(&self, row: usize) -> Option<usize> {
+        (self.kinds.get(row) == Some(&2)).then(|| self.places[row] as usize)
+    }
+
     #[inline]
     fn note(&mut self, kind: i8, place: usize) {
         self.seen |= 1 << kind;
@@ -251,7 +262,7 @@ impl Anys {
     }
 
     #[inline]
-    pub(crate) fn push_text(&mut self, text: &[u8]) {
+    fn push_text(&mut self, text: &[u8]) {
         self.note(2, self.text.len());
         self.text.push(text);
     }
@@ -316,8 +327,8 @@ impl Anys {
     }
 }
 
-/// The fields of those children of an [`ColumnType::Any`] that there are.
-fn any_fields(children: &[Option<ArrayRef>; 9]) -> UnionFields {
+/// The fields of those children of a [`ColumnType::Any`] that there are, by kind.
+pub fn any_fields(children: &[Option<ArrayRef>; 9]) -> UnionFields {
     static FIELDS: LazyLock<[FieldRef; 9]> = LazyLock::new(|| {
         let field = |name: &str, data_type| Arc::new(Field::new(name, data_type, true));
         [
@@ -392,7 +403,7 @@ impl Maps {
     #[inline]
     fn push_entry(&mut self, key: &[u8], any: &[u8], like: Option<usize>) {
         self.keys.push_like(key, like);
-        self.values.push_any(any, like);
+        self.values.push_any(any, like.and_then(|row| self.values.text_of(row)));
     }
 
     /// An entry that is not a key and then a value.

@@ -232,11 +232,9 @@ impl<'p> Columns<'p> {
                 (Source::Field(number, Code::Any), Column::Any(column))
                     if planned.request.path.keys.is_empty() && !record.has_again(number) =>
                 {
-                    let any = record.slice(request, number);
-                    match plain_text(any) {
-                        Some(text) => column.push_text(text),
-                        None if !record.has(number) => column.push(&Value::Absent),
-                        None => column.push(&value::any_value(&Parts::One(any))),
+                    match record.has(number) {
+                        true => column.push_any(record.slice(request, number), column.last_text()),
+                        false => column.push(&Value::Absent),
                     }
                 }
                 (Source::Field(number, Code::Number), Column::Any(column)) if record.has(number) != record.has(6) => {
@@ -289,13 +287,15 @@ fn attribute(record: &Record<'_>, request: &[u8], place: usize, planned: &Planne
         Found::No => return column.push_absent(),
         Found::Plain(start, end) => {
             let any = &request[start as usize..end as usize];
-            match (plain_text(any), &mut *column) {
-                (Some(text), Column::Text(column)) if keys.is_empty() => return column.push(text),
-                (Some(text), Column::Any(column)) if keys.is_empty() => return column.push_text(text),
-                (None, Column::Any(column)) if keys.is_empty() && any.first() == Some(&0x18) => {
-                    return column.push_int(varint::read(any, 1).map_or(0, |(value, _)| value as i64));
+            match &mut *column {
+                Column::Any(column) if keys.is_empty() => return column.push_any(any, column.last_text()),
+                Column::Text(column)
+                    if keys.is_empty()
+                        && let Some(text) = plain_text(any) =>
+                {
+                    return column.push(text);
                 }
-                (None, Column::Int64(column)) if keys.is_empty() && any.first() == Some(&0x18) => {
+                Column::Int64(column) if keys.is_empty() && any.first() == Some(&0x18) => {
                     return column.push(Some(varint::read(any, 1).map_or(0, |(value, _)| value as i64)));
                 }
                 _ => value::any_value(&Parts::One(any)),

@@ -159,15 +159,21 @@ impl Text {
 
     #[inline]
     pub(crate) fn push(&mut self, value: &[u8]) {
+        self.push_like(value, self.keys.len().checked_sub(1));
+    }
+
+    /// As [`push`](Text::push), of a value that may well be that of row `like`.
+    #[inline]
+    pub(super) fn push_like(&mut self, value: &[u8], like: Option<usize>) {
         self.validity.valid();
         let Some(table) = &mut self.table else {
             return self.slices.push(value);
         };
-        if let Some(&last) = self.keys.last()
-            && (last as usize) < self.slices.len()
-            && same(self.slices.get(last as usize), value)
+        if let Some(&key) = like.and_then(|row| self.keys.get(row))
+            && (key as usize) < self.slices.len()
+            && same(self.slices.get(key as usize), value)
         {
-            return self.keys.push(last);
+            return self.keys.push(key);
         }
         let distinct = self.slices.len();
         let key = table.key(value, &mut self.slices);
@@ -179,21 +185,6 @@ impl Text {
         {
             self.give_up_dictionary();
         }
-    }
-
-    /// As [`push`](Text::push), of a value that may well be that of row `like`.
-    #[inline]
-    pub(super) fn push_like(&mut self, value: &[u8], like: Option<usize>) {
-        if self.table.is_some()
-            && let Some(&key) = like.and_then(|row| self.keys.get(row))
-            && (key as usize) < self.slices.len()
-            && same(self.slices.get(key as usize), value)
-        {
-            self.validity.valid();
-            self.keys.push(key);
-            return;
-        }
-        self.push(value);
     }
 
     pub(super) fn push_null(&mut self) {
