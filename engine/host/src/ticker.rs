@@ -101,10 +101,12 @@ fn tick(engine: &EngineWeak, shared: &Shared, lane: &Busy) {
             shared.asleep.store(false, Ordering::SeqCst);
             idle = 0;
         }
-        thread::sleep(match runs {
-            _ if lane.is_busy() => TICK_OF_LANE,
-            true => TICK,
-            false => TICK_BETWEEN_CALLS,
+        thread::sleep(if lane.is_busy() {
+            TICK_OF_LANE
+        } else if runs {
+            TICK
+        } else {
+            TICK_BETWEEN_CALLS
         });
         match engine.upgrade() {
             Some(engine) => engine.increment_epoch(),
