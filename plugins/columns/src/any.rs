@@ -98,7 +98,14 @@ impl<'a> Any<'a> {
         }
     }
 
-    /// All text values, for whoever looks at each distinct one once: a row of kind text is at its [`places`](Any::places).
+    /// Where the row's value is in [`text`](Any::text), if it is text.
+    #[inline]
+    pub fn text_place(&self, row: usize) -> Option<usize> {
+        if self.kind(row) == AnyKind::Text { Some(self.places.raw(row) as usize) } else { None }
+    }
+
+    /// All text values, for whoever looks at each distinct one once: a row of kind text is at its
+    /// [`text_place`](Any::text_place).
     /// `None` where no row is text, and likewise below.
     pub fn text(&self) -> Option<Text<'a>> {
         self.text

@@ -38,5 +38,5 @@ pub use column::Column;
 pub use error::{BlockError, Part};
 pub use kind::{AnyKind, Kind};
 pub use nested::{Attributes, Sequence};
-pub use text::{Binary, Dictionary, PlainText, Text};
+pub use text::{Binary, Dictionary, Mapped, PlainText, Text};
 pub use values::{Boolean, Fixed, Values};

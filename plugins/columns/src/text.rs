@@ -35,6 +35,15 @@ pub enum Text<'a> {
     Dictionary(Dictionary<'a>),
 }
 
+/// What [`Text::map`] made of each row's text.
+#[derive(Clone, Debug)]
+pub struct Mapped<'a, R> {
+    results: Vec<R>,
+    /// `None`: a row's result is at its own number.
+    keys: Option<Values<'a, u32>>,
+    validity: Option<Bits<'a>>,
+}
+
 impl<'a> Binary<'a> {
     pub(crate) fn new(len: usize, offsets: &'a [u8], values: &'a [u8], validity: Option<Bits<'a>>) -> Self {
         Binary { len, offsets: <u32 as Fixed>::cut(offsets), values, validity }
@@ -214,6 +223,37 @@ impl<'a> Text<'a> {
         };
         bitmap.and_valid(self.validity());
         bitmap
+    }
+
+    /// What `look` makes of each row's text. It is asked once for each value of the dictionary where there is one, which may be
+    /// none's: what costs, costs once, whatever the number of rows.
+    pub fn map<R>(&self, look: impl FnMut(&'a str) -> R) -> Mapped<'a, R> {
+        let (texts, keys) = match *self {
+            Text::Plain(text) => (text, None),
+            Text::Dictionary(text) => (text.values, Some(text.keys)),
+        };
+        let results = (0..texts.len()).map(|at| texts.raw(at)).map(look).collect();
+        Mapped { results, keys, validity: self.validity() }
+    }
+}
+
+impl<R> Mapped<'_, R> {
+    /// What was made of the row's text; `None` where it has none, and behind the end.
+    #[inline]
+    pub fn get(&self, row: usize) -> Option<&R> {
+        if !self.validity.is_none_or(|bits| bits.get(row)) {
+            return None;
+        }
+        match self.keys {
+            Some(keys) if row >= keys.len() => None,
+            Some(keys) => self.results.get(keys.raw(row) as usize),
+            None => self.results.get(row),
+        }
+    }
+
+    /// All that was made, once each, also what may be no row's.
+    pub fn results(&self) -> &[R] {
+        &self.results
     }
 }
 

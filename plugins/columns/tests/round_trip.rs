@@ -102,6 +102,33 @@ fn matches_asks_once_for_each_distinct_value() {
     assert_eq!(plain.matches(str::is_empty).ones().collect::<Vec<_>>(), [1]);
 }
 
+/// What is made of texts is each row's, whichever form they come in; a row without a value has none, nor has one behind the end.
+#[test]
+fn map_looks_once_at_each_distinct_value() {
+    let mut builder = BlockBuilder::new();
+    let node = builder.dictionary([1, 1, 0, 1], ["checkout", "cart"]);
+    builder.set_validity(node, &Bitmap::from_fn(4, |row| row != 1));
+    builder.dictionary([0, 1], ["a", "bc"]);
+    let node = builder.text(["cart", "", "checkout"]);
+    builder.set_validity(node, &Bitmap::from_fn(3, |row| row != 1));
+    let block = builder.finish().unwrap();
+    let block = Block::check(&block).unwrap();
+    let mut asked = 0;
+    let mut lengths = |column: Column| {
+        let Column::Text(text) = column else { panic!("text") };
+        let mapped = text.map(|value| {
+            asked += 1;
+            value.len()
+        });
+        (0..5).map(|row| mapped.get(row).copied()).collect::<Vec<_>>()
+    };
+    let mapped: Vec<_> = block.columns().map(&mut lengths).collect();
+    assert_eq!(mapped[0], [Some(4), None, Some(8), Some(4), None]);
+    assert_eq!(mapped[1], [Some(1), Some(2), None, None, None]);
+    assert_eq!(mapped[2], [Some(4), None, Some(8), None, None]);
+    assert_eq!(asked, 2 + 2 + 3);
+}
+
 /// A filter over a dynamically typed column: texts are asked for once each, other rows one by one, absent ones too.
 #[test]
 fn any_matches_by_run_time_type() {

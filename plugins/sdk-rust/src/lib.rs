@@ -96,7 +96,9 @@ pub use wasmill_columns as columns;
 
 pub use error::{Error, Result};
 pub use plugin::Plugin;
-pub use requirements::{Attributes, Column, ColumnType, Dynamic, List, Requirements, RouteSet, Signal, TextForm, Use};
+pub use requirements::{
+    Attributes, Column, ColumnType, Dynamic, List, Requirements, RouteSet, Signal, TextForm, Use, attribute,
+};
 pub use slice::Slice;
 pub use verdict::{Rows, Value, Verdict};
 
@@ -105,7 +107,7 @@ pub mod prelude {
     pub use crate::columns::{AnyValue, Bitmap};
     pub use crate::host::Level;
     pub use crate::{
-        Attributes, Column, Dynamic, Error, List, Plugin, Requirements, Result, RouteSet, Rows, Signal, Slice, Use,
-        Verdict, host, log,
+        Attributes, Column, Dynamic, Error, List, Plugin, Requirements, Result, RouteSet, Rows, Signal, Slice,
+        TextForm, Use, Verdict, attribute, host, log,
     };
 }

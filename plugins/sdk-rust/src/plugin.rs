@@ -1,6 +1,9 @@
 //! What a plugin is.
 
+use std::collections::BTreeMap;
+
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use crate::{Error, Requirements, Result, Slice, Verdict};
 
@@ -37,10 +40,31 @@ pub(crate) fn start<P: Plugin>(config: &str) -> Result<(P, Requirements)> {
     };
     let config = serde_json::from_str(config)
         .or_else(|error| other.and_then(|other| serde_json::from_str(other).ok()).ok_or(error))
-        .map_err(|error| Error::new(format!("`config`: {error}")))?;
+        .map_err(|error| refusal(config, &error))?;
     let mut requirements = Requirements::default();
     let plugin = P::init(config, &mut requirements)?;
     Ok((plugin, requirements))
+}
+
+/// What the operator reads of a config that could not be read: the key that it is about, and not where that is in the JSON
+/// that the host made of what the operator wrote.
+fn refusal(config: &str, error: &serde_json::Error) -> Error {
+    let message = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let key = key_at(config, error).unwrap_or_else(|| "config".to_owned());
+    Error::new(format!("`{key}`: {}", message.strip_suffix(&place).unwrap_or(&message)))
+}
+
+/// The key in whose value the error is; `None` where it is about the keys themselves.
+fn key_at(config: &str, error: &serde_json::Error) -> Option<String> {
+    let lines = config.split_inclusive('\n').take(error.line().checked_sub(1)?);
+    let place = lines.map(str::len).sum::<usize>() + error.column();
+    let values: BTreeMap<String, &RawValue> = serde_json::from_str(config).ok()?;
+    let is_in = |value: &RawValue| {
+        let start = value.get().as_ptr().addr() - config.as_ptr().addr();
+        (start..=start + value.get().len()).contains(&place)
+    };
+    values.into_iter().find(|(_, value)| is_in(value)).map(|(key, _)| key)
 }
 
 /// Makes a [`Plugin`] the export of this crate: once, in the crate that is the plugin.

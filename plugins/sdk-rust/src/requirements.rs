@@ -95,6 +95,15 @@ pub(crate) struct Input {
     pub columns: Vec<usize>,
 }
 
+/// The path of an attribute whose key is only known now, with the key quoted: `attributes["http.route"]`.
+///
+/// ```
+/// assert_eq!(wasmill_sdk::attribute(r#"my "own" key"#), r#"attributes["my \"own\" key"]"#);
+/// ```
+pub fn attribute(key: &str) -> String {
+    format!(r#"attributes["{}"]"#, key.replace('\\', r"\\").replace('"', r#"\""#))
+}
+
 impl Signal {
     pub const ALL: [Signal; 3] = [Signal::Traces, Signal::Metrics, Signal::Logs];
 }

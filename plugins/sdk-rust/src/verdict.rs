@@ -108,6 +108,15 @@ impl Verdict {
         }
     }
 
+    /// Sends each row to the routes of its set, in the order of rows; rows with `None`, and those that `sets` is too short for,
+    /// stay as they were.
+    pub fn route_each(&mut self, sets: impl IntoIterator<Item = Option<RouteSet>>) {
+        self.routes.resize(self.rows, ROUTE_UNCHANGED);
+        for (route, set) in self.routes.iter_mut().zip(sets) {
+            *route = set.map_or(*route, |set| set.0);
+        }
+    }
+
     /// Sends every row to the routes of the set.
     pub fn route_all(&mut self, set: RouteSet) {
         self.routes.clear();

@@ -136,7 +136,16 @@ fn refusals_say_why() {
     let refusal = started().slice(Signal::Logs, 2).with(SERVICE, [Some("checkout"), None]).process().unwrap_err();
     assert_eq!(refusal.message(), "1 of 2 rows are of checkout");
     let Err(error) = Harness::<Everything>::start(r#"{"keep": 1}"#) else { panic!("refused") };
-    assert_eq!(error.message(), "`config`: unknown field `keep`, expected `keep_status` at line 1 column 7");
+    assert_eq!(error.message(), "`config`: unknown field `keep`, expected `keep_status`");
+    for (config, about) in [
+        (r#"{"keep_status": "ok"}"#, "`keep_status`: invalid type: string \"ok\", expected i32"),
+        ("{\n \"keep_status\":\n [1]}", "`keep_status`: invalid type: sequence, expected i32"),
+        (r#"{"keep_status": 3000000000}"#, "`keep_status`: invalid value: integer `3000000000`, expected i32"),
+        ("5", "`config`: invalid type: integer `5`, expected struct Config"),
+    ] {
+        let Err(error) = Harness::<Everything>::start(config) else { panic!("refused") };
+        assert_eq!(error.message(), about, "{config}");
+    }
     let Err(error) = Harness::<Everything>::start("null") else { panic!("refused") };
     assert_eq!(error.message(), "`keep_status` is missing, expected 0 to 2");
 }
@@ -211,4 +220,28 @@ fn rows_mean_the_same_in_each_form() {
         assert_eq!(edited, flags.map(|flags| flags == 1).collect::<Vec<_>>());
         assert_eq!(answer.edits().is_empty(), every == 1000);
     }
+}
+
+/// Each row takes its own route; one with none, and those behind the last that is said, keep what was said before.
+#[test]
+fn rows_take_a_route_each() {
+    struct Each([RouteSet; 2]);
+    impl Plugin for Each {
+        type Config = ();
+        fn init((): (), needs: &mut Requirements) -> Result<Self> {
+            needs.signals([Signal::Logs]);
+            Ok(Each([needs.route_set(["eu"]), needs.route_set(["us"])]))
+        }
+        fn process(&mut self, _: &Slice, verdict: &mut Verdict) -> Result<()> {
+            let Each([eu, us]) = *self;
+            verdict.route(&Bitmap::from_fn(4, |row| row > 1), us);
+            verdict.route_each([Some(eu), None, Some(eu)]);
+            Ok(())
+        }
+    }
+    let answer = Harness::<Each>::start("null").unwrap().slice(Signal::Logs, 4).process().unwrap();
+    assert_eq!(
+        answer.routes(),
+        [Some("eu"), None, Some("eu"), Some("us")].map(|name| name.map(|name| vec![name.into()]))
+    );
 }
