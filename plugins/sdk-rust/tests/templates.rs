@@ -13,12 +13,12 @@ mod redact;
 mod route;
 
 /// A project has copies of the SDK's crates, without the workspace that they are in.
-/// What they take from the repository's `Cargo.toml` is in `wasmill/Cargo.toml`, and is the same.
+/// What they take from the repository's `Cargo.toml` is in `project/Cargo.toml`, and is the same.
 #[test]
 fn a_project_has_what_the_sdk_takes_from_its_workspace() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |file: &str| fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
-    let (repository, project) = (read("../../Cargo.toml"), read("wasmill/Cargo.toml"));
+    let (repository, project) = (read("../../Cargo.toml"), read("project/Cargo.toml"));
     let line = |text: &str, key: &str| {
         let line = text.lines().find(|line| line.split(" = ").next() == Some(key));
         line.unwrap_or_else(|| panic!("no `{key}`")).to_owned()

@@ -1,6 +1,7 @@
 //! Finds e-mail addresses and card numbers in text.
 //!
-//! By hand instead of by regular expressions: the plugin stays a tenth as large, and a text is looked at once.
+//! By hand instead of by regular expressions: with the crate `regex` the plugin is five times as large, and with `regex-lite` a
+//! text takes a hundred times as long.
 
 use std::ops::Range;
 
@@ -12,9 +13,7 @@ const DIGITS_MAX: usize = 19;
 pub fn masked(text: &str, mask: &str) -> Option<String> {
     let without_mails = if text.contains('@') { replaced(text, mask, mail) } else { None };
     let rest = without_mails.as_deref().unwrap_or(text);
-    let has_card = rest.bytes().filter(u8::is_ascii_digit).count() >= DIGITS_MIN;
-    let without_cards = if has_card { replaced(rest, mask, card) } else { None };
-    without_cards.or(without_mails).filter(|masked| masked != text)
+    replaced(rest, mask, card).or(without_mails).filter(|masked| masked != text)
 }
 
 /// The text with all that `find` finds replaced; `None`: it found nothing. It is asked for what comes first from a place on.
@@ -36,8 +35,8 @@ fn replaced(text: &str, mask: &str, find: fn(&[u8], usize) -> Option<Range<usize
 
 /// `[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}`
 fn mail(text: &[u8], from: usize) -> Option<Range<usize>> {
-    let is_local = |byte: &u8| byte.is_ascii_alphanumeric() || b"._%+-".contains(byte);
-    let is_domain = |byte: &u8| byte.is_ascii_alphanumeric() || b".-".contains(byte);
+    let is_local = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'%' | b'+' | b'-');
+    let is_domain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
     let letters = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
     let mut next = from;
     loop {
@@ -57,17 +56,20 @@ fn mail(text: &[u8], from: usize) -> Option<Range<usize>> {
 /// `[0-9](?:[ -]?[0-9])*`, with as many digits as a card has, and the right last one.
 fn card(text: &[u8], from: usize) -> Option<Range<usize>> {
     let is_digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
+    let is_part = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b' ' | b'-');
     let mut next = from;
     loop {
-        let start = next + text[next..].iter().position(u8::is_ascii_digit)?;
-        let mut end = start + 1;
-        while is_digit(end) || (matches!(text.get(end), Some(b' ' | b'-')) && is_digit(end + 1)) {
-            end += 1;
+        // Most texts have none. A card is at least so many bytes in a row: a look at one in so many does not miss it.
+        let hit = (next + DIGITS_MIN - 1..text.len()).step_by(DIGITS_MIN).find(|&at| is_part(&text[at]))?;
+        let parts = hit - text[next..hit].iter().rev().take_while(|byte| is_part(byte)).count();
+        let start = parts + text[parts..].iter().position(u8::is_ascii_digit)?;
+        next = start + 1;
+        while is_digit(next) || (matches!(text.get(next), Some(b' ' | b'-')) && is_digit(next + 1)) {
+            next += 1;
         }
-        if is_card(&text[start..end]) {
-            return Some(start..end);
+        if next - start >= DIGITS_MIN && is_card(&text[start..next]) {
+            return Some(start..next);
         }
-        next = end;
     }
 }
 
