@@ -148,15 +148,15 @@ static void json_is_read(void) {
     refused("\"a\nb\"", "`config` is not JSON: expected no control character in a string, found 0xa at byte 3");
     refused("'a'", "`config` is not JSON: expected a value, found `'` at byte 1");
 
-    char deep[201];
-    memset(deep, '[', 100);
-    memset(deep + 100, ']', 100);
-    deep[200] = 0;
+    // 64 within one another are taken, with a value in the innermost; 65 are not.
+    char deep[132];
+    memset(deep, '[', 65);
+    memset(deep + 65, '1', 1);
+    memset(deep + 66, ']', 65);
+    deep[131] = 0;
     refused(deep, "`config`: expected at most 64 lists and objects within one another, found more");
-    // 64 of them are taken.
-    memset(deep + 63, ']', 63);
-    deep[126] = 0;
-    CHECK(json(deep) != NULL && !wm_failed());
+    deep[130] = 0;
+    CHECK(json(deep + 1) != NULL && !wm_failed());
 }
 
 /** Every text that is cut off, or has one byte changed, is read or refused, and nothing behind it is touched. */
@@ -434,6 +434,8 @@ static void columns_are_found(void) {
     wm_str name = WM_STR("eu");
     wm_strs set = {&name, 1};
     CHECK(wm_want_routes(&needs, set).number == 0 && wm_want_routes(&needs, set).number == 1);
+    CHECK(wm_want_route(&needs, WM_STR("us")).number == 2 && wm_want_route(&needs, WM_STR("eu")).number == 0);
+    CHECK(wm_want_route(&needs, WM_STR("us")).number == 2);
     CHECK(wm_requirements_uses(&needs) == (WM_KEEP | WM_EDITS | WM_ROUTES));
     wm_uses(&needs, WM_ROUTES);
     CHECK(wm_requirements_uses(&needs) == WM_ROUTES);

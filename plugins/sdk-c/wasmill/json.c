@@ -355,13 +355,13 @@ static bool read_object(reader *in, wm_json *value, int depth) {
 static bool read_value(reader *in, wm_json *value, int depth) {
     static const wm_json nothing;
     *value = nothing;
-    if (depth == DEPTH_MAX) {
-        wm_fail("`config`: expected at most %d lists and objects within one another, found more", DEPTH_MAX);
-        return false;
-    }
     skip_space(in);
     if (in->at == in->end) {
         return refuse(in, "a value");
+    }
+    if (depth == DEPTH_MAX && (*in->at == '{' || *in->at == '[')) {
+        wm_fail("`config`: expected at most %d lists and objects within one another, found more", DEPTH_MAX);
+        return false;
     }
     switch (*in->at) {
     case '{':

@@ -25,10 +25,28 @@ unsigned wm_requirements_uses(const wm_requirements *needs) {
 wm_route_set wm_want_routes(wm_requirements *needs, wm_strs names) {
     size_t size = needs->route_sets_count * sizeof(wm_strs);
     needs->route_sets = (wm_strs *)wm_memory_grow(needs->route_sets, size, size + sizeof(wm_strs));
-    needs->route_sets[needs->route_sets_count] = names;
+    // The list may lie on the caller's stack.
+    wm_str *items = WM_NEW(wm_str, names.count);
+    for (size_t name = 0; name < names.count; name++) {
+        items[name] = wm_format("%.*s", WM_FMT(names.items[name]));
+    }
+    needs->route_sets[needs->route_sets_count].items = items;
+    needs->route_sets[needs->route_sets_count].count = names.count;
     // More sets than a u16 counts are more than the host takes: it refuses the plugin.
     wm_route_set set = {(uint16_t)needs->route_sets_count++};
     return set;
+}
+
+wm_route_set wm_want_route(wm_requirements *needs, wm_str name) {
+    for (uint32_t number = 0; number < needs->route_sets_count; number++) {
+        wm_strs names = needs->route_sets[number];
+        if (names.count == 1 && wm_str_equal(names.items[0], name)) {
+            wm_route_set set = {(uint16_t)number};
+            return set;
+        }
+    }
+    wm_strs names = {&name, 1};
+    return wm_want_routes(needs, names);
 }
 
 const char *wm_path(const char *map, wm_str key) {

@@ -288,6 +288,9 @@ typedef struct wm_route_set {
 /** Declares a set of routes, by the names that the stage's `routes:` has. Rows that take it go to all of them. */
 wm_route_set wm_want_routes(wm_requirements *needs, wm_strs names);
 
+/** The set of this one name, which is declared when it is first asked for. */
+wm_route_set wm_want_route(wm_requirements *needs, wm_str name);
+
 /** A name as an element of a path, in quotes: `wm_path("attributes", key)` is `attributes["key"]`. It ends with a zero. */
 const char *wm_path(const char *map, wm_str key);
 

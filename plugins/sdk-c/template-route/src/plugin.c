@@ -4,33 +4,10 @@
 /** The stage's `config:` block: `{"attribute": "tenant", "routes": {"acme": "eu"}, "default": "us"}`. */
 static wm_str_map routes;
 
-/** The route set of each value of `routes`, in its order, and behind them that of all other rows. */
+/** The number of the route set of each value of `routes`, in its order, and behind them that of all other rows. */
 static uint16_t *sets;
 
 static wm_text_column column;
-
-/** The route set of one name, declared when it first occurs. */
-static uint16_t set_of(wm_requirements *needs, wm_str name) {
-    static wm_strs declared;
-    static uint16_t numbers[256];
-    size_t at = wm_strs_find(declared, name);
-    if (at == declared.count) {
-        if (at == 256) {
-            wm_fail("`routes`: expected at most 256 different names, found more");
-            return WM_ROUTE_UNCHANGED;
-        }
-        wm_str *items = WM_NEW(wm_str, at + 1);
-        for (size_t before = 0; before < at; before++) {
-            items[before] = declared.items[before];
-        }
-        items[at] = name;
-        declared.items = items;
-        declared.count = at + 1;
-        wm_strs names = {&items[at], 1};
-        numbers[at] = wm_want_routes(needs, names).number;
-    }
-    return numbers[at];
-}
 
 void plugin_init(const wm_json *config, wm_requirements *needs) {
     static const char *const keys[] = {"attribute", "routes", "default"};
@@ -40,10 +17,12 @@ void plugin_init(const wm_json *config, wm_requirements *needs) {
 
     sets = WM_NEW(uint16_t, routes.values.count + 1);
     for (size_t route = 0; route < routes.values.count; route++) {
-        sets[route] = set_of(needs, routes.values.items[route]);
+        sets[route] = wm_want_route(needs, routes.values.items[route]).number;
     }
-    bool has_default = wm_config_has(config, "default");
-    sets[routes.values.count] = has_default ? set_of(needs, wm_config_str(config, "default")) : WM_ROUTE_UNCHANGED;
+    sets[routes.values.count] = WM_ROUTE_UNCHANGED;
+    if (wm_config_has(config, "default")) {
+        sets[routes.values.count] = wm_want_route(needs, wm_config_str(config, "default")).number;
+    }
 
     wm_uses(needs, WM_ROUTES);
     wm_signals(needs, WM_ALL_SIGNALS);
