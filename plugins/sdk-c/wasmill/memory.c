@@ -19,6 +19,30 @@ enum { PAGE = 65536, PAGES_MIN = 2 };
 
 static uintptr_t start, kept, top, end;
 
+#ifdef __wasi__
+
+// Weak: a plugin that does not use them has none.
+void *malloc(size_t size) __attribute__((weak));
+void free(void *pointer) __attribute__((weak));
+
+/**
+ * The first `malloc` takes for itself all memory that there is, from the end of the program's data. So it comes before the first
+ * page of ours.
+ */
+static void let_malloc_begin(void) {
+    if (malloc != NULL && free != NULL) {
+        // Volatile, since compilers leave out what is freed at once.
+        void *volatile first = malloc(1);
+        free(first);
+    }
+}
+
+#else
+
+static void let_malloc_begin(void) {}
+
+#endif
+
 void wm_memory_begin(void) {
     if (ended) {
         ended = false;
@@ -29,6 +53,9 @@ void wm_memory_begin(void) {
 void wm_memory_keep(void) { kept = top; }
 
 static void more(size_t size) {
+    if (end == 0) {
+        let_malloc_begin();
+    }
     size_t wanted = size > SIZE_MAX - PAGE ? SIZE_MAX / PAGE : (size + PAGE - 1) / PAGE;
     // Twice as many each time, so that a call that needs much asks seldom.
     size_t pages = (end - start) / PAGE;
@@ -43,7 +70,7 @@ static void more(size_t size) {
         // The host counts a call that ends so after memory was denied as one that had too little.
         __builtin_trap();
     }
-    if (before * PAGE != end || end == 0) {
+    if (before * PAGE != end) {
         // Nothing of this run is kept yet: where it begins, a call's memory begins.
         start = kept = top = before * PAGE;
     }
