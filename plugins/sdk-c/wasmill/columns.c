@@ -15,26 +15,6 @@ wm_bitmap wm_boolean_true(const wm_boolean *column) {
     return rows;
 }
 
-wm_bitmap wm_text_matches(const wm_text *column, bool (*wanted)(wm_str text, void *context), void *context) {
-    wm_bitmap rows = wm_bitmap_none(column->len);
-    if (column->keys == NULL) {
-        WM_BITMAP_FILL(rows, row, wanted(wm_text_distinct(column, row), context));
-    } else {
-        // One more, so that there is a place to look at where the dictionary is empty: rows without a value have key 0.
-        bool *table = WM_NEW(bool, (size_t)column->distinct.len + 1);
-        bool any = false;
-        for (uint32_t place = 0; place < column->distinct.len; place++) {
-            table[place] = wanted(wm_text_distinct(column, place), context);
-            any |= table[place];
-        }
-        if (any) {
-            WM_BITMAP_FILL(rows, row, table[wm_u32_at(column->keys, row)]);
-        }
-    }
-    wm_bitmap_and_bits(&rows, column->validity);
-    return rows;
-}
-
 static bool is_text(wm_str text, void *context) { return wm_str_equal(text, *(const wm_str *)context); }
 
 static bool is_in(wm_str text, void *context) {

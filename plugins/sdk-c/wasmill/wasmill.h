@@ -458,9 +458,29 @@ static inline bool wm_text_get(const wm_text *column, uint32_t row, wm_str *text
 
 /**
  * The rows whose text is as `wanted` says, asked once for each value of the dictionary where there is one. Rows without a
- * value are not.
+ * value are not. Inline, so that `wanted` is, too: where text is plain it is asked for each row.
  */
-wm_bitmap wm_text_matches(const wm_text *column, bool (*wanted)(wm_str text, void *context), void *context);
+__attribute__((always_inline)) static inline wm_bitmap wm_text_matches(
+    const wm_text *column, bool (*wanted)(wm_str text, void *context), void *context) {
+    wm_bitmap rows = wm_bitmap_none(column->len);
+    if (column->keys == NULL) {
+        WM_BITMAP_FILL(rows, row, wanted(wm_text_distinct(column, row), context));
+    } else {
+        // One more, so that there is a place to look at where the dictionary is empty: rows without a value have key 0.
+        bool *table = WM_NEW(bool, (size_t)column->distinct.len + 1);
+        bool found = false;
+        for (uint32_t place = 0; place < column->distinct.len; place++) {
+            table[place] = wanted(wm_text_distinct(column, place), context);
+            found |= table[place];
+        }
+        if (found) {
+            WM_BITMAP_FILL(rows, row, table[wm_u32_at(column->keys, row)]);
+        }
+    }
+    wm_bitmap_and_bits(&rows, column->validity);
+    return rows;
+}
+
 /** The rows with this text. */
 wm_bitmap wm_text_equals(const wm_text *column, wm_str text);
 /** The rows with one of these. */
