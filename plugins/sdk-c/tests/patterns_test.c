@@ -60,6 +60,10 @@ int main(void) {
     known("000000000000 0000000000000 00000000000000000000", "000000000000 0000000000000 00000000000000000000");
     known("0000000000000", "****");
 
+    wm_str same = WM_STR("4111 1111 1111 1111"), untouched = WM_STR("untouched");
+    CHECK(!mask_emails_and_cards(same, same, &untouched));
+    CHECK_TEXT(untouched, "untouched");
+
     regex_t email, card;
     CHECK(regcomp(&email, "[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\\.[A-Za-z]{2,}", REG_EXTENDED) == 0);
     CHECK(regcomp(&card, "[0-9]([ -]?[0-9])*", REG_EXTENDED) == 0);

@@ -106,11 +106,13 @@ bool mask_emails_and_cards(wm_str text, wm_str mask, wm_str *masked) {
         at_sign |= text.data[at] == '@';
         digits += is_digit(text.data[at]);
     }
-    bool changed = at_sign && replace(find_email, &text, mask);
+    wm_str found = text;
+    bool matched = at_sign && replace(find_email, &found, mask);
     // A mask with digits may make a card of what was none.
-    changed |= (changed || digits >= CARD_DIGITS_MIN) && replace(find_card, &text, mask);
-    if (changed) {
-        *masked = text;
+    matched |= (matched || digits >= CARD_DIGITS_MIN) && replace(find_card, &found, mask);
+    if (!matched || wm_str_equal(found, text)) {
+        return false;
     }
-    return changed;
+    *masked = found;
+    return true;
 }
