@@ -273,6 +273,27 @@ func (t *TextBuilder) Reset() {
 
 func (t *TextBuilder) write(b *blockBuilder) { t.strip.write(b, KindText, t.valid.bitmap()) }
 
+// BinaryBuilder collects a column of bytes row by row. The zero BinaryBuilder is ready to use.
+type BinaryBuilder struct {
+	text TextBuilder
+}
+
+// Append adds a row.
+func (c *BinaryBuilder) Append(bytes []byte) { c.text.Append(textOf(bytes)) }
+
+// AppendNone adds a row without a value.
+func (c *BinaryBuilder) AppendNone() { c.text.AppendNone() }
+
+// Len is the number of rows.
+func (c *BinaryBuilder) Len() int { return c.text.Len() }
+
+// Reset takes all rows away, and keeps the memory for the next ones.
+func (c *BinaryBuilder) Reset() { c.text.Reset() }
+
+func (c *BinaryBuilder) write(b *blockBuilder) {
+	c.text.strip.write(b, KindBinary, c.text.valid.bitmap())
+}
+
 // AnyBuilder collects a column of values of their own types row by row. The zero AnyBuilder is ready to use.
 type AnyBuilder struct {
 	kinds   []byte

@@ -16,8 +16,11 @@ func readConfig(text string, into any) error {
 	decoder := json.NewDecoder(strings.NewReader(text))
 	// A number stays as it is written: an int64 does not fit a float64.
 	decoder.UseNumber()
-	var found any
-	if err := decoder.Decode(&found); err != nil {
+	found, err := readTree(decoder)
+	if err != nil {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
 		return fmt.Errorf("`config`: %w", err)
 	}
 	if _, err := decoder.Token(); err != io.EOF {
@@ -25,17 +28,81 @@ func readConfig(text string, into any) error {
 	}
 	// A stage without a config block has an empty one.
 	if found == nil {
-		found = map[string]any{}
+		found = new(object)
 	}
 	target := reflect.ValueOf(into).Elem()
 	if target.Kind() != reflect.Struct || reads(target) {
 		return assign(target, found, "config")
 	}
-	object, ok := found.(map[string]any)
+	given, ok := found.(*object)
 	if !ok {
 		return fmt.Errorf("`config`: expected an object, found %s", name(found))
 	}
-	return assignStruct(target, object, "")
+	return assignStruct(target, given, "")
+}
+
+// Pairs is an object of a config in the order in which it was written. A map has none, and what a plugin requires must be the same
+// each time.
+type Pairs[V any] []Pair[V]
+
+// Pair is an entry of Pairs.
+type Pair[V any] struct {
+	Key   string
+	Value V
+}
+
+func (Pairs[V]) inOrder() {}
+
+var inOrder = reflect.TypeFor[interface{ inOrder() }]()
+
+// object is an object as it was written. Of a key that is there twice the last value counts.
+type object struct {
+	names  []string
+	values map[string]any
+}
+
+// MarshalJSON gives it back, for what reads itself.
+func (o *object) MarshalJSON() ([]byte, error) { return json.Marshal(o.values) }
+
+// readTree reads a value: nil, string, bool, json.Number, []any or *object.
+func readTree(decoder *json.Decoder) (any, error) {
+	token, err := decoder.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch token {
+	case json.Delim('['):
+		list := []any{}
+		for decoder.More() {
+			item, err := readTree(decoder)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, item)
+		}
+		_, err = decoder.Token()
+		return list, err
+	case json.Delim('{'):
+		read := &object{values: map[string]any{}}
+		for decoder.More() {
+			name, err := decoder.Token()
+			if err != nil {
+				return nil, err
+			}
+			key := name.(string)
+			value, err := readTree(decoder)
+			if err != nil {
+				return nil, err
+			}
+			if _, twice := read.values[key]; !twice {
+				read.names = append(read.names, key)
+			}
+			read.values[key] = value
+		}
+		_, err = decoder.Token()
+		return read, err
+	}
+	return token, nil
 }
 
 var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
@@ -64,23 +131,19 @@ func keysOf(target reflect.Value) []key {
 	return keys
 }
 
-func assignStruct(target reflect.Value, object map[string]any, path string) error {
+func assignStruct(target reflect.Value, found *object, path string) error {
 	keys := keysOf(target)
-	var known, names []string
+	var known []string
 	for _, key := range keys {
 		known = append(known, key.name)
 	}
-	for name := range object {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range found.names {
 		if !slices.Contains(known, name) {
 			return fmt.Errorf("unknown key `%s`; known are %s", join(path, name), quoted(known))
 		}
 	}
 	for _, key := range keys {
-		value, given := object[key.name]
+		value, given := found.values[key.name]
 		switch {
 		case key.optional && value == nil:
 		case !given:
@@ -139,7 +202,7 @@ func set(target reflect.Value, found any, path string) (at, wrong string, err er
 			return "", "", nil
 		}
 	case []any:
-		if kind == reflect.Slice {
+		if kind == reflect.Slice && !target.Type().Implements(inOrder) {
 			list := reflect.MakeSlice(target.Type(), len(found), len(found))
 			for i, item := range found {
 				if at, wrong, err := set(list.Index(i), item, path); err != nil || wrong != "" {
@@ -149,22 +212,32 @@ func set(target reflect.Value, found any, path string) (at, wrong string, err er
 			target.Set(list)
 			return "", "", nil
 		}
-	case map[string]any:
+	case *object:
 		if kind == reflect.Struct {
 			return "", "", assignStruct(target, found, path)
 		}
-		if kind == reflect.Map && target.Type().Key().Kind() == reflect.String {
-			object := reflect.MakeMapWithSize(target.Type(), len(found))
-			for _, name := range sortedKeys(found) {
-				item := reflect.New(target.Type().Elem()).Elem()
-				if at, wrong, err := set(item, found[name], path); err != nil || wrong != "" {
-					return strings.TrimSuffix(name+"."+at, "."), wrong, err
-				}
-				object.SetMapIndex(reflect.ValueOf(name).Convert(target.Type().Key()), item)
-			}
-			target.Set(object)
-			return "", "", nil
+		pairs := target.Type().Implements(inOrder)
+		if !pairs && (kind != reflect.Map || target.Type().Key().Kind() != reflect.String) {
+			break
 		}
+		if !pairs {
+			target.Set(reflect.MakeMapWithSize(target.Type(), len(found.names)))
+		}
+		for _, name := range found.names {
+			item := reflect.New(valueType(target.Type())).Elem()
+			if at, wrong, err := set(item, found.values[name], path); err != nil || wrong != "" {
+				return strings.TrimSuffix(name+"."+at, "."), wrong, err
+			}
+			if pairs {
+				pair := reflect.New(target.Type().Elem()).Elem()
+				pair.Field(0).SetString(name)
+				pair.Field(1).Set(item)
+				target.Set(reflect.Append(target, pair))
+			} else {
+				target.SetMapIndex(reflect.ValueOf(name).Convert(target.Type().Key()), item)
+			}
+		}
+		return "", "", nil
 	}
 	number, isNumber := found.(json.Number)
 	if !isNumber || kind < reflect.Int || kind > reflect.Float64 {
@@ -181,13 +254,12 @@ func reads(target reflect.Value) bool {
 	return target.Kind() == reflect.Interface || target.Addr().Type().Implements(unmarshaler)
 }
 
-func sortedKeys(object map[string]any) []string {
-	var names []string
-	for name := range object {
-		names = append(names, name)
+// valueType is what a map or Pairs have for a key.
+func valueType(of reflect.Type) reflect.Type {
+	if of.Implements(inOrder) {
+		return of.Elem().Field(1).Type
 	}
-	slices.Sort(names)
-	return names
+	return of.Elem()
 }
 
 // name says what was found.
@@ -209,6 +281,9 @@ func name(found any) string {
 
 // expected says what a Go type is in JSON.
 func expected(of reflect.Type) string {
+	if of.Implements(inOrder) {
+		return "an object" + several(valueType(of))
+	}
 	switch of.Kind() {
 	case reflect.Pointer:
 		return expected(of.Elem())
@@ -225,7 +300,7 @@ func expected(of reflect.Type) string {
 	case reflect.Slice:
 		return "a list" + several(of.Elem())
 	case reflect.Map:
-		return "an object" + several(of.Elem())
+		return "an object" + several(valueType(of))
 	case reflect.Struct:
 		return "an object"
 	}

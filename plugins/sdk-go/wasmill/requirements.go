@@ -104,10 +104,13 @@ func (r *Requirements) input(signal Signal) *input {
 }
 
 func (r *Requirements) want(path string, kind Kind, form TextForm) int {
+	return r.request(wire.Request{Path: path, Kind: uint8(kind), Text: uint8(form)})
+}
+
+func (r *Requirements) request(wanted wire.Request) int {
 	if len(r.current) == 0 && r.err == nil {
-		r.err = fmt.Errorf("`%s` is asked for of no signal: call `Signals` before", path)
+		r.err = fmt.Errorf("`%s` is asked for of no signal: call `Signals` before", wanted.Path)
 	}
-	wanted := wire.Request{Path: path, Kind: uint8(kind), Text: uint8(form)}
 	number := slices.Index(r.wanted, wanted)
 	if number < 0 {
 		number = len(r.wanted)
@@ -121,8 +124,8 @@ func (r *Requirements) want(path string, kind Kind, form TextForm) int {
 	return number + 1
 }
 
-// Column asks for a column of whatever kind and form. The other methods say the same with a type. Of a field of events, links
-// or exemplars the kind is that of its values.
+// Column asks for a column of whatever kind and form. The other methods say the same with a type. Fields of events, links and
+// exemplars are for Sequence.
 func (r *Requirements) Column(path string, kind Kind, form TextForm) Column[View] {
 	return Column[View]{r.want(path, kind, form)}
 }
@@ -201,7 +204,7 @@ func (r *Requirements) Attributes(path string) Column[Attributes] {
 
 // Sequence asks for a field of events, links or exemplars, or for a histogram's buckets, by the kind of its values.
 func (r *Requirements) Sequence(path string, kind Kind) Column[Sequence] {
-	return Column[Sequence]{r.want(path, kind, AsEither)}
+	return Column[Sequence]{r.request(wire.Request{Path: path, Kind: uint8(kind), Text: uint8(AsEither), Sequence: true})}
 }
 
 // RouteSet declares a set of routes, by the names that the stage's `routes:` has. Rows that take it go to all of them. A set

@@ -11,6 +11,8 @@ type Request struct {
 	Kind uint8
 	// The number of a case of `text-form`.
 	Text uint8
+	// Whether the column comes as a sequence of this kind. The host knows by the path.
+	Sequence bool
 }
 
 // Input is what is to be shown of a signal.
