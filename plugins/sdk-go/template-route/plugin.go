@@ -1,13 +1,18 @@
 // {{name}} sends rows to routes by the value of an attribute.
 package main
 
-import "wasmill"
+import (
+	"maps"
+	"slices"
+
+	"wasmill"
+)
 
 // Config is the stage's `config:` block.
 type Config struct {
 	Attribute string `json:"attribute"`
-	// The route of each value, in the order in which they were written.
-	Routes wasmill.Pairs[string] `json:"routes"`
+	// The route of each value.
+	Routes map[string]string `json:"routes"`
 	// The route of all other rows; nil: they stay as they were.
 	Default *string `json:"default"`
 }
@@ -33,7 +38,7 @@ func New(config Config, needs *wasmill.Requirements) (wasmill.Plugin, error) {
 		routes:   map[string]wasmill.RouteSet{},
 		fallback: wasmill.Unchanged,
 	}
-	// A set for each distinct route: rows are sent to sets.
+	// A set for each distinct route: rows are sent to sets. What is declared must be the same each time, so the values are sorted.
 	sets := map[string]wasmill.RouteSet{}
 	setOf := func(route string) wasmill.RouteSet {
 		if _, declared := sets[route]; !declared {
@@ -41,8 +46,8 @@ func New(config Config, needs *wasmill.Requirements) (wasmill.Plugin, error) {
 		}
 		return sets[route]
 	}
-	for _, route := range config.Routes {
-		r.routes[route.Key] = setOf(route.Value)
+	for _, value := range slices.Sorted(maps.Keys(config.Routes)) {
+		r.routes[value] = setOf(config.Routes[value])
 	}
 	if config.Default != nil {
 		r.fallback = setOf(*config.Default)
