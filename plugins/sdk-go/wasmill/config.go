@@ -1,7 +1,6 @@
 package wasmill
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -138,7 +137,7 @@ func set(target reflect.Value, found any, path string) error {
 	if readsItself(target) {
 		text, err := json.Marshal(found)
 		if err == nil {
-			err = json.NewDecoder(bytes.NewReader(text)).Decode(target.Addr().Interface())
+			err = json.Unmarshal(text, target.Addr().Interface())
 		}
 		if err != nil {
 			return fmt.Errorf("`%s`: %w", path, err)
@@ -225,7 +224,7 @@ func expected(of reflect.Type) string {
 		return "a boolean"
 	case reflect.Float32, reflect.Float64:
 		return "a number"
-	case reflect.Slice, reflect.Array:
+	case reflect.Slice:
 		return "a list" + several(of.Elem())
 	case reflect.Map:
 		return "an object" + several(of.Elem())

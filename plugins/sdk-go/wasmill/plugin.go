@@ -123,7 +123,7 @@ func where() string {
 		case frame.Function == "runtime.gopanic":
 			panicking = true
 		case !panicking || strings.HasPrefix(frame.Function, "runtime."):
-		case frame.Function == "wasmill.guard":
+		case frame.Function == "wasmill.guard", strings.HasPrefix(frame.Function, "wasmill.(*stage)"):
 			return text.String()
 		default:
 			fmt.Fprintf(&text, "\n  at %s (%s:%d)", frame.Function, frame.File, frame.Line)

@@ -22,9 +22,13 @@ func (s *Slice) Rows() int { return s.rows }
 func (s *Slice) view(number int) View {
 	number--
 	for at, asked := range s.columns {
-		if asked == number && at < s.block.Len() {
-			return s.block.Column(at)
+		if asked != number {
+			continue
 		}
+		if at >= s.block.Len() {
+			panic("the slice came with " + itoa(s.block.Len()) + " columns, asked for were " + itoa(len(s.columns)))
+		}
+		return s.block.Column(at)
 	}
 	if number < 0 {
 		panic("a column that was not asked for: a `Column` comes from `Requirements`")

@@ -27,13 +27,20 @@ func (v Values[T]) Raw() []T { return v.raw }
 // Matches gives the rows whose value is as wanted says. Rows without a value are not.
 func (v Values[T]) Matches(wanted func(T) bool) *Bitmap {
 	b := NewBitmap(v.rows)
-	for row, value := range v.raw {
-		if wanted(value) {
-			b.words[row>>6] |= 1 << (row & 63)
+	for at := range b.words {
+		var word uint64
+		for bit, value := range rowsOf(v.raw, at) {
+			if wanted(value) {
+				word |= 1 << (bit & 63)
+			}
 		}
+		b.words[at] = word
 	}
 	return v.restrict(b)
 }
+
+// rowsOf gives what a word of a bitmap is about: up to 64 rows.
+func rowsOf[T any](rows []T, word int) []T { return rows[word*64 : min(word*64+64, len(rows))] }
 
 // Boolean is a column of truth values.
 type Boolean struct {
@@ -92,15 +99,10 @@ func (t Text) At(row int) (text string, ok bool) {
 // Matches gives the rows whose text is as wanted says. It is asked once for each value of the dictionary, where the text came
 // as one. Rows without a value are not.
 func (t Text) Matches(wanted func(text string) bool) *Bitmap {
-	b := NewBitmap(t.rows)
 	if !t.dictionary {
-		for row := range t.rows {
-			if wanted(t.Distinct(row)) {
-				b.words[row>>6] |= 1 << (row & 63)
-			}
-		}
-		return t.restrict(b)
+		return t.restrict(BitmapOf(t.rows, func(row int) bool { return wanted(t.Distinct(row)) }))
 	}
+	b := NewBitmap(t.rows)
 	table := make([]uint64, t.distinct.len())
 	for place := range table {
 		if wanted(t.Distinct(place)) {
@@ -110,8 +112,12 @@ func (t Text) Matches(wanted func(text string) bool) *Bitmap {
 	if len(table) == 0 {
 		return b
 	}
-	for row, key := range t.keys {
-		b.words[row>>6] |= table[key] << (row & 63)
+	for at := range b.words {
+		var word uint64
+		for bit, key := range rowsOf(t.keys, at) {
+			word |= table[key] << (bit & 63)
+		}
+		b.words[at] = word
 	}
 	return t.restrict(b)
 }
