@@ -125,8 +125,11 @@ func (b *Block) readNode(bytes []byte, at int) error {
 	}
 	n := node{kind: Kind(field[0]), rows: field[1], children: field[2]}
 	part := func(start, length int) ([]byte, error) {
-		if start == 0 {
+		if start == 0 && (n.rows == 0 || length == 0) {
 			return nil, nil
+		}
+		if start == 0 {
+			return nil, fmt.Errorf("%s: a part of %d bytes is missing", n.kind, length)
 		}
 		if length < 0 || start > len(bytes) || length > len(bytes)-start {
 			return nil, fmt.Errorf("%s: %d bytes from %d are not in the block of %d", n.kind, length, start, len(bytes))
@@ -134,7 +137,7 @@ func (b *Block) readNode(bytes []byte, at int) error {
 		return bytes[start : start+length : start+length], nil
 	}
 	var err error
-	if n.kind != KindAny {
+	if n.kind != KindAny && field[3] != 0 {
 		if n.validity, err = part(field[3], (n.rows+7)/8); err != nil {
 			return err
 		}
