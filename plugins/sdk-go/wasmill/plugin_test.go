@@ -163,6 +163,33 @@ func TestEditsAreInTheirOrder(t *testing.T) {
 	}
 }
 
+// What a verdict was given is copied: the plugin goes on with its bitmap and its builder.
+func TestAVerdictKeepsWhatItWasGiven(t *testing.T) {
+	verdict := verdictOf(t, 4, func(_ *Slice, v *Verdict) error {
+		rows, texts := BitmapOf(4, func(row int) bool { return row < 2 }), new(TextBuilder)
+		places := Entries{1}
+		for _, text := range []string{"a", "b"} {
+			texts.Append(text)
+			v.Set("text", rows, texts)
+			v.Remove("attributes", places)
+			rows.Not()
+			texts.Reset()
+			places[0] = 2
+		}
+		return nil
+	})
+	if got := [][]byte{verdict.Edits[0].Rows, verdict.Edits[1].Rows, verdict.Edits[2].Rows}; !reflect.DeepEqual(got, [][]byte{{3}, {1, 0, 0, 0}, {12}}) {
+		t.Errorf("targets are %v", got)
+	}
+	block, err := ReadBlock(verdict.Edits[0].Columns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, _ := block.Column(0).Text().At(0); text != "a" {
+		t.Errorf("the first text is %q", text)
+	}
+}
+
 // What a plugin does wrong is an error of the call, in its own words, and the next call is as good as any.
 func TestErrorsAndPanicsAreErrorsOfTheCall(t *testing.T) {
 	var act acting

@@ -1,6 +1,10 @@
 package wasmill
 
-import "wasmill/internal/wire"
+import (
+	"slices"
+
+	"wasmill/internal/wire"
+)
 
 // A bitmap has a bit for each row, row numbers have 32 for each target: up to one target in so many rows, numbers are shorter.
 const sparse = 32
@@ -124,7 +128,8 @@ func (v *Verdict) change(path string, targets Target, change wire.Change, values
 	if !some {
 		return
 	}
-	edit := wire.Edit{Path: path, Target: to.kind, Rows: to.bytes, Change: change}
+	// The plugin may go on with its bitmap, and change it for the next edit.
+	edit := wire.Edit{Path: path, Target: to.kind, Rows: slices.Clone(to.bytes), Change: change}
 	if values != nil {
 		block, err := EncodeBlock(values)
 		if err != nil {
