@@ -67,26 +67,28 @@ func (r *Redact) Process(slice *wasmill.Slice, verdict *wasmill.Verdict) error {
 // redact edits the entries of one map, and says how many.
 func (r *Redact) redact(path string, values wasmill.Any, verdict *wasmill.Verdict) int {
 	// Each distinct text is looked at once, wherever it is; most have nothing to hide.
-	hidden := map[int]string{}
-	for place := range values.Text().DistinctLen() {
-		if text, changed := Mask(values.Text().Distinct(place), r.mask); changed {
-			hidden[place] = text
+	texts := values.Text()
+	hidden, instead := wasmill.NewBitmap(texts.DistinctLen()), make([]string, texts.DistinctLen())
+	for place := range instead {
+		if masked, changed := Mask(texts.Distinct(place), r.mask); changed {
+			hidden.Add(place)
+			instead[place] = masked
 		}
 	}
-	if len(hidden) == 0 {
+	if hidden.Empty() {
 		return 0
 	}
 	var entries wasmill.Entries
-	var texts wasmill.Texts
+	var masked wasmill.Texts
 	for entry, kind := range values.Kinds() {
 		if wasmill.AnyKind(kind) != wasmill.AnyText {
 			continue
 		}
-		if text, changed := hidden[values.Text().Place(values.Place(entry))]; changed {
+		if place := texts.Place(values.Place(entry)); hidden.Has(place) {
 			entries = append(entries, uint32(entry))
-			texts = append(texts, text)
+			masked = append(masked, instead[place])
 		}
 	}
-	verdict.Set(path, entries, texts)
+	verdict.Set(path, entries, masked)
 	return len(entries)
 }

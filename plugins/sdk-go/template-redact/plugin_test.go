@@ -1,7 +1,9 @@
 package main
 
 import (
+	"math/rand"
 	"reflect"
+	"regexp"
 	"testing"
 
 	"wasmill"
@@ -51,6 +53,44 @@ func TestWhatIsMasked(t *testing.T) {
 		if got, changed := Mask(text, "****"); got != want || changed != (got != text) {
 			t.Errorf("%q became %q, not %q", text, got, want)
 		}
+	}
+}
+
+var (
+	email = regexp.MustCompile(`[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}`)
+	card  = regexp.MustCompile(`[0-9](?:[ -]?[0-9])*`)
+)
+
+// What is masked is what these expressions say.
+func TestMaskFindsWhatTheExpressionsFind(t *testing.T) {
+	expected := func(text string) string {
+		text = email.ReplaceAllLiteralString(text, "*")
+		return card.ReplaceAllStringFunc(text, func(run string) string {
+			digits := len(regexp.MustCompile("[0-9]").FindAllString(run, -1))
+			if digits < cardMin || digits > cardMax || !luhn(run) {
+				return run
+			}
+			return "*"
+		})
+	}
+	random := rand.New(rand.NewSource(1))
+	pieces := []string{"a", "Z", "0", "4", "7", "@", "@", ".", ".", "-", " ", "_", "%", "é", "[", "{", "b.co", "41111111", "4222 2222", "@x.org"}
+	masked := 0
+	for range 20000 {
+		text := ""
+		for range random.Intn(24) {
+			text += pieces[random.Intn(len(pieces))]
+		}
+		got, changed := Mask(text, "*")
+		if want := expected(text); got != want {
+			t.Fatalf("%q became %q, not %q", text, got, want)
+		}
+		if changed {
+			masked++
+		}
+	}
+	if masked < 1000 {
+		t.Errorf("only %d texts had something to mask", masked)
 	}
 }
 
