@@ -5,7 +5,8 @@
 #   ./generate.sh
 #
 # What the generator writes is changed in three ways, all of them here:
-# - Its runtime package comes from a registry; ours is part of the SDK (wasmill/internal/wit), so nothing is downloaded.
+# - Its runtime package comes from a registry; ours is part of the SDK (wasmill/internal/wit), so nothing is downloaded. So does what
+#   it takes from Go's package runtime, the Pinner.
 # - It expects the exported functions in a package of the bindings; ours are in wasmill/internal/stage.
 # - The files are for WebAssembly alone (`wasip1`), and so left out where plugins are tested without it. Interfaces that the SDK
 #   does not use are left out altogether.
@@ -22,6 +23,7 @@ find "$out" -name '*.go' | while read -r file; do
 		echo '//go:build wasip1'
 		echo
 		sed -e 's|"go.bytecodealliance.org/pkg/wit/|"wasmill/internal/wit/|' \
+			-e 's|^\t"runtime"$|\truntime "wasmill/internal/wit/pin"|' \
 			-e 's|\(export_wasmill_plugin_stage\)\.|stage.|' \
 			-e 's|"wasmill/internal/bindings/exports/export_wasmill_plugin_stage"|"wasmill/internal/stage"|' "$file"
 	} >"$file.new"

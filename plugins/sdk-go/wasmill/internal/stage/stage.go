@@ -14,23 +14,6 @@ import (
 // running is the one plugin of an instance.
 var running wire.Stage
 
-// What the bindings hand out must not be nil, not even where it has no bytes: only what exists can be kept in its place.
-var none [1]byte
-
-func text(text string) string {
-	if len(text) == 0 {
-		return unsafe.String(&none[0], 0)
-	}
-	return text
-}
-
-func bytes(bytes []byte) []byte {
-	if len(bytes) == 0 {
-		return none[:0]
-	}
-	return bytes
-}
-
 // Init starts the plugin.
 func Init(config string) types.Result[contract.Requirements, string] {
 	if wire.Start == nil {
@@ -38,27 +21,20 @@ func Init(config string) types.Result[contract.Requirements, string] {
 	}
 	started, err := wire.Start(config)
 	if err != nil {
-		return types.Err[contract.Requirements](text(err.Error()))
+		return types.Err[contract.Requirements](err.Error())
 	}
 	running = started
 	return types.Ok[contract.Requirements, string](requirements(started.Requirements()))
 }
 
 func requirements(needs wire.Requirements) contract.Requirements {
-	answer := contract.Requirements{State: contract.MakeStateScopeStateless(), Uses: needs.Uses}
+	answer := contract.Requirements{State: contract.MakeStateScopeStateless(), RouteSets: needs.RouteSets, Uses: needs.Uses}
 	for _, input := range needs.Inputs {
 		columns := make([]contract.Request, len(input.Columns))
 		for at, column := range input.Columns {
-			columns[at] = contract.Request{Path: text(column.Path), Kind: column.Kind, Text: column.Text}
+			columns[at] = contract.Request{Path: column.Path, Kind: column.Kind, Text: column.Text}
 		}
 		answer.Inputs = append(answer.Inputs, contract.Input{Signal: uint8(input.Signal), Columns: columns})
-	}
-	for _, set := range needs.RouteSets {
-		names := make([]string, len(set))
-		for at, name := range set {
-			names[at] = text(name)
-		}
-		answer.RouteSets = append(answer.RouteSets, names)
 	}
 	return answer
 }
@@ -70,7 +46,7 @@ func Process(slice contract.Slice) types.Result[contract.Verdict, string] {
 	}
 	verdict, err := running.Process(wire.Slice{Signal: wire.Signal(slice.Signal), Rows: slice.Rows, Columns: slice.Columns})
 	if err != nil {
-		return types.Err[contract.Verdict](text(err.Error()))
+		return types.Err[contract.Verdict](err.Error())
 	}
 	answer := contract.Verdict{Keep: keep(verdict), Route: route(verdict.Routes)}
 	if len(verdict.Edits) > 0 {
@@ -103,7 +79,7 @@ func route(routes []uint16) contract.Route {
 }
 
 func edit(edit *wire.Edit) contract.Edit {
-	answer := contract.Edit{Path: text(edit.Path), Target: contract.MakeTargetAll(), Change: contract.MakeChangeRemove()}
+	answer := contract.Edit{Path: edit.Path, Target: contract.MakeTargetAll(), Change: contract.MakeChangeRemove()}
 	switch edit.Target {
 	case wire.TargetRows:
 		answer.Target = contract.MakeTargetRows(edit.Rows)
@@ -114,9 +90,9 @@ func edit(edit *wire.Edit) contract.Edit {
 	}
 	switch edit.Change {
 	case wire.Set:
-		answer.Change = contract.MakeChangeSet(bytes(edit.Columns))
+		answer.Change = contract.MakeChangeSet(edit.Columns)
 	case wire.Merge:
-		answer.Change = contract.MakeChangeMerge(bytes(edit.Columns))
+		answer.Change = contract.MakeChangeMerge(edit.Columns)
 	}
 	return answer
 }
@@ -132,13 +108,13 @@ func Flush() types.Result[[]contract.Emission, string] {
 		return types.Err[[]contract.Emission]("`flush` was called before `init`")
 	}
 	if err := running.Flush(); err != nil {
-		return types.Err[[]contract.Emission](text(err.Error()))
+		return types.Err[[]contract.Emission](err.Error())
 	}
 	return types.Ok[[]contract.Emission, string](nil)
 }
 
 // Snapshot is never called: the SDK keeps no state in the host.
-func Snapshot() types.Result[[]byte, string] { return types.Ok[[]byte, string](none[:0]) }
+func Snapshot() types.Result[[]byte, string] { return types.Ok[[]byte, string](nil) }
 
 // Restore is never called.
 func Restore([]byte) types.Result[types.Unit, string] {

@@ -4,8 +4,9 @@
 package runtime
 
 import (
-	"runtime"
 	"unsafe"
+
+	"wasmill/internal/wit/pin"
 )
 
 // What the host hands in lies in two slabs that are used in turn, and again and again: nothing is given to the garbage collector, which
@@ -71,8 +72,8 @@ func cabiRealloc(old unsafe.Pointer, oldSize, align, newSize uint32) unsafe.Poin
 	return taken
 }
 
-// Allocate gives memory that stays where it is until the pinner lets it go.
-func Allocate(pinner *runtime.Pinner, size, align uintptr) unsafe.Pointer {
+// Allocate gives memory that stays until the pinner lets it go.
+func Allocate(pinner *pin.Pinner, size, align uintptr) unsafe.Pointer {
 	if size == 0 {
 		return nil
 	}

@@ -8,10 +8,10 @@
 package wit_exports
 
 import (
-	"runtime"
 	"unsafe"
 	"wasmill/internal/bindings/imports/wasmill_plugin_types"
 	"wasmill/internal/stage"
+	runtime "wasmill/internal/wit/pin"
 	witRuntime "wasmill/internal/wit/runtime"
 	witTypes "wasmill/internal/wit/types"
 )

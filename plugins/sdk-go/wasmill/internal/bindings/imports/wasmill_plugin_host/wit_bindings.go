@@ -8,9 +8,9 @@
 package wasmill_plugin_host
 
 import (
-	"runtime"
 	"unsafe"
 	"wasmill/internal/bindings/imports/wasmill_plugin_types"
+	runtime "wasmill/internal/wit/pin"
 	witRuntime "wasmill/internal/wit/runtime"
 	witTypes "wasmill/internal/wit/types"
 )
