@@ -33,8 +33,7 @@ func maskEmails(text, mask string) string {
 			at++
 			continue
 		}
-		out.WriteString(text[done:start])
-		out.WriteString(mask)
+		replace(&out, text, done, start, mask)
 		done, at = end, end
 	}
 }
@@ -79,12 +78,20 @@ func maskCards(text, mask string) string {
 			}
 		}
 		if digits >= cardMin && digits <= cardMax && luhn(text[start:at]) {
-			out.WriteString(text[done:start])
-			out.WriteString(mask)
+			replace(&out, text, done, start, mask)
 			done = at
 		}
 	}
 	return rest(&out, text, done)
+}
+
+// replace adds the text up to what is masked, and the mask.
+func replace(out *strings.Builder, text string, done, start int, mask string) {
+	if done == 0 {
+		out.Grow(len(text) + len(mask))
+	}
+	out.WriteString(text[done:start])
+	out.WriteString(mask)
 }
 
 // rest adds what is left of the text; without a copy where nothing was replaced.

@@ -19,6 +19,9 @@ type Redact struct {
 	mask    string
 	paths   []string
 	columns []wasmill.Column[wasmill.Attributes]
+	// Kept from call to call for their memory.
+	entries wasmill.Entries
+	masked  wasmill.TextBuilder
 }
 
 func init() { wasmill.Export(New) }
@@ -78,17 +81,17 @@ func (r *Redact) redact(path string, values wasmill.Any, verdict *wasmill.Verdic
 	if hidden.Empty() {
 		return 0
 	}
-	var entries wasmill.Entries
-	var masked wasmill.Texts
+	r.entries = r.entries[:0]
+	r.masked.Reset()
 	for entry, kind := range values.Kinds() {
 		if wasmill.AnyKind(kind) != wasmill.AnyText {
 			continue
 		}
 		if place := texts.Place(values.Place(entry)); hidden.Has(place) {
-			entries = append(entries, uint32(entry))
-			masked = append(masked, instead[place])
+			r.entries = append(r.entries, uint32(entry))
+			r.masked.Append(instead[place])
 		}
 	}
-	verdict.Set(path, entries, masked)
-	return len(entries)
+	verdict.Set(path, r.entries, &r.masked)
+	return len(r.entries)
 }
