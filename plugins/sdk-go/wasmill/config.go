@@ -1,18 +1,17 @@
 package wasmill
 
 import (
-	"encoding/json"
-	"errors"
+	"encoding"
 	"fmt"
-	"io"
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// readConfig reads a config in JSON into a struct, by the `json` tags of its fields. It is as package encoding/json, but strict, and
-// its errors are for whoever wrote the config: which key, what was expected, what was found.
+// readConfig reads a config in JSON into a struct, by the `json` tags of its fields. It is strict, and its errors are for whoever
+// wrote the config: which key, what was expected, what was found.
 func readConfig(text string, into any) error {
 	found, err := readJSON(text)
 	if err != nil {
@@ -23,7 +22,7 @@ func readConfig(text string, into any) error {
 		found = map[string]any{}
 	}
 	target := reflect.ValueOf(into).Elem()
-	if target.Kind() != reflect.Struct || readsItself(target) {
+	if target.Kind() != reflect.Struct {
 		return assign(target, found, "config")
 	}
 	object, ok := found.(map[string]any)
@@ -31,27 +30,6 @@ func readConfig(text string, into any) error {
 		return fmt.Errorf("`config`: expected an object, found %s", named(found))
 	}
 	return assignStruct(target, object, "")
-}
-
-// readJSON gives nil, string, bool, json.Number, []any or map[string]any.
-func readJSON(text string) (found any, err error) {
-	decoder := json.NewDecoder(strings.NewReader(text))
-	// A number stays as it is written: not every int64 fits a float64.
-	decoder.UseNumber()
-	if err := decoder.Decode(&found); err != nil {
-		return nil, err
-	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return nil, errors.New("something follows the end")
-	}
-	return found, nil
-}
-
-var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
-
-// readsItself says whether package encoding/json is to read a value: one of a type with a method for it, or of whatever type.
-func readsItself(target reflect.Value) bool {
-	return target.Kind() == reflect.Interface || target.Addr().Type().Implements(unmarshaler)
 }
 
 // key is a key of a struct.
@@ -134,17 +112,21 @@ func assign(target reflect.Value, found any, path string) error {
 }
 
 func set(target reflect.Value, found any, path string) error {
-	if readsItself(target) {
-		text, err := json.Marshal(found)
-		if err == nil {
-			err = json.Unmarshal(text, target.Addr().Interface())
+	if text, ok := found.(string); ok {
+		if reader, ok := target.Addr().Interface().(encoding.TextUnmarshaler); ok {
+			if err := reader.UnmarshalText([]byte(text)); err != nil {
+				return fmt.Errorf("`%s`: %w", path, err)
+			}
+			return nil
 		}
-		if err != nil {
-			return fmt.Errorf("`%s`: %w", path, err)
+	}
+	kind := target.Kind()
+	if kind == reflect.Interface && target.NumMethod() == 0 {
+		if found != nil {
+			target.Set(reflect.ValueOf(plain(found)))
 		}
 		return nil
 	}
-	kind := target.Kind()
 	if kind == reflect.Pointer {
 		target.Set(reflect.New(target.Type().Elem()))
 		return set(target.Elem(), found, path)
@@ -160,10 +142,10 @@ func set(target reflect.Value, found any, path string) error {
 			target.SetBool(found)
 			return nil
 		}
-	case json.Number:
-		if kind >= reflect.Int && kind <= reflect.Float64 {
-			if json.Unmarshal([]byte(found), target.Addr().Interface()) != nil {
-				return misfit{found: "the number " + found.String()}
+	case number:
+		if reflect.Int <= kind && kind <= reflect.Float64 {
+			if !setNumber(target, string(found)) {
+				return misfit{found: "the number " + string(found)}
 			}
 			return nil
 		}
@@ -196,6 +178,23 @@ func set(target reflect.Value, found any, path string) error {
 	return misfit{found: named(found)}
 }
 
+// setNumber says whether the number is one of the target's type.
+func setNumber(target reflect.Value, text string) bool {
+	switch kind := target.Kind(); {
+	case kind >= reflect.Float32:
+		value, err := strconv.ParseFloat(text, target.Type().Bits())
+		target.SetFloat(value)
+		return err == nil
+	case kind >= reflect.Uint:
+		value, err := strconv.ParseUint(text, 10, target.Type().Bits())
+		target.SetUint(value)
+		return err == nil
+	}
+	value, err := strconv.ParseInt(text, 10, target.Type().Bits())
+	target.SetInt(value)
+	return err == nil
+}
+
 // named says what was found.
 func named(found any) string {
 	switch found.(type) {
@@ -205,7 +204,7 @@ func named(found any) string {
 		return "a string"
 	case bool:
 		return "a boolean"
-	case json.Number:
+	case number:
 		return "a number"
 	case []any:
 		return "a list"

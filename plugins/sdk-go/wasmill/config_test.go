@@ -1,8 +1,12 @@
 package wasmill
 
 import (
+	"encoding/json"
+	"net/netip"
 	"reflect"
+	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 type everything struct {
@@ -13,12 +17,14 @@ type everything struct {
 	Ratio  float64           `json:"ratio,omitempty"`
 	Deep   struct{ On bool } `json:"deep,omitempty"`
 	Free   any               `json:"free,omitempty"`
+	Small  uint8             `json:"small,omitempty"`
+	Addr   netip.Addr        `json:"addr,omitempty"`
 	hidden int
 }
 
 func TestConfigIsRead(t *testing.T) {
 	var got everything
-	text := `{"name":"a","drop":["x","y"],"teams":{"t":"u"},"limit":3,"ratio":0.5,"deep":{"On":true},"free":{"z":[1]}}`
+	text := `{"name":"a","drop":["x","y"],"teams":{"t":"u"},"limit":3,"ratio":0.5,"deep":{"On":true},"free":{"z":[1]},"small":255,"addr":"127.0.0.1"}`
 	if err := readConfig(text, &got); err != nil {
 		t.Fatal(err)
 	}
@@ -26,6 +32,7 @@ func TestConfigIsRead(t *testing.T) {
 	want := everything{
 		Name: "a", Drop: []string{"x", "y"}, Teams: map[string]string{"t": "u"}, Limit: &three, Ratio: 0.5,
 		Deep: struct{ On bool }{true}, Free: map[string]any{"z": []any{1.0}},
+		Small: 255, Addr: netip.MustParseAddr("127.0.0.1"),
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Fatalf("got %+v, want %+v", got, want)
@@ -43,10 +50,12 @@ func TestConfigSaysWhatIsWrong(t *testing.T) {
 		`{"name":"a","drop":[],"limit":1.5}`:     "`limit`: expected a whole number, found the number 1.5",
 		`{"name":"a","drop":[],"ratio":"x"}`:     "`ratio`: expected a number, found a string",
 		`{"name":"a","drop":[],"deep":{"On":1}}`: "`deep.On`: expected a boolean, found a number",
-		`{"name":"a","drops":[]}`:                "unknown key `drops`; known are `name`, `drop`, `teams`, `limit`, `ratio`, `deep`, `free`",
+		`{"name":"a","drops":[]}`:                "unknown key `drops`; known are `name`, `drop`, `teams`, `limit`, `ratio`, `deep`, `free`, `small`, `addr`",
+		`{"name":"a","drop":[],"small":256}`:     "`small`: expected a whole number of 0 or more, found the number 256",
+		`{"name":"a","drop":[],"addr":"x"}`:      "`addr`: ParseAddr(\"x\"): unable to parse IP",
 		`[]`:                                     "`config`: expected an object, found a list",
-		`{"name":`:                               "`config`: unexpected EOF",
-		`{} {}`:                                  "`config`: something follows the end",
+		`{"name":`:                               "`config`: not JSON at byte 8: it ends too soon",
+		`{} {}`:                                  "`config`: not JSON at byte 3: something follows the end",
 	} {
 		var into everything
 		if err := readConfig(text, &into); err == nil || err.Error() != want {
@@ -62,4 +71,29 @@ func TestConfigSaysWhatIsWrong(t *testing.T) {
 	if err := readConfig(`{"a":1}`, &none); err == nil || err.Error() != "unknown key `a`; known are none" {
 		t.Errorf("an unknown key, and no key is known: %v", err)
 	}
+}
+
+// What package encoding/json takes is taken, with the same result, and nothing else.
+func FuzzReadJSON(f *testing.F) {
+	for _, text := range []string{
+		`{"a": [1, -0.5e+3, true, null, "\u00e9\n"], "b": {}}`, `[]`, `"\ud83d\ude00 \ud83d \ud83d\u0041 \udE00"`, `01`, `1.`, `-`, `"`, `"\x"`, `{"a":1,}`,
+		`[1 2]`, `nul`, `{"a" 1}`, `{"a":1 "b":2}`, "\"\t\"", `1e5 `, `{"a":1,"a":2}`, `"\u12"`, `tru`, ` `, `[[[]]]`, `"é"`,
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var want any
+		wanted := json.Unmarshal([]byte(text), &want)
+		got, err := readJSON(text)
+		if (err == nil) != (wanted == nil) {
+			// Numbers too large for a float64, nesting, and text that is no UTF-8 are seen differently.
+			if strings.Contains(text, "e") || strings.Contains(text, "E") || len(text) > jsonDepthMax {
+				return
+			}
+			t.Fatalf("%q: got %v, encoding/json says %v", text, err, wanted)
+		}
+		if err == nil && utf8.ValidString(text) && !reflect.DeepEqual(plain(got), want) {
+			t.Fatalf("%q: got %#v, want %#v", text, got, want)
+		}
+	})
 }

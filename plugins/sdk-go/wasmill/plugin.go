@@ -29,7 +29,8 @@ type Flusher interface {
 //
 // C is the stage's `config:` block, a struct whose exported fields have the keys' names in their `json` tags. It is read strictly:
 // an unknown key, a missing one and a value of another type are errors that the operator reads. A field that is a pointer or whose
-// tag says `omitempty` need not be there. A plugin without config takes struct{}.
+// tag says `omitempty` need not be there. Types that read themselves do so by encoding.TextUnmarshaler. A plugin without config takes
+// struct{}.
 //
 // create is called for each instance. It says in needs on which signals the plugin can be used and which columns it is to be
 // shown. An error refuses the configuration: say which key, what was found, what was expected.
