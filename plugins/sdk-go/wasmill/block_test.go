@@ -178,6 +178,37 @@ func TestABrokenBlockIsRefused(t *testing.T) {
 	}
 }
 
+// The three ways to compare numbers agree, at lengths around a word, with and without values that are missing.
+func TestComparisonsAgree(t *testing.T) {
+	for _, rows := range []int{0, 1, 63, 64, 65, 200} {
+		values := make([]int32, rows)
+		for row := range values {
+			values[row] = int32(row%7) - 3
+		}
+		for _, valid := range []*Bitmap{nil, BitmapOf(rows, func(row int) bool { return row%5 != 0 })} {
+			bytes, err := EncodeBlock(Numbers[int32]{values, valid})
+			if err != nil {
+				t.Fatal(err)
+			}
+			block, err := ReadBlock(bytes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			column := block.Column(0).Int32()
+			want := func(wanted func(int32) bool) []uint64 {
+				return BitmapOf(rows, func(row int) bool { return wanted(values[row]) && (valid == nil || valid.Has(row)) }).words
+			}
+			few := want(func(value int32) bool { return -1 <= value && value <= 2 })
+			if !slices.Equal(Between(column, -1, 2).words, few) || !slices.Equal(column.Matches(func(v int32) bool { return v >= -1 && v <= 2 }).words, few) {
+				t.Errorf("%d rows: between", rows)
+			}
+			if !slices.Equal(Equals(column, 3).words, want(func(value int32) bool { return value == 3 })) {
+				t.Errorf("%d rows: equals", rows)
+			}
+		}
+	}
+}
+
 func TestMatchesAsksOnceForEachDistinctText(t *testing.T) {
 	keys := make([]uint32, 130)
 	for row := range keys {

@@ -39,6 +39,42 @@ func (v Values[T]) Matches(wanted func(T) bool) *Bitmap {
 	return v.restrict(b)
 }
 
+// Equals gives the rows whose value is that one. Rows without a value are not. It is quicker than Matches by a call for each row, as
+// Between is.
+func Equals[T Fixed](values Values[T], wanted T) *Bitmap {
+	b := NewBitmap(values.rows)
+	for at := range b.words {
+		var word uint64
+		for bit, value := range rowsOf(values.raw, at) {
+			if value == wanted {
+				word |= 1 << (bit & 63)
+			}
+		}
+		b.words[at] = word
+	}
+	return values.restrict(b)
+}
+
+// Number is what a column of numbers holds.
+type Number interface {
+	uint8 | uint32 | int32 | uint64 | int64 | float64
+}
+
+// Between gives the rows whose value is at least the one and at most the other. Rows without a value are not.
+func Between[T Number](values Values[T], least, most T) *Bitmap {
+	b := NewBitmap(values.rows)
+	for at := range b.words {
+		var word uint64
+		for bit, value := range rowsOf(values.raw, at) {
+			if least <= value && value <= most {
+				word |= 1 << (bit & 63)
+			}
+		}
+		b.words[at] = word
+	}
+	return values.restrict(b)
+}
+
 // rowsOf gives what a word of a bitmap is about: up to 64 rows.
 func rowsOf[T any](rows []T, word int) []T { return rows[word*64 : min(word*64+64, len(rows))] }
 
