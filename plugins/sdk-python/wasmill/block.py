@@ -87,7 +87,7 @@ class Block:
 
     def view(self, node: int) -> Any:
         """The node as the view of its kind."""
-        return _VIEWS[self.fields[node]](self, node)
+        return VIEWS[self.fields[node]](self, node)
 
 
 _LAYOUTS: dict[int, Struct] = {}
@@ -251,13 +251,10 @@ class Boolean(Values[bool]):
         return int.from_bytes(self.block.part(self.block.fields[self.node + 5], size), "little") & ((1 << self.rows) - 1)
 
 
-_FORMATS = {
-    UINT8_NODE: ("B", 1, False), UINT32_NODE: ("I", 4, False), INT32_NODE: ("i", 4, True),
-    UINT64_NODE: ("Q", 8, False), INT64_NODE: ("q", 8, True), DOUBLE_NODE: ("d", 8, True),
-}  # fmt: skip
-
-# For each width: a whole number that is 1 in each of so many rows. Those of fewer rows are its end.
+# For each width: a whole number that is 1 in each of so many rows. That of fewer rows is its end.
 _ONES: dict[int, tuple[int, int]] = {}
+# The first one made is of so many rows, so that small slices do not make many.
+_ONES_ROWS = 128
 
 
 def _ones(width: int, rows: int) -> int:
@@ -269,30 +266,31 @@ def _ones(width: int, rows: int) -> int:
     return ones >> (width * 8 * (have - rows))
 
 
-# The first one made is of so many rows, so that small slices do not make many.
-_ONES_ROWS = 128
-
-
 class Numbers(Values[T]):
     """What columns of numbers have in common."""
 
     __slots__ = ()
 
+    _code = "d"
+    _width = 8
+
     def raw(self) -> Sequence[T]:
-        format, width, _ = _FORMATS[self.block.fields[self.node]]
-        return cast("Sequence[T]", memoryview(self._bytes(width)).cast(cast("Any", format)))
+        return cast("Sequence[T]", memoryview(self._bytes()).cast(cast("Any", self._code)))
 
     def to_list(self) -> list[T | None]:
         return list(cast("memoryview", self.raw()).tolist()) if self._valid is None else list(self)
 
-    def _bytes(self, width: int) -> bytes:
-        return self.block.part(self.block.fields[self.node + 5], self.rows * width)
+    def _bytes(self) -> bytes:
+        start, size = self.block.fields[self.node + 5], self.rows * self._width
+        return self.block.data[start : start + size] if start else bytes(size)
 
 
 class Integers(Numbers[int]):
     """Whole numbers. `column > 5` and the like give the rows of which that is true, all at once."""
 
     __slots__ = ()
+
+    _signed = False
 
     def __ge__(self, value: int) -> Bitmap:
         return self._bitmap(self._at_least(value))
@@ -320,12 +318,10 @@ class Integers(Numbers[int]):
         return self._bitmap(bits)
 
     def matches(self, wanted: Callable[[int], object]) -> Bitmap:
-        _, width, _ = _FORMATS[self.block.fields[self.node]]
-        data = self._bytes(width)
+        width, data = self._width, self._bytes()
         if width > 1:
             # Kinds, codes and severities are small numbers in wide rows: then only the lowest byte differs.
-            every = _ones(width, self.rows)
-            if int.from_bytes(data, "little") & every * ((1 << width * 8) - _PAGE):
+            if int.from_bytes(data, "little") & _ones(width, self.rows) * ((1 << width * 8) - _PAGE):
                 return super().matches(wanted)
             data = data[::width]
         table = bytearray(_PAGE)
@@ -338,41 +334,77 @@ class Integers(Numbers[int]):
     # highest bit of each whether it borrowed, since that bit was set before and no borrow leaves a row.
 
     def _at_least(self, value: int) -> int:
-        _, width, signed = _FORMATS[self.block.fields[self.node]]
-        rows = self.rows
-        top = 1 << (width * 8 - 1)
-        lowest = -top if signed else 0
-        if value <= lowest or not rows:
-            return (1 << rows) - 1
-        if value > lowest + 2 * top - 1:
-            return 0
-        data = self._bytes(width)
+        width, rows = self._width, self.rows
+        shift = width * 8 - 1
+        # The value as the row's bits: its highest, and the rest.
+        rest = value & ((1 << shift) - 1)
+        highest = value >> shift
+        if highest != 0 and highest != (-1 if self._signed else 1):
+            # No number of this type is as large, or as small.
+            return 0 if value > 0 else (1 << rows) - 1
+        data = self._bytes()
         if width == 1:
-            return int(data[::-1].translate(b"0" * value + b"1" * (_PAGE - value)), 2)
+            return int(data[::-1].translate(b"0" * value + b"1" * (_PAGE - value)), 2) if rows else 0
         ones = _ones(width, rows)
-        high = ones << (width * 8 - 1)
+        high = ones << shift
         numbers = int.from_bytes(data, "little")
-        left = (numbers | high) - ones * (value & (top - 1))
-        if signed:
-            left = left & (numbers ^ high) if value >= 0 else left | (numbers ^ high)
+        left = (numbers | high) - ones * rest
+        if self._signed:
+            numbers ^= high
+            left = left | numbers if highest else left & numbers
         else:
-            left = left & numbers if value >= top else left | numbers
-        return int(left.to_bytes(width * rows, "big")[::width].translate(_TOP_DIGITS), 2)
+            left = left & numbers if highest else left | numbers
+        return int(left.to_bytes(width * rows, "big")[::width].translate(_TOP_DIGITS), 2) if rows else 0
 
     def _equal(self, value: int) -> int:
-        _, width, signed = _FORMATS[self.block.fields[self.node]]
-        rows = self.rows
-        span = 1 << (width * 8)
-        if not (-span // 2 if signed else 0) <= value < (span // 2 if signed else span) or not rows:
+        width, rows = self._width, self.rows
+        try:
+            wanted = value.to_bytes(width, "little", signed=self._signed)
+        except OverflowError:
             return 0
-        data = self._bytes(width)
+        data = self._bytes()
+        if not rows:
+            return 0
+        lowest = b"0" * wanted[0] + b"1" + b"0" * (_PAGE - 1 - wanted[0])
         if width == 1:
-            return int(data[::-1].translate(b"0" * value + b"1" + b"0" * (_PAGE - 1 - value)), 2)
+            return int(data[::-1].translate(lowest), 2)
+        if width == 4:
+            if (
+                data[3::4].count(wanted[3]) == rows
+                and data[2::4].count(wanted[2]) == rows
+                and data[1::4].count(wanted[1]) == rows
+            ):
+                return int(data[-4::-4].translate(lowest), 2)
         ones = _ones(width, rows)
-        differs = int.from_bytes(data, "little") ^ ones * (value & (span - 1))
+        differs = int.from_bytes(data, "little") ^ ones * int.from_bytes(wanted, "little")
         differs |= (differs | ones << (width * 8 - 1)) - ones
         differing = int(differs.to_bytes(width * rows, "big")[::width].translate(_TOP_DIGITS), 2)
         return differing ^ ((1 << rows) - 1)
+
+
+class _UInt8(Integers):
+    __slots__ = ()
+    _code, _width = "B", 1
+
+
+class _UInt32(Integers):
+    __slots__ = ()
+    _code, _width = "I", 4
+
+
+class _Int32(Integers):
+    __slots__ = ()
+    _code, _width, _signed = "i", 4, True
+
+
+class _UInt64(Integers):
+    __slots__ = ()
+    _code = "Q"
+
+
+class _Int64(Integers):
+    __slots__ = ()
+    _code, _signed = "q", True
 
 
 class Doubles(Numbers[float]):
@@ -438,6 +470,21 @@ class Binary(_Cut[bytes]):
         return [data[start:end] for start, end in zip(offsets, offsets[1:])]
 
 
+# Small dictionaries, and what they were read as. Lists, which are not changed.
+_KEPT: dict[tuple[bytes, bytes], list[str]] = {}
+_KEPT_MAX = 256
+_KEPT_BYTES_MAX = 2048
+
+
+def _texts(offsets: bytes, data: bytes) -> list[str]:
+    ends = memoryview(offsets).cast("I").tolist()
+    # Offsets are of bytes, and a character is one only in ASCII.
+    if data.isascii():
+        text = data.decode("ascii")
+        return [text[start:end] for start, end in zip(ends, ends[1:])]
+    return [data[start:end].decode() for start, end in zip(ends, ends[1:])]
+
+
 class Text(_Cut[str]):
     """Text, as a text for each row, or as a dictionary of the distinct ones and the number of one for each row. What is
     asked about values is asked once for each of the dictionary's."""
@@ -447,7 +494,7 @@ class Text(_Cut[str]):
     _distinct: list[str] | None
 
     def __init__(self, block: Block, node: int) -> None:
-        super().__init__(block, node)
+        Column.__init__(self, block, node)
         self._distinct = None
 
     @property
@@ -459,18 +506,24 @@ class Text(_Cut[str]):
     def distinct(self) -> list[str]:
         """The dictionary, in which values may repeat and may belong to no row; without one, what lies at each row."""
         if self._distinct is None:
-            block = self.block
-            node = self._values()
-            count = block.fields[node + 1]
-            start = block.fields[node + 4]
-            offsets = memoryview(block.part(start, (count + 1) * 4)).cast("I").tolist()
-            data = block.part(block.fields[node + 5], offsets[-1])
-            # Offsets are of bytes, and a character is one only in ASCII.
-            if data.isascii():
-                text = data.decode("ascii")
-                self._distinct = [text[start:end] for start, end in zip(offsets, offsets[1:])]
+            fields, node, bytes_ = self.block.fields, self.node, self.block.data
+            if fields[node] == DICTIONARY_NODE:
+                node += _NODE_FIELDS
+            size = fields[node + 1] * 4 + 4
+            start = fields[node + 4]
+            offsets = bytes_[start : start + size] if start else bytes(size)
+            start = fields[node + 5]
+            data = bytes_[start : start + int.from_bytes(offsets[-4:], "little")] if start else b""
+            if size > _KEPT_BYTES_MAX or len(data) > _KEPT_BYTES_MAX:
+                self._distinct = _texts(offsets, data)
             else:
-                self._distinct = [data[start:end].decode() for start, end in zip(offsets, offsets[1:])]
+                # The same few services, methods and codes come again and again.
+                found = _KEPT.get((offsets, data))
+                if found is None:
+                    if len(_KEPT) >= _KEPT_MAX:
+                        _KEPT.clear()
+                    found = _KEPT[offsets, data] = _texts(offsets, data)
+                self._distinct = found
         return self._distinct
 
     @property
@@ -501,20 +554,20 @@ class Text(_Cut[str]):
         return self.distinct[self.keys[row]] if self.has(row) else None
 
     def matches(self, wanted: Callable[[str], object]) -> Bitmap:
-        return self._where(bytes([True if wanted(value) else False for value in self.distinct]))
+        return self._where(bytes([_YES if wanted(value) else _NO for value in self.distinct]))
 
     def equals(self, value: str) -> Bitmap:
-        return self._where(bytes([found == value for found in self.distinct]))
+        return self._where(bytes([_YES if found == value else _NO for found in self.distinct]))
 
     def isin(self, values: Collection[str]) -> Bitmap:
-        return self._where(bytes([found in values for found in self.distinct]))
+        return self._where(bytes([_YES if found in values else _NO for found in self.distinct]))
 
     def partition(self, group: Callable[[str], H | None]) -> dict[H, Bitmap]:
         """The rows of each group, by what `group` answers for their values; `None` is no group. Groups come in the order in
         which their values are in `distinct`."""
         groups = [group(value) for value in self.distinct]
         found = dict.fromkeys(name for name in groups if name is not None)
-        rows = {name: self._where(bytes([other == name for other in groups])) for name in found}
+        rows = {name: self._where(bytes([_YES if other == name else _NO for other in groups])) for name in found}
         return {name: bitmap for name, bitmap in rows.items() if bitmap}
 
     def replaced(
@@ -559,13 +612,22 @@ class Text(_Cut[str]):
             return table
         return take(table, self._keys())
 
-    def _where(self, flags: bytes) -> Bitmap:
-        """The rows of the values with a flag."""
-        if 1 not in flags:
-            return Bitmap(self.rows)
-        return self._bitmap(pack(self._take(flags)))
+    def _where(self, digits: bytes) -> Bitmap:
+        """The rows of the values with the digit 1, from a digit for each of `distinct`."""
+        rows, fields, node = self.rows, self.block.fields, self.node
+        if _YES not in digits:
+            return Bitmap(rows)
+        if fields[node] != DICTIONARY_NODE:
+            return self._bitmap(int(digits[::-1], 2))
+        start = fields[node + 5]
+        if len(digits) <= _PAGE:
+            # The lowest byte of each key, the last row first.
+            low = self.block.data[start + rows * 4 - 4 : start - 1 : -4]
+            return self._bitmap(int(low.translate(digits.ljust(_PAGE, b"0")), 2))
+        return self._bitmap(int(take(digits, self._keys())[::-1], 2))
 
 
+_YES, _NO = b"10"
 _MINUS_ONE = bytes([0]) + bytes(range(255))
 
 
@@ -766,9 +828,9 @@ class Lists(Rows, Generic[V]):
         return iter([self[row] for row in range(self.rows)])
 
 
-_VIEWS: Mapping[int, Callable[[Block, int], Column]] = {
-    BOOLEAN_NODE: Boolean, UINT8_NODE: Integers, UINT32_NODE: Integers, INT32_NODE: Integers, UINT64_NODE: Integers,
-    INT64_NODE: Integers, DOUBLE_NODE: Doubles, ID8_NODE: Ids, ID16_NODE: Ids, TEXT_NODE: Text, BINARY_NODE: Binary,
+VIEWS: Mapping[int, Callable[[Block, int], Column]] = {
+    BOOLEAN_NODE: Boolean, UINT8_NODE: _UInt8, UINT32_NODE: _UInt32, INT32_NODE: _Int32, UINT64_NODE: _UInt64,
+    INT64_NODE: _Int64, DOUBLE_NODE: Doubles, ID8_NODE: Ids, ID16_NODE: Ids, TEXT_NODE: Text, BINARY_NODE: Binary,
     DICTIONARY_NODE: Text, ANY_NODE: Dynamic, LIST_NODE: Binary, MAP_NODE: Binary, SEQUENCE_NODE: Lists,
     ATTRIBUTES_NODE: Attributes,
 }  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar, cast
 
-from .block import Block, Column
+from .block import VIEWS, Block, Column
 from .kinds import Error, Signal
 from .requirements import Handle
 
@@ -34,7 +34,8 @@ class Slice:
         if position is None:
             raise Error(f"`{handle.path}` was not asked for of {self.signal.value}")
         block = self.block
-        return cast(V, block.view(block.roots[position]))
+        node = block.roots[position]
+        return cast(V, VIEWS[block.fields[node]](block, node))
 
     def __len__(self) -> int:
         return self.rows
