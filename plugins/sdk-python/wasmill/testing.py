@@ -1,0 +1,242 @@
+"""Testing a plugin without WebAssembly.
+
+    import unittest
+    from plugin import Filter
+    from wasmill.testing import Harness
+
+    class FilterTest(unittest.TestCase):
+        def test_rows_of_listed_values_are_dropped(self) -> None:
+            plugin = Harness(Filter, {"attribute": "http.route", "drop": ["/healthz"]})
+            answer = plugin.process("traces", 2, {'attributes["http.route"]': ["/healthz", "/cart"]})
+            self.assertEqual(answer.kept, [1])
+
+The harness does what the host does, through the same block: columns that are not given have no values, and what the plugin
+answers is checked. It raises an `AssertionError` where a test is wrong: a path that the plugin did not ask for, a column that
+is too short.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Generic, Mapping, Sequence, TypeVar
+
+from . import build, host
+from .bitmap import Bitmap
+from .block import Block
+from .kinds import NAMES, Signal, TextForm, Use
+from .plugin import Plugin, flushes, start
+from .requirements import Handle, Requirements
+from .slice import Slice
+from .verdict import ALL, ENTRIES, REMOVE, ROUTE_UNCHANGED, ROWS, Edit, Verdict
+
+P = TypeVar("P", bound=Plugin)
+
+Cell = Any
+"""A value as tests write it: `None`, `EMPTY`, `str`, `int`, `float`, `bool`, `bytes`; a `dict` or a list of keys and values for
+a whole set of attributes, a list for several values. A column takes those of its type; others have no value there, as an
+attribute of another type has none."""
+
+
+@dataclass
+class Metric:
+    """A call of a metric's function."""
+
+    kind: str
+    name: str
+    labels: dict[str, str]
+    value: float
+
+
+class Recorder(host.Calls):
+    """The host's functions in a test: what was logged and counted."""
+
+    def __init__(self) -> None:
+        self.logged: list[tuple[host.Level, str]] = []
+        self.metrics: list[Metric] = []
+
+    def log(self, level: host.Level, message: str) -> None:
+        self.logged.append((level, message))
+
+    def metric(self, kind: str, name: str, labels: dict[str, str], value: float) -> host.Failure | None:
+        if not isfinite(value) or kind == "counter" and value < 0:
+            return host.Failure.INVALID
+        self.metrics.append(Metric(kind, name, labels, value))
+        return None
+
+    def clock(self) -> int:
+        """A test has no time of its own: always the same moment, 2001-09-09T01:46:40Z."""
+        return 1_000_000_000_000_000_000
+
+
+@dataclass
+class Edited:
+    """An edit, with one value for each target."""
+
+    path: str
+    targets: list[int]
+    """Row numbers, or places of entries."""
+    entries: bool
+    values: list[Cell]
+    """`None` for what is removed, a list of keys and values for what is merged."""
+
+
+@dataclass
+class Answer:
+    """A verdict that was checked as the host checks it."""
+
+    rows: int
+    kept: list[int]
+    """The rows that stay."""
+    routes: list[list[str] | None]
+    """The names that each row is sent to; `None`: unchanged."""
+    edits: list[Edited]
+
+    def column(self, path: str) -> dict[int, Cell]:
+        """What becomes of rows' values at this path. Edits of entries are not looked at."""
+        return {
+            row: value
+            for edit in self.edits
+            if edit.path == path and not edit.entries
+            for row, value in zip(edit.targets, edit.values)
+        }
+
+
+class Harness(Generic[P]):
+    """A plugin under test."""
+
+    plugin: P
+    """The plugin itself."""
+    recorder: Recorder
+    """What it logged and counted."""
+
+    def __init__(self, plugin: type[P], config: Mapping[str, Any] | str | None = None) -> None:
+        """Starts the plugin. An `Error` is what the operator would read."""
+        self.recorder = Recorder()
+        host.calls = self.recorder
+        text = config if isinstance(config, str) else json.dumps(config or {})
+        self.plugin, self.requirements = start(plugin, text)  # type: ignore[assignment]
+
+    @property
+    def signals(self) -> list[Signal]:
+        """The signals that the plugin can be used on."""
+        return list(self.requirements.inputs)
+
+    @property
+    def uses(self) -> list[Use]:
+        """What it does with rows."""
+        return self.requirements.used(flushes(self.plugin))
+
+    def paths(self, signal: Signal | str) -> list[str]:
+        """The paths that it asked for of a signal, in order."""
+        return [handle.path for handle in self.requirements.inputs.get(Signal(signal), [])]
+
+    @property
+    def counters(self) -> dict[str, float]:
+        """The sum of each counter, whatever its labels."""
+        sums: dict[str, float] = {}
+        for metric in self.recorder.metrics:
+            if metric.kind == "counter":
+                sums[metric.name] = sums.get(metric.name, 0) + metric.value
+        return sums
+
+    def process(self, signal: Signal | str, rows: int, columns: Mapping[str, Sequence[Cell]] | None = None) -> Answer:
+        """Shows a slice of so many rows to the plugin: a value for each row of the columns that are given. An exception is
+        its refusal."""
+        signal = Signal(signal)
+        columns = columns or {}
+        asked = self.requirements.inputs.get(signal)
+        assert asked is not None, f"the plugin cannot be used on {signal.value}"
+        for path, values in columns.items():
+            assert path in self.paths(signal), f"the plugin asked for {self.paths(signal)} of {signal.value}, not for `{path}`"
+            assert len(values) == rows, f"`{path}` has {len(values)} values for {rows} rows"
+        nodes = [_column(handle, list(columns.get(handle.path, [None] * rows))) for handle in asked]
+        block = Block(build.block(*nodes))
+        verdict = Verdict(rows)
+        host.calls = self.recorder
+        self.plugin.process(Slice(signal, rows, block, self.requirements.positions(signal)), verdict)
+        return _answer(verdict, self.requirements, self.uses)
+
+    def flush(self) -> None:
+        """Calls `Plugin.flush`, as the host does before an instance goes."""
+        host.calls = self.recorder
+        self.plugin.flush()
+
+
+def _column(handle: Handle[Any], cells: list[Cell]) -> build.Node:
+    """Cells as the column that was asked for."""
+    if not handle.kind.is_list:
+        return _of_kind(handle.kind.number, handle.text, cells)
+    lists = [cell if isinstance(cell, list) else [] for cell in cells]
+    inner = _of_kind(handle.kind.number, handle.text, [cell for cells in lists for cell in cells])
+    return build.sequence([len(cells) for cells in lists], inner)
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "boolean": (bool,), "double": (float,), "id8": (bytes,), "id16": (bytes,), "text": (str,), "binary": (bytes,),
+}  # fmt: skip
+
+
+def _of_kind(kind: int, form: TextForm, cells: list[Cell]) -> build.Node:
+    name = NAMES[kind]
+    if name == "any":
+        return build.dynamic([None if isinstance(cell, (dict, list)) else cell for cell in cells])
+    if name == "attributes":
+        return build.attributes([cell if isinstance(cell, (dict, list)) else {} for cell in cells])
+    of_type = [cell if type(cell) in _TYPES.get(name, (int,)) else None for cell in cells]
+    if name == "text" and form is not TextForm.PLAIN:
+        return _dictionary(of_type)
+    made: build.Node = getattr(build, name)(of_type)
+    return made
+
+
+def _dictionary(cells: list[str | None]) -> build.Node:
+    values = list(dict.fromkeys(cell for cell in cells if cell is not None))
+    keys = [0 if cell is None else values.index(cell) for cell in cells]
+    node = build.dictionary(keys, values)
+    if None in cells:
+        node.validity = Bitmap.from_flags([cell is not None for cell in cells]).to_bytes()
+    return node
+
+
+def _answer(verdict: Verdict, needs: Requirements, uses: list[Use]) -> Answer:
+    for does, use in (
+        (verdict.kept is not None, Use.KEEP),
+        (bool(verdict.routes) or verdict.route_of_all is not None, Use.ROUTES),
+        (bool(verdict.edits), Use.EDITS),
+    ):
+        assert not does or use in uses, f"the verdict does what it did not name: `{use.value}`"
+    rows = verdict.rows
+    kept = Bitmap.all(rows) if verdict.kept is None else Bitmap(rows, verdict.kept)
+    numbers = verdict.route_numbers()
+    if isinstance(numbers, bytes):
+        sets = [int(number) for number in memoryview(numbers).cast("H")]
+    else:
+        sets = [ROUTE_UNCHANGED if numbers is None else int(numbers)] * rows
+    routes = [None if number == ROUTE_UNCHANGED else needs.route_sets[number] for number in sets]
+    return Answer(rows, list(kept), routes, [_edited(edit, rows) for edit in verdict.edits])
+
+
+def _edited(edit: Edit, rows: int) -> Edited:
+    if edit.target == ALL:
+        targets = list(range(rows))
+    elif edit.target == ROWS:
+        targets = list(Bitmap.from_bytes(rows, edit.data))
+    else:
+        targets = memoryview(edit.data).cast("I").tolist()
+    entries = edit.target == ENTRIES
+    assert entries or all(row < rows for row in targets), f"`{edit.path}`: a row that is not there"
+    if edit.change == REMOVE:
+        return Edited(edit.path, targets, entries, [None] * len(targets))
+    block = Block(edit.block)
+    assert len(block.roots) == 1, f"`{edit.path}`: {len(block.roots)} columns, expected one"
+    column = block.view(block.roots[0])
+    values = list(column)
+    if len(values) == 1:
+        values *= len(targets)
+    assert len(values) == len(targets), f"`{edit.path}`: {len(values)} values for {len(targets)} targets"
+    return Edited(edit.path, targets, entries, values)
+
+
+host.calls = Recorder()
