@@ -16,6 +16,11 @@ _DIGITS = bytes([0x30]) + bytes([0x31]) * 255
 _FLAGS = bytes(0x31) + bytes([1]) + bytes(0xCE)
 
 
+_LOW = bytes(range(256))
+# Rows whose numbers have two bytes.
+_PLANES_ROWS = 65_536
+
+
 class Bitmap:
     """A set of rows of a slice, or of entries of a column.
 
@@ -83,7 +88,16 @@ class Bitmap:
 
     def indices(self) -> bytes:
         """The numbers of the rows that are in it, each a u32, as the contract has them."""
-        return array("I", self).tobytes()
+        flags = self.flags()
+        if self.rows > _PLANES_ROWS:
+            return array("I", compress(range(self.rows), flags)).tobytes()
+        # The lowest bytes are small numbers, of which Python has one object each; the second ones lie in runs.
+        low = bytes(compress(_LOW * (-(-self.rows // 256)), flags))
+        high = [bytes([page]) * flags.count(1, page * 256, page * 256 + 256) for page in range(-(-self.rows // 256))]
+        numbers = bytearray(len(low) * 4)
+        numbers[::4] = low
+        numbers[1::4] = b"".join(high)
+        return bytes(numbers)
 
     def __len__(self) -> int:
         return self.rows

@@ -100,30 +100,50 @@ def take(table: bytes, keys: bytes, others: bytes | None = None) -> bytes:
     """The table's byte for each key, a u32 each. Rows that are 255 in `others`, where the rest is 0, get any byte."""
     if len(table) <= _PAGE:
         return keys[::4].translate(table.ljust(_PAGE, b"\0"))
-    low, high, rows = keys[::4], keys[1::4], len(keys) >> 2
-    if others is not None:
-        high = (int.from_bytes(high, "little") | int.from_bytes(others, "little")).to_bytes(rows, "little")
-    out, at = [], 0
-    # Where values lie in the order of their rows, keys ascend: rows of one second byte are neighbours, and are translated
-    # at once. A table of more than two bytes is not cut so.
-    pages = (len(table) + _PAGE - 1) // _PAGE
-    for page in range(pages if pages < _PAGE else 0):
-        end = high.rfind(page) + 1
-        if end <= at:
-            continue
-        if high.count(page, at, end) + high.count(255, at, end) != end - at:
-            break
-        out.append(low[at:end].translate(table[page * _PAGE : (page + 1) * _PAGE].ljust(_PAGE, b"\0")))
-        at = end
-    else:
-        if pages < _PAGE:
-            return b"".join(out).ljust(rows, b"\0")
+    if len(table) < _PAGE * 255:
+        pages = [table[start : start + _PAGE].ljust(_PAGE, b"\0") for start in range(0, len(table), _PAGE)]
+        found = _take_pages(pages, keys) or _take_ascending(pages, keys, others)
+        if found is not None:
+            return found
     wide = memoryview(keys).cast("I")
     try:
         return bytes([table[key] for key in wide])
     except IndexError:
         last = len(table) - 1
         return bytes([table[key if key < last else last] for key in wide])
+
+
+def _take_pages(pages: list[bytes], keys: bytes) -> bytes | None:
+    """As `take`, page by page, where only some have other bytes than 0. A page is of the keys of one second byte."""
+    used = [page for page, table in enumerate(pages) if table.strip(b"\0")]
+    if len(used) > _PAGES_MAX:
+        return None
+    low, high, taken = keys[::4], keys[1::4], 0
+    for page in used:
+        here = int.from_bytes(high.translate(bytes(page) + b"\xff" + bytes(255 - page)), "little")
+        taken |= int.from_bytes(low.translate(pages[page]), "little") & here
+    return taken.to_bytes(len(low), "little")
+
+
+# Pages up to which looking at all rows for each of them costs less than at each row.
+_PAGES_MAX = 8
+
+
+def _take_ascending(pages: list[bytes], keys: bytes, others: bytes | None) -> bytes | None:
+    """As `take`, where values lie in the order of their rows: then rows of one page are neighbours."""
+    low, high, rows = keys[::4], keys[1::4], len(keys) >> 2
+    if others is not None:
+        high = (int.from_bytes(high, "little") | int.from_bytes(others, "little")).to_bytes(rows, "little")
+    taken, start = [], 0
+    for page, table in enumerate(pages):
+        end = high.find(page + 1, start)
+        if end < 0:
+            end = rows
+        if high.count(page, start, end) + high.count(255, start, end) != end - start:
+            return None
+        taken.append(low[start:end].translate(table))
+        start = end
+    return b"".join(taken)
 
 
 class Column:
@@ -208,7 +228,9 @@ class Values(Column, Generic[T]):
         """The rows whose value is as `wanted` says. It is asked once for each distinct value where these are known, else for
         each row, and may be asked about values that no row has: it is to answer by the value alone. Rows without a value are
         in no answer, here and below."""
-        return self._bitmap(pack(bytes([True if wanted(value) else False for value in self.raw()])))
+        if self._valid is None:
+            return Bitmap(self.rows, pack(bytes([True if wanted(value) else False for value in self.raw()])))
+        return Bitmap(self.rows, pack(bytes([value is not None and bool(wanted(value)) for value in self])))
 
     def equals(self, value: T) -> Bitmap:
         """The rows of this value."""
@@ -278,7 +300,7 @@ class Numbers(Values[T]):
         return cast("Sequence[T]", memoryview(self._bytes()).cast(cast("Any", self._code)))
 
     def to_list(self) -> list[T | None]:
-        return list(cast("memoryview", self.raw()).tolist()) if self._valid is None else list(self)
+        return cast("list[T | None]", cast("memoryview", self.raw()).tolist()) if self._valid is None else list(self)
 
     def _bytes(self) -> bytes:
         start, size = self.block.fields[self.node + 5], self.rows * self._width
@@ -554,7 +576,7 @@ class Text(_Cut[str]):
         return self.distinct[self.keys[row]] if self.has(row) else None
 
     def matches(self, wanted: Callable[[str], object]) -> Bitmap:
-        return self._where(bytes([_YES if wanted(value) else _NO for value in self.distinct]))
+        return self._where(bytes([_YES if answer else _NO for answer in self._ask(wanted)]))
 
     def equals(self, value: str) -> Bitmap:
         return self._where(bytes([_YES if found == value else _NO for found in self.distinct]))
@@ -565,7 +587,7 @@ class Text(_Cut[str]):
     def partition(self, group: Callable[[str], H | None]) -> dict[H, Bitmap]:
         """The rows of each group, by what `group` answers for their values; `None` is no group. Groups come in the order in
         which their values are in `distinct`."""
-        groups = [group(value) for value in self.distinct]
+        groups = self._ask(group)
         found = dict.fromkeys(name for name in groups if name is not None)
         rows = {name: self._where(bytes([_YES if other == name else _NO for other in groups])) for name in found}
         return {name: bitmap for name, bitmap in rows.items() if bitmap}
@@ -577,8 +599,7 @@ class Text(_Cut[str]):
         without one. `None` is no other text. Both go to `Verdict.set` as they are."""
         texts: dict[str, int] = {}
         slots = []
-        for value in self.distinct:
-            text = replace(value)
+        for text in self._ask(replace):
             # Slot 0 is that of rows that stay.
             slots.append(0 if text is None else texts.setdefault(text, len(texts) + 1))
         missing_slot = 0
@@ -598,6 +619,12 @@ class Text(_Cut[str]):
             keys = [slot if here else missing_slot for slot, here in zip(keys, self.valid.flags())]
         rows = Bitmap.from_flags([slot != 0 for slot in keys])
         return rows, Mapped(list(texts), [slot - 1 for slot in keys if slot])
+
+    def _ask(self, question: Callable[[str], T]) -> list[T | None]:
+        """The answer for each of `distinct`; without a dictionary, `None` for rows without a value."""
+        if self._valid is None or self.is_dictionary:
+            return [question(value) for value in self.distinct]
+        return [question(value) if here else None for value, here in zip(self.distinct, self.valid.flags())]
 
     def _values(self) -> int:
         """The node that has the texts."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from array import array
 from itertools import accumulate
-from typing import Iterable, Mapping, Sequence, Union
+from typing import Any, Callable, Iterable, Mapping, Sequence, Union
 
 from .bitmap import Bitmap, pack
 from .block import Mapped
@@ -135,8 +135,8 @@ def dynamic(values: Sequence[Value]) -> Node:
         children = held.setdefault(kind, [])
         places.append(len(children))
         children.append(value)
-    children = [_ANY_CHILDREN[kind](of_kind) for kind, of_kind in held.items()]  # type: ignore[arg-type]
-    return Node(ANY_NODE, len(kinds), bytes(kinds), places.tobytes(), children=children)
+    nodes = [_ANY_CHILDREN[kind](of_kind) for kind, of_kind in held.items()]
+    return Node(ANY_NODE, len(kinds), bytes(kinds), places.tobytes(), children=nodes)
 
 
 def attributes(maps: Iterable[Entries_]) -> Node:
@@ -259,7 +259,7 @@ def _opaque(kind: int, values: Sequence[ListValue | MapValue]) -> Node:
     return Node(kind, len(values), joined, offsets)
 
 
-_ANY_CHILDREN = {
+_ANY_CHILDREN: dict[int, Callable[[Any], Node]] = {
     ANY_TEXT: text,
     ANY_INT: int64,
     ANY_DOUBLE: double,
