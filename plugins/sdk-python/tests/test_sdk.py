@@ -15,7 +15,8 @@ from typing import Any, Callable
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from wasmill import EMPTY, Bitmap, Entries, Error, ListValue, MapValue, RouteSet, Verdict, build, quote  # noqa: E402
-from wasmill.block import Block, take  # noqa: E402
+from wasmill.block import Block  # noqa: E402
+from wasmill.text import take  # noqa: E402
 
 SIZES = (1, 2, 7, 8, 9, 63, 64, 65, 200, 1000)
 

@@ -25,17 +25,34 @@ Modules that a plugin imports must be imported when it starts, at the top of its
 
 from . import build, host
 from .bitmap import Bitmap
-from .block import (
-    Attributes, Binary, Boolean, Column, Doubles, Dynamic, Ids, Integers, Lists, Mapped, Text,
-)  # fmt: skip
+from .block import Column
 from .config import read
+from .dynamic import Attributes, Dynamic, Lists
 from .kinds import EMPTY, Empty, Error, ListValue, MapValue, Signal, TextForm, Use, Value
+from .numbers import Boolean, Doubles, Integers
 from .plugin import Config, Plugin
 from .requirements import (
-    ATTRIBUTES, BINARY, BOOLEAN, DOUBLE, DYNAMIC, ID16, ID8, INT32, INT64, TEXT, UINT32, UINT64, UINT8, Handle, Kind,
-    Requirements, RouteSet, list_of,
+    ATTRIBUTES,
+    BINARY,
+    BOOLEAN,
+    DOUBLE,
+    DYNAMIC,
+    ID8,
+    ID16,
+    INT32,
+    INT64,
+    TEXT,
+    UINT8,
+    UINT32,
+    UINT64,
+    Handle,
+    Kind,
+    Requirements,
+    RouteSet,
+    list_of,
 )  # fmt: skip
 from .slice import Slice
+from .text import Binary, Ids, Mapped, Text
 from .verdict import Entries, Rows, Verdict
 
 SIGNALS = tuple(Signal)

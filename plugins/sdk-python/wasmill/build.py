@@ -13,12 +13,40 @@ from itertools import accumulate
 from typing import Any, Callable, Iterable, Mapping, Sequence, Union
 
 from .bitmap import Bitmap, pack
-from .block import Mapped
 from .kinds import (
-    ABSENT, ANY_BINARY, ANY_BOOLEAN, ANY_DOUBLE, ANY_INT, ANY_LIST, ANY_MAP, ANY_NODE, ANY_TEXT, ATTRIBUTES_NODE, BINARY_NODE,
-    BOOLEAN_NODE, DICTIONARY_NODE, DOUBLE_NODE, EMPTY, ID16_NODE, ID8_NODE, INT32_NODE, INT64_NODE, LIST_NODE, MAP_NODE, NO_TYPE,
-    SEQUENCE_NODE, TEXT_NODE, UINT32_NODE, UINT64_NODE, UINT8_NODE, Error, ListValue, MapValue, Value,
+    ABSENT,
+    ANY_BINARY,
+    ANY_BOOLEAN,
+    ANY_DOUBLE,
+    ANY_INT,
+    ANY_LIST,
+    ANY_MAP,
+    ANY_NODE,
+    ANY_TEXT,
+    ATTRIBUTES_NODE,
+    BINARY_NODE,
+    BOOLEAN_NODE,
+    DICTIONARY_NODE,
+    DOUBLE_NODE,
+    EMPTY,
+    ID8_NODE,
+    ID16_NODE,
+    INT32_NODE,
+    INT64_NODE,
+    LIST_NODE,
+    MAP_NODE,
+    NO_TYPE,
+    SEQUENCE_NODE,
+    TEXT_NODE,
+    UINT8_NODE,
+    UINT32_NODE,
+    UINT64_NODE,
+    Error,
+    ListValue,
+    MapValue,
+    Value,
 )  # fmt: skip
+from .text import Mapped
 
 _HEADER_BYTES = 8
 _NODE_BYTES = 24

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
-from . import block as views
-from .kinds import Error, NAMES, Signal, TextForm, Use
+from .block import Column
+from .dynamic import Attributes, Dynamic, Lists
+from .kinds import NAMES, Error, Signal, TextForm, Use
+from .numbers import Boolean, Doubles, Integers
+from .text import Binary, Ids, Text
 
-V = TypeVar("V", bound=views.Column)
+V = TypeVar("V", bound=Column)
 
 _ROUTE_SETS_MAX = 65_535
 
@@ -35,22 +38,22 @@ class Kind(Generic[V]):
         return f"list of {NAMES[self.number]}" if self.is_list else NAMES[self.number]
 
 
-BOOLEAN: Kind[views.Boolean] = Kind(0)
-UINT8: Kind[views.Integers] = Kind(1)
-UINT32: Kind[views.Integers] = Kind(2)
-INT32: Kind[views.Integers] = Kind(3)
-UINT64: Kind[views.Integers] = Kind(4)
-INT64: Kind[views.Integers] = Kind(5)
-DOUBLE: Kind[views.Doubles] = Kind(6)
-ID8: Kind[views.Ids] = Kind(7)
-ID16: Kind[views.Ids] = Kind(8)
-TEXT: Kind[views.Text] = Kind(9)
-BINARY: Kind[views.Binary] = Kind(10)
-DYNAMIC: Kind[views.Dynamic] = Kind(12)
-ATTRIBUTES: Kind[views.Attributes] = Kind(16)
+BOOLEAN: Kind[Boolean] = Kind(0)
+UINT8: Kind[Integers] = Kind(1)
+UINT32: Kind[Integers] = Kind(2)
+INT32: Kind[Integers] = Kind(3)
+UINT64: Kind[Integers] = Kind(4)
+INT64: Kind[Integers] = Kind(5)
+DOUBLE: Kind[Doubles] = Kind(6)
+ID8: Kind[Ids] = Kind(7)
+ID16: Kind[Ids] = Kind(8)
+TEXT: Kind[Text] = Kind(9)
+BINARY: Kind[Binary] = Kind(10)
+DYNAMIC: Kind[Dynamic] = Kind(12)
+ATTRIBUTES: Kind[Attributes] = Kind(16)
 
 
-def list_of(kind: Kind[V]) -> Kind[views.Lists[V]]:
+def list_of(kind: Kind[V]) -> Kind[Lists[V]]:
     """Several values of this kind for each row: for paths of events, links, exemplars and buckets."""
     return Kind(kind.number, is_list=True)
 
@@ -84,8 +87,8 @@ class Requirements:
     """What a plugin needs, said once in `Plugin.init`."""
 
     def __init__(self) -> None:
-        self.columns: list[Handle[views.Column]] = []
-        self.inputs: dict[Signal, list[Handle[views.Column]]] = {}
+        self.columns: list[Handle[Column]] = []
+        self.inputs: dict[Signal, list[Handle[Column]]] = {}
         self.route_sets: list[list[str]] = []
         self._uses: list[Use] | None = None
         # The signals that columns are asked for of.

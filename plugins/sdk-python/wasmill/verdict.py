@@ -7,9 +7,9 @@ from typing import Sequence, Union
 
 from . import build
 from .bitmap import Bitmap
-from .block import Mapped
 from .kinds import Error, Value
 from .requirements import RouteSet
+from .text import Mapped
 
 # A bitmap has a bit for each row, row numbers have 32 for each target: up to one target in so many rows, numbers are shorter.
 _SPARSE = 32
