@@ -140,8 +140,10 @@ class Integers(Numbers[int]):
             # No number of this type is as large, or as small.
             return 0 if value > 0 else (1 << rows) - 1
         data = self._bytes()
+        if not rows:
+            return 0
         if width == 1:
-            return int(data[::-1].translate(b"0" * value + b"1" * (_PAGE - value)), 2) if rows else 0
+            return int(data[::-1].translate(b"0" * value + b"1" * (_PAGE - value)), 2)
         ones = _ones(width, rows)
         high = ones << shift
         numbers = int.from_bytes(data, "little")
@@ -151,7 +153,7 @@ class Integers(Numbers[int]):
             left = left | numbers if highest else left & numbers
         else:
             left = left & numbers if highest else left | numbers
-        return int(left.to_bytes(width * rows, "big")[::width].translate(_TOP_DIGITS), 2) if rows else 0
+        return int(left.to_bytes(width * rows, "big")[::width].translate(_TOP_DIGITS), 2)
 
     def _equal(self, value: int) -> int:
         width, rows = self._width, self.rows

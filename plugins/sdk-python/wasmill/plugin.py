@@ -80,6 +80,6 @@ def text_of(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
-        lines.append(f"  at {code.co_qualname if hasattr(code, 'co_qualname') else code.co_name} ({code.co_filename}:{trace.tb_lineno})")
+        lines.append(f"  at {code.co_name} ({code.co_filename}:{trace.tb_lineno})")
         trace = trace.tb_next
     return "\n".join(lines)
