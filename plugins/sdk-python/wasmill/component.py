@@ -7,14 +7,14 @@ bindings are there within a component alone.
 from __future__ import annotations
 
 import gc
+from importlib import import_module
 from typing import Any
 
-import plugin as module
 from componentize_py_types import Err
 from wit_world.imports import host as imports
 from wit_world.imports import types
 
-from . import host, verdict
+from . import host, sealed, verdict
 from .block import Block
 from .kinds import Error, Signal, TextForm
 from .plugin import Plugin, flushes, plugin_of, start, text_of
@@ -22,7 +22,8 @@ from .requirements import Handle, Requirements
 from .slice import Slice
 from .verdict import Verdict
 
-_PLUGIN = plugin_of(module)
+sealed.seal()
+_PLUGIN = plugin_of(import_module("plugin"))
 
 
 class _Input:
@@ -75,7 +76,7 @@ class _Host(host.Calls):
 
     def clock(self) -> int | host.Failure:
         try:
-            return imports.clock()
+            return int(imports.clock())
         except Err as failure:
             return _failure(failure)
 
@@ -184,6 +185,7 @@ _CHANGES: dict[str, Any] = {
 }
 
 host.calls = _Host()
+sealed.close()
 
 # What there is when the component is made stays for good: a collection need not look at it in each instance again.
 gc.collect()

@@ -80,6 +80,7 @@ def text_of(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
-        lines.append(f"  at {code.co_name} ({code.co_filename}:{trace.tb_lineno})")
+        # The project's folder is called `/0` while a component is built.
+        lines.append(f"  at {code.co_name} ({code.co_filename.removeprefix('/0/')}:{trace.tb_lineno})")
         trace = trace.tb_next
     return "\n".join(lines)
