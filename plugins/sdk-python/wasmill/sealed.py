@@ -73,7 +73,7 @@ def seal() -> None:
     time.sleep = _refused("time to sleep")
     os.urandom = _seeded
     # A stack is printed without its lines: where they are, there are no files.
-    linecache.updatecache = linecache.lazycache = lambda *args, **kwargs: []  # type: ignore[assignment, misc]
+    linecache.updatecache = linecache.lazycache = lambda *args, **kwargs: []  # type: ignore[assignment]
 
 
 def close() -> None:
