@@ -1,0 +1,349 @@
+/** Columns whose rows have all the same width. */
+
+import { Bitmap } from './bitmap.js';
+import { DOUBLE, ID8, INT32, INT64, UINT32, UINT8 } from './kinds.js';
+import { Column } from './view.js';
+
+/** @typedef {import('./block.js').Block} Block */
+
+/** How a value is compared. @typedef {'<' | '<=' | '>' | '>=' | '==' | '!='} Operator */
+
+/** Truth values: kind `boolean`. */
+export class Booleans extends Column {
+  /**
+   * The row's value; `undefined` where it has none.
+   * @param {number} row
+   */
+  get(row) {
+    return this.has(row) ? this.raw(row) : undefined;
+  }
+
+  /** The rows that are true. */
+  true() {
+    const start = this.block.start + /** @type {number} */ (this.block.words[this.at + 5]);
+    const bits = new Uint8Array(this.block.buffer, start, (this.length + 7) >>> 3);
+    return this.only(new Bitmap(this.length).or(new Bitmap(this.length, bits)));
+  }
+
+  /** The rows that are false, which are fewer than those that are not true: some have no value. */
+  false() {
+    return this.only(this.true().not());
+  }
+
+  /**
+   * What lies at the row, whether it has a value or not.
+   * @param {number} row
+   * @internal
+   */
+  raw(row) {
+    const byte = this.block.bytes[/** @type {number} */ (this.block.words[this.at + 5]) + (row >>> 3)] ?? 0;
+    return (byte & (1 << (row & 7))) !== 0;
+  }
+}
+
+/** Numbers of the kinds `uint8`, `uint32`, `int32` and `double`. */
+export class Numbers extends Column {
+  /**
+   * @param {Block} block
+   * @param {number} at
+   * @internal
+   */
+  constructor(block, at) {
+    super(block, at);
+    /** What lies at each row, over the block's own memory. Rows without a value have some number. @readonly */
+    this.values = numbers(block, at, this.length);
+  }
+
+  /**
+   * The row's number; `undefined` where it has none.
+   * @param {number} row
+   */
+  get(row) {
+    return this.has(row) ? this.values[row] : undefined;
+  }
+
+  /**
+   * The rows whose number compares so with `x`: `duration.where('>', 1000)`. Rows without a value do not.
+   *
+   * This is several times faster than {@link Numbers.matches}.
+   * @param {Operator} operator
+   * @param {number} x
+   * @param {Bitmap} [among] only these rows are looked at
+   */
+  where(operator, x, among) {
+    const found = new Bitmap(this.length);
+    const { bytes } = found;
+    const v = /** @type {any} */ (this.values);
+    // Eight rows are a step: the engine interprets, and what a step costs is its loop rather than its comparisons. Behind the
+    // end there is `undefined`, which no comparison holds for.
+    const one = operator === '!=' ? '==' : operator;
+    for (let byte = 0, r = 0; byte < bytes.length; byte++, r += 8) {
+      if (among !== undefined && !among.bytes[byte]) {
+        continue;
+      }
+      /** @type {any} */ (bytes)[byte] =
+        one === '>'
+          ? (v[r] > x) | (v[r + 1] > x) << 1 | (v[r + 2] > x) << 2 | (v[r + 3] > x) << 3 |
+            (v[r + 4] > x) << 4 | (v[r + 5] > x) << 5 | (v[r + 6] > x) << 6 | (v[r + 7] > x) << 7
+          : one === '=='
+            ? (v[r] === x) | (v[r + 1] === x) << 1 | (v[r + 2] === x) << 2 | (v[r + 3] === x) << 3 |
+              (v[r + 4] === x) << 4 | (v[r + 5] === x) << 5 | (v[r + 6] === x) << 6 | (v[r + 7] === x) << 7
+            : one === '>='
+              ? (v[r] >= x) | (v[r + 1] >= x) << 1 | (v[r + 2] >= x) << 2 | (v[r + 3] >= x) << 3 |
+                (v[r + 4] >= x) << 4 | (v[r + 5] >= x) << 5 | (v[r + 6] >= x) << 6 | (v[r + 7] >= x) << 7
+              : one === '<'
+                ? (v[r] < x) | (v[r + 1] < x) << 1 | (v[r + 2] < x) << 2 | (v[r + 3] < x) << 3 |
+                  (v[r + 4] < x) << 4 | (v[r + 5] < x) << 5 | (v[r + 6] < x) << 6 | (v[r + 7] < x) << 7
+                : (v[r] <= x) | (v[r + 1] <= x) << 1 | (v[r + 2] <= x) << 2 | (v[r + 3] <= x) << 3 |
+                  (v[r + 4] <= x) << 4 | (v[r + 5] <= x) << 5 | (v[r + 6] <= x) << 6 | (v[r + 7] <= x) << 7;
+    }
+    return this.only(operator === '!=' ? found.not() : found, among);
+  }
+
+  /**
+   * The rows whose number is as `wanted` says. Rows without a value are not asked.
+   * @param {(value: number) => boolean} wanted
+   * @param {Bitmap} [among] only these rows are asked
+   */
+  matches(wanted, among) {
+    const { values } = this;
+    return this.pack((row) => wanted(/** @type {number} */ (values[row])), among);
+  }
+}
+
+/** Integers of 64 bits: kinds `uint64` and `int64`. */
+export class BigIntegers extends Column {
+  /**
+   * @param {Block} block
+   * @param {number} at
+   * @internal
+   */
+  constructor(block, at) {
+    super(block, at);
+    /** @internal */
+    this.signed = block.words[at] === INT64;
+    /** Where the values start, in words. @internal */
+    this.low = /** @type {number} */ (block.words[at + 5]) >>> 2;
+  }
+
+  /**
+   * What lies at each row, over the block's own memory: a `BigInt64Array`, or a `BigUint64Array`. Rows without a value have
+   * some number.
+   */
+  get values() {
+    const start = this.block.start + this.low * 4;
+    return this.signed
+      ? new BigInt64Array(this.block.buffer, start, this.length)
+      : new BigUint64Array(this.block.buffer, start, this.length);
+  }
+
+  /**
+   * The row's integer; `undefined` where it has none.
+   * @param {number} row
+   */
+  get(row) {
+    return this.has(row) ? this.raw(row) : undefined;
+  }
+
+  /**
+   * The row's integer as a number, which is the nearest one beyond 2^53: nanoseconds of a time since 1970 are off by up to 128.
+   * `undefined` where the row has none. It is faster than {@link BigIntegers.get}.
+   * @param {number} row
+   */
+  number(row) {
+    if (!this.has(row)) {
+      return undefined;
+    }
+    const at = this.low + 2 * row;
+    const high = /** @type {number} */ (this.block.words[at + 1]);
+    return (this.signed ? high | 0 : high) * 4294967296 + /** @type {number} */ (this.block.words[at]);
+  }
+
+  /**
+   * The rows whose integer compares so with `x`, exactly: `duration.where('>', 1_000_000)`. Rows without a value do not.
+   * @param {Operator} operator
+   * @param {bigint | number} x a number is one without a fraction
+   * @param {Bitmap} [among] only these rows are looked at
+   */
+  where(operator, x, among) {
+    const wanted = BigInt(x);
+    const smallest = this.signed ? -0x8000000000000000n : 0n;
+    const found = new Bitmap(this.length);
+    if (wanted < smallest || wanted - smallest > 0xffffffffffffffffn) {
+      // No value of the column is beyond `x`, or equal to it.
+      const all = wanted < smallest ? operator === '>' || operator === '>=' : operator === '<' || operator === '<=';
+      return this.only(all || operator === '!=' ? found.not() : found, among);
+    }
+    // Words are compared rather than values, each of which would be an object of its own: the upper one has the sign.
+    const high = Number(wanted >> 32n);
+    const low = Number(wanted & 0xffffffffn);
+    switch (operator) {
+      case '==':
+        this.equal(found, high, low, among);
+        break;
+      case '!=':
+        this.equal(found, high, low, among);
+        found.not();
+        break;
+      case '>':
+        this.above(found, high, low, among);
+        break;
+      case '<=':
+        this.above(found, high, low, among);
+        found.not();
+        break;
+      case '>=':
+        this.above(found, high, low - 1, among);
+        break;
+      case '<':
+        this.above(found, high, low - 1, among);
+        found.not();
+        break;
+    }
+    return this.only(found, among);
+  }
+
+  /**
+   * The rows whose integer is as `wanted` says, which is given it as a `bigint`. Rows without a value are not asked.
+   * @param {(value: bigint) => boolean} wanted
+   * @param {Bitmap} [among] only these rows are asked
+   */
+  matches(wanted, among) {
+    const { values } = this;
+    return this.pack((row) => wanted(/** @type {bigint} */ (values[row])), among);
+  }
+
+  /**
+   * @param {number} row
+   * @internal
+   */
+  raw(row) {
+    const at = this.low + 2 * row;
+    const high = /** @type {number} */ (this.block.words[at + 1]);
+    const low = /** @type {number} */ (this.block.words[at]);
+    return (BigInt(this.signed ? high | 0 : high) << 32n) | BigInt(low);
+  }
+
+  /** The block's words, as numbers with a sign where the column's have one. */
+  upper() {
+    const { block } = this;
+    return this.signed ? new Int32Array(block.buffer, block.start, block.words.length) : block.words;
+  }
+
+  /**
+   * @param {Bitmap} found
+   * @param {number} H
+   * @param {number} L may be -1
+   * @param {Bitmap} [among]
+   */
+  above({ bytes }, H, L, among) {
+    const w = /** @type {any} */ (this.block.words);
+    const u = /** @type {any} */ (this.upper());
+    for (let byte = 0, i = this.low; byte < bytes.length; byte++, i += 16) {
+      if (among !== undefined && !among.bytes[byte]) {
+        continue;
+      }
+      let bits = 0;
+      let h = u[i + 1];
+      if (h > H || (h === H && w[i] > L)) bits |= 1;
+      h = u[i + 3];
+      if (h > H || (h === H && w[i + 2] > L)) bits |= 2;
+      h = u[i + 5];
+      if (h > H || (h === H && w[i + 4] > L)) bits |= 4;
+      h = u[i + 7];
+      if (h > H || (h === H && w[i + 6] > L)) bits |= 8;
+      h = u[i + 9];
+      if (h > H || (h === H && w[i + 8] > L)) bits |= 16;
+      h = u[i + 11];
+      if (h > H || (h === H && w[i + 10] > L)) bits |= 32;
+      h = u[i + 13];
+      if (h > H || (h === H && w[i + 12] > L)) bits |= 64;
+      h = u[i + 15];
+      if (h > H || (h === H && w[i + 14] > L)) bits |= 128;
+      bytes[byte] = bits;
+    }
+  }
+
+  /**
+   * @param {Bitmap} found
+   * @param {number} H
+   * @param {number} L
+   * @param {Bitmap} [among]
+   */
+  equal({ bytes }, H, L, among) {
+    const w = /** @type {any} */ (this.block.words);
+    const u = /** @type {any} */ (this.upper());
+    for (let byte = 0, i = this.low; byte < bytes.length; byte++, i += 16) {
+      if (among !== undefined && !among.bytes[byte]) {
+        continue;
+      }
+      let bits = 0;
+      if (w[i] === L && u[i + 1] === H) bits |= 1;
+      if (w[i + 2] === L && u[i + 3] === H) bits |= 2;
+      if (w[i + 4] === L && u[i + 5] === H) bits |= 4;
+      if (w[i + 6] === L && u[i + 7] === H) bits |= 8;
+      if (w[i + 8] === L && u[i + 9] === H) bits |= 16;
+      if (w[i + 10] === L && u[i + 11] === H) bits |= 32;
+      if (w[i + 12] === L && u[i + 13] === H) bits |= 64;
+      if (w[i + 14] === L && u[i + 15] === H) bits |= 128;
+      bytes[byte] = bits;
+    }
+  }
+}
+
+/** Ids: kinds `id8` and `id16`. */
+export class Ids extends Column {
+  /**
+   * @param {Block} block
+   * @param {number} at
+   * @internal
+   */
+  constructor(block, at) {
+    super(block, at);
+    /** Bytes of an id: 8 or 16. @readonly */
+    this.width = block.words[at] === ID8 ? 8 : 16;
+    /** The ids of all rows, one behind the other, over the block's own memory. @readonly */
+    this.values = block.bytes.subarray(
+      /** @type {number} */ (block.words[at + 5]),
+      /** @type {number} */ (block.words[at + 5]) + this.length * this.width,
+    );
+  }
+
+  /**
+   * The row's id, over the block's own memory; `undefined` where it has none.
+   * @param {number} row
+   */
+  get(row) {
+    return this.has(row) ? this.values.subarray(row * this.width, (row + 1) * this.width) : undefined;
+  }
+
+  /**
+   * The row's id as hexadecimal digits; `undefined` where it has none.
+   * @param {number} row
+   */
+  hex(row) {
+    const id = this.get(row);
+    return id && Array.from(id, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  }
+}
+
+/**
+ * @param {Block} block
+ * @param {number} at
+ * @param {number} length
+ */
+function numbers(block, at, length) {
+  const start = block.start + /** @type {number} */ (block.words[at + 5]);
+  switch (block.words[at]) {
+    case UINT8:
+      return new Uint8Array(block.buffer, start, length);
+    case UINT32:
+      return new Uint32Array(block.buffer, start, length);
+    case INT32:
+      return new Int32Array(block.buffer, start, length);
+    case DOUBLE:
+      return new Float64Array(block.buffer, start, length);
+    default:
+      throw new TypeError(`a column of kind ${block.words[at]} is not known to this SDK`);
+  }
+}
