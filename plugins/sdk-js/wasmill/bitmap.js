@@ -39,7 +39,7 @@ export class Bitmap {
   static of(length, rows) {
     const bitmap = new Bitmap(length);
     for (let i = 0; i < rows.length; i++) {
-      bitmap.set(/** @type {number} */ (rows[i]));
+      bitmap.set(rows[i]);
     }
     return bitmap;
   }
@@ -55,7 +55,7 @@ export class Bitmap {
    * @param {number} row
    */
   get(row) {
-    return row < this.length && (/** @type {number} */ (this.bytes[row >>> 3]) & (1 << (row & 7))) !== 0;
+    return row < this.length && (this.bytes[row >>> 3] & (1 << (row & 7))) !== 0;
   }
 
   /**
@@ -66,7 +66,7 @@ export class Bitmap {
   set(row, wanted = true) {
     if (row < this.length) {
       const bit = 1 << (row & 7);
-      const byte = /** @type {number} */ (this.bytes[row >>> 3]);
+      const byte = this.bytes[row >>> 3];
       this.bytes[row >>> 3] = wanted ? byte | bit : byte & ~bit;
     }
   }
@@ -80,7 +80,7 @@ export class Bitmap {
     const its = units(other, this);
     const common = Math.min(mine.length, its.length);
     for (let i = 0; i < common; i++) {
-      /** @type {any} */ (mine)[i] &= /** @type {number} */ (its[i]);
+      mine[i] &= its[i];
     }
     if (common < mine.length) {
       mine.fill(0, common);
@@ -97,7 +97,7 @@ export class Bitmap {
     const its = units(other, this);
     const common = Math.min(mine.length, its.length);
     for (let i = 0; i < common; i++) {
-      /** @type {any} */ (mine)[i] |= /** @type {number} */ (its[i]);
+      mine[i] |= its[i];
     }
     return other.length > this.length ? this.trim() : this;
   }
@@ -111,7 +111,7 @@ export class Bitmap {
     const its = units(other, this);
     const common = Math.min(mine.length, its.length);
     for (let i = 0; i < common; i++) {
-      /** @type {any} */ (mine)[i] &= ~(/** @type {number} */ (its[i]));
+      mine[i] &= ~its[i];
     }
     return this;
   }
@@ -120,11 +120,11 @@ export class Bitmap {
   not() {
     const mine = units(this, this);
     for (let i = 0; i < mine.length; i++) {
-      mine[i] = ~(/** @type {number} */ (mine[i]));
+      mine[i] = ~mine[i];
     }
     // The last word may go on behind the last byte.
     if (mine.BYTES_PER_ELEMENT === 4 && this.bytes.length & 3) {
-      /** @type {any} */ (mine)[mine.length - 1] &= (1 << ((this.bytes.length & 3) * 8)) - 1;
+      mine[mine.length - 1] &= (1 << ((this.bytes.length & 3) * 8)) - 1;
     }
     return this.trim();
   }
@@ -134,7 +134,7 @@ export class Bitmap {
     const words = units(this, this);
     let count = 0;
     for (let i = 0; i < words.length; i++) {
-      let word = /** @type {number} */ (words[i]);
+      let word = words[i];
       if (word !== 0) {
         word -= (word >>> 1) & 0x55555555;
         word = (word & 0x33333333) + ((word >>> 2) & 0x33333333);
@@ -165,7 +165,7 @@ export class Bitmap {
     const { bytes } = this;
     const rows = new Uint32Array(this.count());
     for (let at = 0, next = 0; next < rows.length; at++) {
-      for (let byte = /** @type {number} */ (bytes[at]); byte !== 0; byte &= byte - 1) {
+      for (let byte = bytes[at]; byte !== 0; byte &= byte - 1) {
         rows[next++] = at * 8 + 31 - Math.clz32(byte & -byte);
       }
     }
@@ -184,7 +184,7 @@ export class Bitmap {
   pick(numbers) {
     const rows = this.rows();
     for (let i = 0; i < rows.length; i++) {
-      rows[i] = /** @type {number} */ (numbers[/** @type {number} */ (rows[i])]);
+      rows[i] = numbers[rows[i]];
     }
     return rows;
   }
@@ -197,7 +197,7 @@ export class Bitmap {
   trim() {
     const spare = this.length & 7;
     if (spare !== 0) {
-      /** @type {any} */ (this.bytes)[this.bytes.length - 1] &= (1 << spare) - 1;
+      this.bytes[this.bytes.length - 1] &= (1 << spare) - 1;
     }
     return this;
   }

@@ -29,9 +29,9 @@ export class Block {
     this.start = own.byteOffset;
     /** @internal */
     this.words = new Uint32Array(this.buffer, this.start, own.length >>> 2);
-    const count = this.words.length === 0 ? 0 : /** @type {number} */ (this.words[0]);
+    const count = this.words.length === 0 ? 0 : this.words[0];
     /** Words of a node. @internal */
-    this.stride = count === 0 ? 0 : /** @type {number} */ (this.words[1]) >>> 2;
+    this.stride = count === 0 ? 0 : this.words[1] >>> 2;
     /** Where each column's node is, in words. @type {number[]} @internal */
     this.roots = [];
     let at = HEADER_WORDS;
@@ -42,7 +42,7 @@ export class Block {
       } else {
         inner--;
       }
-      inner += /** @type {number} */ (this.words[at + 2]);
+      inner += this.words[at + 2];
     }
   }
 
@@ -71,7 +71,7 @@ export class Block {
    * @internal
    */
   view(at) {
-    const kind = /** @type {number} */ (this.words[at]);
+    const kind = this.words[at];
     switch (kind) {
       case TEXT:
       case DICTIONARY:
@@ -107,7 +107,7 @@ export class Block {
   after(at) {
     let next = at;
     for (let left = 1; left > 0; left--) {
-      left += /** @type {number} */ (this.words[next + 2]);
+      left += this.words[next + 2];
       next += this.stride;
     }
     return next;

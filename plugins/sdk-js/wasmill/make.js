@@ -57,11 +57,11 @@ export function block(columns) {
   /** @type {Made[]} */
   const nodes = [];
   for (let i = 0; i < columns.length; i++) {
-    gather(/** @type {Made} */ (columns[i]), nodes);
+    gather(columns[i], nodes);
   }
   let bytes = HEADER_BYTES + nodes.length * NODE_BYTES;
   for (let i = 0; i < nodes.length; i++) {
-    const { validity, offsets, values } = /** @type {Made} */ (nodes[i]);
+    const { validity, offsets, values } = nodes[i];
     bytes += room(validity) + room(offsets) + room(values);
   }
   const out = new Uint8Array(bytes);
@@ -70,7 +70,7 @@ export function block(columns) {
   words[1] = NODE_BYTES;
   let part = HEADER_BYTES + nodes.length * NODE_BYTES;
   for (let i = 0, at = 2; i < nodes.length; i++, at += 6) {
-    const node = /** @type {Made} */ (nodes[i]);
+    const node = nodes[i];
     words[at] = node.kind;
     words[at + 1] = node.length;
     words[at + 2] = node.children.length;
@@ -353,7 +353,7 @@ export function presence(values) {
 function gather(node, nodes) {
   nodes.push(node);
   for (let i = 0; i < node.children.length; i++) {
-    gather(/** @type {Made} */ (node.children[i]), nodes);
+    gather(node.children[i], nodes);
   }
 }
 

@@ -26,9 +26,9 @@ export class Any extends Column {
     super(block, at);
     const { words, buffer } = block;
     /** The number of each row's type, its place in {@link ANY_KINDS}: 0 where it has no value, 2 for text. @readonly */
-    this.kinds = new Uint8Array(buffer, block.start + /** @type {number} */ (words[at + 5]), this.length);
+    this.kinds = new Uint8Array(buffer, block.start + words[at + 5], this.length);
     /** Each row's place in the values of its type; means nothing where it has none. @readonly */
-    this.places = new Uint32Array(buffer, block.start + /** @type {number} */ (words[at + 4]), this.length);
+    this.places = new Uint32Array(buffer, block.start + words[at + 4], this.length);
     /** All text values, for whoever looks at each distinct one once. @type {Text | undefined} @readonly */
     this.text = undefined;
     /** @type {BigIntegers | undefined} @readonly */
@@ -44,7 +44,7 @@ export class Any extends Column {
     /** @type {Binary | undefined} @readonly */
     this.map = undefined;
     let child = at + block.stride;
-    for (let left = /** @type {number} */ (words[at + 2]); left > 0; left--) {
+    for (let left = words[at + 2]; left > 0; left--) {
       switch (words[child]) {
         case INT64:
           this.int = new BigIntegers(block, child);
@@ -145,13 +145,13 @@ export class Any extends Column {
 export class Sequence extends Column {
   /** Where the row's values start in {@link Sequence.values}. @param {number} row */
   from(row) {
-    return this.has(row) ? /** @type {number} */ (this.block.words[(/** @type {number} */ (this.block.words[this.at + 4]) >>> 2) + row]) : 0;
+    return this.has(row) ? this.block.words[(this.block.words[this.at + 4] >>> 2) + row] : 0;
   }
 
   /** Where they end; where they start if the row has none. @param {number} row */
   to(row) {
     return this.has(row)
-      ? /** @type {number} */ (this.block.words[(/** @type {number} */ (this.block.words[this.at + 4]) >>> 2) + row + 1])
+      ? this.block.words[(this.block.words[this.at + 4] >>> 2) + row + 1]
       : 0;
   }
 
@@ -176,7 +176,7 @@ export class Attributes extends Column {
     /** The values of all rows, one behind the other. @readonly */
     this.values = new Any(block, block.after(keys));
     /** @internal */
-    this.offsets = /** @type {number} */ (block.words[at + 4]) >>> 2;
+    this.offsets = block.words[at + 4] >>> 2;
   }
 
   /**
@@ -185,12 +185,12 @@ export class Attributes extends Column {
    * @param {number} row
    */
   from(row) {
-    return this.has(row) ? /** @type {number} */ (this.block.words[this.offsets + row]) : 0;
+    return this.has(row) ? this.block.words[this.offsets + row] : 0;
   }
 
   /** Where they end; where they start if the row has none. @param {number} row */
   to(row) {
-    return this.has(row) ? /** @type {number} */ (this.block.words[this.offsets + row + 1]) : 0;
+    return this.has(row) ? this.block.words[this.offsets + row + 1] : 0;
   }
 
   /**

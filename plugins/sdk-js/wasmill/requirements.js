@@ -66,7 +66,7 @@ export class Requirements {
   constructor() {
     /** The columns of each signal, in the order in which they come. @type {Map<Signal, Wanted<any>[]>} @internal */
     this.inputs = new Map();
-    /** @type {string[][]} @internal */
+    /** @type {(readonly string[])[]} @internal */
     this.routeSets = [];
     /** @type {Use[] | undefined} @internal */
     this.named = undefined;

@@ -190,9 +190,10 @@ export class Answer {
       }
       return found;
     };
-    const sets = typeof verdict.routes === 'number' ? numbers.map(() => verdict.routes) : [...verdict.routes];
-    /** The names that each row is sent to; `undefined`: unchanged. @type {(string[] | undefined)[]} @readonly */
-    this.routes = sets.map((set) => names(/** @type {number} */ (set)));
+    const { routes } = verdict;
+    const sets = typeof routes === 'number' ? numbers.map(() => routes) : [...routes];
+    /** The names that each row is sent to; `undefined`: unchanged. @type {(readonly string[] | undefined)[]} @readonly */
+    this.routes = sets.map((set) => names(set));
     /** @type {Edited[]} @readonly */
     this.edits = edits.map((edit) => edited(edit, rows));
   }

@@ -22,9 +22,9 @@ export class Binary extends Column {
   constructor(block, at) {
     super(block, at);
     /** Where the offsets start, in words. @internal */
-    this.offsets = /** @type {number} */ (block.words[at + 4]) >>> 2;
+    this.offsets = block.words[at + 4] >>> 2;
     /** Where the bytes start. @internal */
-    this.start = /** @type {number} */ (block.words[at + 5]);
+    this.start = block.words[at + 5];
   }
 
   /**
@@ -50,8 +50,8 @@ export class Binary extends Column {
    */
   raw(row) {
     const { block, offsets, start } = this;
-    const from = /** @type {number} */ (block.words[offsets + row]);
-    return block.bytes.subarray(start + from, start + /** @type {number} */ (block.words[offsets + row + 1]));
+    const from = block.words[offsets + row];
+    return block.bytes.subarray(start + from, start + block.words[offsets + row + 1]);
   }
 }
 
@@ -79,14 +79,14 @@ export class Text extends Column {
      * @readonly
      */
     this.keys = dictionary
-      ? new Uint32Array(block.buffer, block.start + /** @type {number} */ (words[at + 5]), this.length)
+      ? new Uint32Array(block.buffer, block.start + words[at + 5], this.length)
       : undefined;
     /** How many texts there are: of the dictionary, where there is one, else of the rows. @readonly */
-    this.texts = /** @type {number} */ (words[plain + 1]);
+    this.texts = words[plain + 1];
     /** @internal */
-    this.offsets = /** @type {number} */ (words[plain + 4]) >>> 2;
+    this.offsets = words[plain + 4] >>> 2;
     /** @internal */
-    this.start = /** @type {number} */ (words[plain + 5]);
+    this.start = words[plain + 5];
   }
 
   /**
@@ -94,7 +94,7 @@ export class Text extends Column {
    * @param {number} row
    */
   get(row) {
-    return this.has(row) ? this.text(this.keys === undefined ? row : /** @type {number} */ (this.keys[row])) : undefined;
+    return this.has(row) ? this.text(this.keys === undefined ? row : this.keys[row]) : undefined;
   }
 
   /**
@@ -104,8 +104,8 @@ export class Text extends Column {
    */
   text(number) {
     const { block, offsets, start } = this;
-    const from = /** @type {number} */ (block.words[offsets + number]);
-    const to = /** @type {number} */ (block.words[offsets + number + 1]);
+    const from = block.words[offsets + number];
+    const to = block.words[offsets + number + 1];
     return from === to ? '' : decoder.decode(block.bytes.subarray(start + from, start + to));
   }
 
@@ -114,8 +114,13 @@ export class Text extends Column {
    * any of them.
    */
   bytes() {
-    const end = this.texts === 0 ? 0 : /** @type {number} */ (this.block.words[this.offsets + this.texts]);
+    const end = this.texts === 0 ? 0 : this.block.words[this.offsets + this.texts];
     return this.block.bytes.subarray(this.start, this.start + end);
+  }
+
+  /** Where each text starts in {@link Text.bytes}, and the end: one number more than there are texts. */
+  bounds() {
+    return this.block.words.subarray(this.offsets, this.texts === 0 ? this.offsets : this.offsets + this.texts + 1);
   }
 
   /**
@@ -129,14 +134,14 @@ export class Text extends Column {
     const { bytes, words } = block;
     if (keys === undefined) {
       return this.pack((row) => {
-        const from = /** @type {number} */ (words[offsets + row]);
-        return map.find(bytes, start + from, start + /** @type {number} */ (words[offsets + row + 1])) !== NONE;
+        const from = words[offsets + row];
+        return map.find(bytes, start + from, start + words[offsets + row + 1]) !== NONE;
       }, among);
     }
     const table = new Uint8Array(this.texts);
     let hits = 0;
     for (let i = 0, from = start; i < table.length; i++) {
-      const to = start + /** @type {number} */ (words[offsets + i + 1]);
+      const to = start + words[offsets + i + 1];
       if (map.find(bytes, from, to) !== NONE) {
         table[i] = 1;
         hits++;
@@ -178,7 +183,7 @@ export class Text extends Column {
     const { bytes, words } = block;
     const table = new Uint32Array(this.texts);
     for (let i = 0, from = start; i < table.length; i++) {
-      const to = start + /** @type {number} */ (words[offsets + i + 1]);
+      const to = start + words[offsets + i + 1];
       const found = numbers.find(bytes, from, to);
       table[i] = found === NONE ? otherwise : found;
       from = to;
@@ -187,13 +192,13 @@ export class Text extends Column {
     if (keys !== undefined) {
       rows = new Uint32Array(length);
       for (let row = 0; row < length; row++) {
-        rows[row] = /** @type {any} */ (table)[/** @type {any} */ (keys)[row]];
+        rows[row] = table[keys[row]];
       }
     }
     if (this.valid !== 0) {
       const missing = this.present().not().rows();
       for (let i = 0; i < missing.length; i++) {
-        rows[/** @type {number} */ (missing[i])] = otherwise;
+        rows[missing[i]] = otherwise;
       }
     }
     return rows;
@@ -215,9 +220,9 @@ export class Text extends Column {
       return this.only(found.not(), among);
     }
     if (!sparse(keys, table, hits, found)) {
-      const k = /** @type {any} */ (keys);
-      const t = /** @type {any} */ (table);
-      const bytes = /** @type {any} */ (found.bytes);
+      const k = keys;
+      const t = table;
+      const bytes = found.bytes;
       for (let byte = 0, r = 0; byte < bytes.length; byte++, r += 8) {
         bytes[byte] =
           t[k[r]] | (t[k[r + 1]] << 1) | (t[k[r + 2]] << 2) | (t[k[r + 3]] << 3) |
@@ -245,7 +250,7 @@ function sparse(keys, table, hits, { bytes }) {
       if (left-- === 0) {
         return false;
       }
-      /** @type {any} */ (bytes)[row >>> 3] |= 1 << (row & 7);
+      bytes[row >>> 3] |= 1 << (row & 7);
     }
   }
   return true;

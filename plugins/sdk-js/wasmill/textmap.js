@@ -41,7 +41,7 @@ export class TextMap {
     const bucket = this.buckets.get(key(bytes, start, end));
     if (bucket !== undefined) {
       for (let i = 0; i < bucket.length; i++) {
-        const entry = /** @type {{ bytes: Uint8Array, number: number }} */ (bucket[i]);
+        const entry = bucket[i];
         if (same(entry.bytes, bytes, start, end)) {
           return entry.number;
         }
@@ -58,8 +58,8 @@ export class TextMap {
  * @param {number} end
  */
 function key(bytes, start, end) {
-  const last = end === start ? 0 : /** @type {number} */ (bytes[end - 1]);
-  const middle = end === start ? 0 : /** @type {number} */ (bytes[(start + end) >>> 1]);
+  const last = end === start ? 0 : bytes[end - 1];
+  const middle = end === start ? 0 : bytes[(start + end) >>> 1];
   return ((end - start) << 16) | (middle << 8) | last;
 }
 

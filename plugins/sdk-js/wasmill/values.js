@@ -20,7 +20,7 @@ export class Booleans extends Column {
 
   /** The rows that are true. */
   true() {
-    const start = this.block.start + /** @type {number} */ (this.block.words[this.at + 5]);
+    const start = this.block.start + this.block.words[this.at + 5];
     const bits = new Uint8Array(this.block.buffer, start, (this.length + 7) >>> 3);
     return this.only(new Bitmap(this.length).or(new Bitmap(this.length, bits)));
   }
@@ -36,7 +36,7 @@ export class Booleans extends Column {
    * @internal
    */
   raw(row) {
-    const byte = this.block.bytes[/** @type {number} */ (this.block.words[this.at + 5]) + (row >>> 3)] ?? 0;
+    const byte = this.block.bytes[this.block.words[this.at + 5] + (row >>> 3)] ?? 0;
     return (byte & (1 << (row & 7))) !== 0;
   }
 }
@@ -50,6 +50,8 @@ export class Numbers extends Column {
    */
   constructor(block, at) {
     super(block, at);
+    /** @internal */
+    this.kind = block.words[at];
     /** What lies at each row, over the block's own memory. Rows without a value have some number. @readonly */
     this.values = numbers(block, at, this.length);
   }
@@ -71,33 +73,52 @@ export class Numbers extends Column {
    * @param {Bitmap} [among] only these rows are looked at
    */
   where(operator, x, among) {
+    const one = this.kind === DOUBLE ? next : step;
+    switch (operator) {
+      case '>':
+        return this.between(one(x, 1), Infinity, among);
+      case '>=':
+        return this.between(x, Infinity, among);
+      case '<':
+        return this.between(-Infinity, one(x, -1), among);
+      case '<=':
+        return this.between(-Infinity, x, among);
+      case '==':
+        return this.between(x, x, among);
+      default:
+        return this.only(this.between(x, x).not(), among);
+    }
+  }
+
+  /**
+   * The rows whose number is from `least` to `most`, both included. Rows without a value are not.
+   * @param {number} least
+   * @param {number} most
+   * @param {Bitmap} [among] only these rows are looked at
+   */
+  between(least, most, among) {
     const found = new Bitmap(this.length);
     const { bytes } = found;
-    const v = /** @type {any} */ (this.values);
-    // Eight rows are a step: the engine interprets, and what a step costs is its loop rather than its comparisons. Behind the
-    // end there is `undefined`, which no comparison holds for.
-    const one = operator === '!=' ? '==' : operator;
+    const { values } = this;
+    // Behind the end there is `undefined`, which no comparison holds for.
+    const v = /** @type {ArrayLike<number>} */ (values);
     for (let byte = 0, r = 0; byte < bytes.length; byte++, r += 8) {
       if (among !== undefined && !among.bytes[byte]) {
         continue;
       }
-      /** @type {any} */ (bytes)[byte] =
-        one === '>'
-          ? (v[r] > x) | (v[r + 1] > x) << 1 | (v[r + 2] > x) << 2 | (v[r + 3] > x) << 3 |
-            (v[r + 4] > x) << 4 | (v[r + 5] > x) << 5 | (v[r + 6] > x) << 6 | (v[r + 7] > x) << 7
-          : one === '=='
-            ? (v[r] === x) | (v[r + 1] === x) << 1 | (v[r + 2] === x) << 2 | (v[r + 3] === x) << 3 |
-              (v[r + 4] === x) << 4 | (v[r + 5] === x) << 5 | (v[r + 6] === x) << 6 | (v[r + 7] === x) << 7
-            : one === '>='
-              ? (v[r] >= x) | (v[r + 1] >= x) << 1 | (v[r + 2] >= x) << 2 | (v[r + 3] >= x) << 3 |
-                (v[r + 4] >= x) << 4 | (v[r + 5] >= x) << 5 | (v[r + 6] >= x) << 6 | (v[r + 7] >= x) << 7
-              : one === '<'
-                ? (v[r] < x) | (v[r + 1] < x) << 1 | (v[r + 2] < x) << 2 | (v[r + 3] < x) << 3 |
-                  (v[r + 4] < x) << 4 | (v[r + 5] < x) << 5 | (v[r + 6] < x) << 6 | (v[r + 7] < x) << 7
-                : (v[r] <= x) | (v[r + 1] <= x) << 1 | (v[r + 2] <= x) << 2 | (v[r + 3] <= x) << 3 |
-                  (v[r + 4] <= x) << 4 | (v[r + 5] <= x) << 5 | (v[r + 6] <= x) << 6 | (v[r + 7] <= x) << 7;
+      // Eight rows are a step: the engine interprets, and a loop costs more than a comparison.
+      let bits = 0;
+      if (v[r] >= least && v[r] <= most) bits |= 1;
+      if (v[r + 1] >= least && v[r + 1] <= most) bits |= 2;
+      if (v[r + 2] >= least && v[r + 2] <= most) bits |= 4;
+      if (v[r + 3] >= least && v[r + 3] <= most) bits |= 8;
+      if (v[r + 4] >= least && v[r + 4] <= most) bits |= 16;
+      if (v[r + 5] >= least && v[r + 5] <= most) bits |= 32;
+      if (v[r + 6] >= least && v[r + 6] <= most) bits |= 64;
+      if (v[r + 7] >= least && v[r + 7] <= most) bits |= 128;
+      bytes[byte] = bits;
     }
-    return this.only(operator === '!=' ? found.not() : found, among);
+    return this.only(found, among);
   }
 
   /**
@@ -107,7 +128,7 @@ export class Numbers extends Column {
    */
   matches(wanted, among) {
     const { values } = this;
-    return this.pack((row) => wanted(/** @type {number} */ (values[row])), among);
+    return this.pack((row) => wanted(values[row]), among);
   }
 }
 
@@ -123,7 +144,7 @@ export class BigIntegers extends Column {
     /** @internal */
     this.signed = block.words[at] === INT64;
     /** Where the values start, in words. @internal */
-    this.low = /** @type {number} */ (block.words[at + 5]) >>> 2;
+    this.low = block.words[at + 5] >>> 2;
   }
 
   /**
@@ -155,8 +176,8 @@ export class BigIntegers extends Column {
       return undefined;
     }
     const at = this.low + 2 * row;
-    const high = /** @type {number} */ (this.block.words[at + 1]);
-    return (this.signed ? high | 0 : high) * 4294967296 + /** @type {number} */ (this.block.words[at]);
+    const high = this.block.words[at + 1];
+    return (this.signed ? high | 0 : high) * 4294967296 + this.block.words[at];
   }
 
   /**
@@ -210,7 +231,7 @@ export class BigIntegers extends Column {
    */
   matches(wanted, among) {
     const { values } = this;
-    return this.pack((row) => wanted(/** @type {bigint} */ (values[row])), among);
+    return this.pack((row) => wanted(values[row]), among);
   }
 
   /**
@@ -219,8 +240,8 @@ export class BigIntegers extends Column {
    */
   raw(row) {
     const at = this.low + 2 * row;
-    const high = /** @type {number} */ (this.block.words[at + 1]);
-    const low = /** @type {number} */ (this.block.words[at]);
+    const high = this.block.words[at + 1];
+    const low = this.block.words[at];
     return (BigInt(this.signed ? high | 0 : high) << 32n) | BigInt(low);
   }
 
@@ -237,8 +258,8 @@ export class BigIntegers extends Column {
    * @param {Bitmap} [among]
    */
   above({ bytes }, H, L, among) {
-    const w = /** @type {any} */ (this.block.words);
-    const u = /** @type {any} */ (this.upper());
+    const w = this.block.words;
+    const u = this.upper();
     for (let byte = 0, i = this.low; byte < bytes.length; byte++, i += 16) {
       if (among !== undefined && !among.bytes[byte]) {
         continue;
@@ -271,8 +292,8 @@ export class BigIntegers extends Column {
    * @param {Bitmap} [among]
    */
   equal({ bytes }, H, L, among) {
-    const w = /** @type {any} */ (this.block.words);
-    const u = /** @type {any} */ (this.upper());
+    const w = this.block.words;
+    const u = this.upper();
     for (let byte = 0, i = this.low; byte < bytes.length; byte++, i += 16) {
       if (among !== undefined && !among.bytes[byte]) {
         continue;
@@ -304,8 +325,8 @@ export class Ids extends Column {
     this.width = block.words[at] === ID8 ? 8 : 16;
     /** The ids of all rows, one behind the other, over the block's own memory. @readonly */
     this.values = block.bytes.subarray(
-      /** @type {number} */ (block.words[at + 5]),
-      /** @type {number} */ (block.words[at + 5]) + this.length * this.width,
+      block.words[at + 5],
+      block.words[at + 5] + this.length * this.width,
     );
   }
 
@@ -328,12 +349,41 @@ export class Ids extends Column {
 }
 
 /**
+ * The next integer.
+ * @param {number} x
+ * @param {1 | -1} up
+ */
+function step(x, up) {
+  return up > 0 ? Math.floor(x) + 1 : Math.ceil(x) - 1;
+}
+
+/**
+ * The next double; none is beyond infinity.
+ * @param {number} x
+ * @param {1 | -1} up
+ */
+function next(x, up) {
+  if (!Number.isFinite(x)) {
+    return x === -Infinity * up ? -Number.MAX_VALUE * up : NaN;
+  }
+  if (x === 0) {
+    return Number.MIN_VALUE * up;
+  }
+  const bits = new BigInt64Array(1);
+  const double = new Float64Array(bits.buffer);
+  double[0] = x;
+  // Bits of a negative one grow as it falls.
+  bits[0] = (bits[0] ?? 0n) + BigInt(x > 0 ? up : -up);
+  return double[0];
+}
+
+/**
  * @param {Block} block
  * @param {number} at
  * @param {number} length
  */
 function numbers(block, at, length) {
-  const start = block.start + /** @type {number} */ (block.words[at + 5]);
+  const start = block.start + block.words[at + 5];
   switch (block.words[at]) {
     case UINT8:
       return new Uint8Array(block.buffer, start, length);

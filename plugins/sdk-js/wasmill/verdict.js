@@ -92,7 +92,7 @@ export class Verdict {
     const routes = typeof this.routes === 'number' ? new Uint16Array(this.rows).fill(this.routes) : this.routes;
     const numbers = rows.rows();
     for (let i = 0; i < numbers.length; i++) {
-      routes[/** @type {number} */ (numbers[i])] = set;
+      routes[numbers[i]] = set;
     }
     this.routes = routes;
   }

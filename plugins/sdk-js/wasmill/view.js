@@ -17,9 +17,9 @@ export class Column {
     /** @internal */
     this.at = at;
     /** Number of rows. @readonly */
-    this.length = /** @type {number} */ (block.words[at + 1]);
+    this.length = block.words[at + 1];
     /** Where the bitmap of the rows with a value is; 0: every row has one. @internal */
-    this.valid = /** @type {number} */ (block.words[at + 3]);
+    this.valid = block.words[at + 3];
   }
 
   /**
@@ -29,7 +29,7 @@ export class Column {
   has(row) {
     return (
       row < this.length &&
-      (this.valid === 0 || (/** @type {number} */ (this.block.bytes[this.valid + (row >>> 3)]) & (1 << (row & 7))) !== 0)
+      (this.valid === 0 || (this.block.bytes[this.valid + (row >>> 3)] & (1 << (row & 7))) !== 0)
     );
   }
 
@@ -53,7 +53,7 @@ export class Column {
     for (let byte = 0, row = 0; byte < bytes.length; byte++, row += 8) {
       let asked = among === undefined ? 255 : among.bytes[byte] ?? 0;
       if (this.valid !== 0) {
-        asked &= /** @type {number} */ (this.block.bytes[this.valid + byte]);
+        asked &= this.block.bytes[this.valid + byte];
       }
       if (row + 8 > this.length) {
         asked &= (1 << (this.length - row)) - 1;
