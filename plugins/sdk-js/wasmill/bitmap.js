@@ -4,21 +4,26 @@
  * Work is done on bytes and words, never on single rows: the engine interprets JavaScript, and a step costs tens of nanoseconds.
  */
 
-/** Up to this many bytes, a loop over them is done before a view of words is made. */
-const BYTES_FEW = 16;
+/** Rows of a word. */
+const WORD = 32;
 
 /** A bit for each of `length` rows. What is done to it changes it in place; {@link Bitmap.clone} keeps the old. */
 export class Bitmap {
   /**
-   * No row of `length`. `bytes` is taken as it is, and is `length / 8` bytes long, rounded up.
+   * No row of `length`.
    * @param {number} length
-   * @param {Uint8Array<ArrayBuffer>} [bytes]
    */
-  constructor(length, bytes) {
+  constructor(length) {
     /** Number of rows. @readonly */
     this.length = length;
-    /** The bits as they cross; those behind the last row are 0. @readonly */
-    this.bytes = bytes ?? zeros((length + 7) >>> 3);
+    /**
+     * The bits, 32 rows each; those behind the last row are 0. With a sign: numbers of 32 bits without one are doubles to the
+     * engine, and slow.
+     * @readonly
+     */
+    this.words = new Int32Array((length + 31) >>> 5);
+    /** @type {Uint8Array<ArrayBuffer> | undefined} */
+    this.octets = undefined;
   }
 
   /**
@@ -27,7 +32,7 @@ export class Bitmap {
    */
   static all(length) {
     const all = new Bitmap(length);
-    all.bytes.fill(255);
+    all.words.fill(-1);
     return all.trim();
   }
 
@@ -44,10 +49,37 @@ export class Bitmap {
     return bitmap;
   }
 
+  /**
+   * From bytes as they cross.
+   * @param {number} length
+   * @param {Uint8Array} bytes
+   */
+  static from(length, bytes) {
+    const bitmap = new Bitmap(length);
+    bitmap.bytes.set(bytes.subarray(0, bitmap.bytes.length));
+    return bitmap.trim();
+  }
+
+  /** The bits as they cross, over the same memory as {@link Bitmap.words}. */
+  get bytes() {
+    return (this.octets ??= new Uint8Array(this.words.buffer, 0, (this.length + 7) >>> 3));
+  }
+
   clone() {
     const clone = new Bitmap(this.length);
-    clone.bytes.set(this.bytes);
+    clone.words.set(this.words);
     return clone;
+  }
+
+  /** A bitmap of the rows that are not in. */
+  inverted() {
+    const inverted = new Bitmap(this.length);
+    const { words } = inverted;
+    const mine = this.words;
+    for (let i = 0; i < words.length; i++) {
+      words[i] = ~mine[i];
+    }
+    return inverted.trim();
   }
 
   /**
@@ -55,7 +87,7 @@ export class Bitmap {
    * @param {number} row
    */
   get(row) {
-    return row < this.length && (this.bytes[row >>> 3] & (1 << (row & 7))) !== 0;
+    return row < this.length && (this.words[row >>> 5] & (1 << (row & 31))) !== 0;
   }
 
   /**
@@ -65,9 +97,9 @@ export class Bitmap {
    */
   set(row, wanted = true) {
     if (row < this.length) {
-      const bit = 1 << (row & 7);
-      const byte = this.bytes[row >>> 3];
-      this.bytes[row >>> 3] = wanted ? byte | bit : byte & ~bit;
+      const bit = 1 << (row & 31);
+      const word = this.words[row >>> 5];
+      this.words[row >>> 5] = wanted ? word | bit : word & ~bit;
     }
   }
 
@@ -76,8 +108,8 @@ export class Bitmap {
    * @param {Bitmap} other
    */
   and(other) {
-    const mine = units(this, other);
-    const its = units(other, this);
+    const mine = this.words;
+    const its = other.words;
     const common = Math.min(mine.length, its.length);
     for (let i = 0; i < common; i++) {
       mine[i] &= its[i];
@@ -93,13 +125,13 @@ export class Bitmap {
    * @param {Bitmap} other
    */
   or(other) {
-    const mine = units(this, other);
-    const its = units(other, this);
+    const mine = this.words;
+    const its = other.words;
     const common = Math.min(mine.length, its.length);
     for (let i = 0; i < common; i++) {
       mine[i] |= its[i];
     }
-    return other.length > this.length ? this.trim() : this;
+    return this.trim();
   }
 
   /**
@@ -107,8 +139,8 @@ export class Bitmap {
    * @param {Bitmap} other
    */
   andNot(other) {
-    const mine = units(this, other);
-    const its = units(other, this);
+    const mine = this.words;
+    const its = other.words;
     const common = Math.min(mine.length, its.length);
     for (let i = 0; i < common; i++) {
       mine[i] &= ~its[i];
@@ -118,25 +150,22 @@ export class Bitmap {
 
   /** Swaps in and out. */
   not() {
-    const mine = units(this, this);
-    for (let i = 0; i < mine.length; i++) {
-      mine[i] = ~mine[i];
-    }
-    // The last word may go on behind the last byte.
-    if (mine.BYTES_PER_ELEMENT === 4 && this.bytes.length & 3) {
-      mine[mine.length - 1] &= (1 << ((this.bytes.length & 3) * 8)) - 1;
+    const { words } = this;
+    for (let i = 0; i < words.length; i++) {
+      words[i] = ~words[i];
     }
     return this.trim();
   }
 
   /** How many rows are in. */
   count() {
-    const words = units(this, this);
+    const { words } = this;
     let count = 0;
     for (let i = 0; i < words.length; i++) {
       let word = words[i];
       if (word !== 0) {
-        word -= (word >>> 1) & 0x55555555;
+        // Sums of two, four and eight bits side by side, and then of the bytes.
+        word = (word - ((word >>> 1) & 0x55555555)) | 0;
         word = (word & 0x33333333) + ((word >>> 2) & 0x33333333);
         count += Math.imul((word + (word >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
       }
@@ -146,7 +175,7 @@ export class Bitmap {
 
   /** Whether no row is in. */
   isNone() {
-    const words = units(this, this);
+    const { words } = this;
     for (let i = 0; i < words.length; i++) {
       if (words[i] !== 0) {
         return false;
@@ -157,16 +186,23 @@ export class Bitmap {
 
   /** Whether every row is in. */
   isAll() {
-    return this.count() === this.length;
+    const { words, length } = this;
+    const last = words.length - 1;
+    for (let i = 0; i < last; i++) {
+      if (words[i] !== -1) {
+        return false;
+      }
+    }
+    return length === 0 || words[last] === (length & 31 ? ~(-1 << (length & 31)) : -1);
   }
 
   /** The numbers of the rows that are in, ascending. A loop over them by index is the fast way. */
   rows() {
-    const { bytes } = this;
+    const { words } = this;
     const rows = new Uint32Array(this.count());
     for (let at = 0, next = 0; next < rows.length; at++) {
-      for (let byte = bytes[at]; byte !== 0; byte &= byte - 1) {
-        rows[next++] = at * 8 + 31 - Math.clz32(byte & -byte);
+      for (let word = words[at]; word !== 0; word &= word - 1) {
+        rows[next++] = at * WORD + 31 - Math.clz32(word & -word);
       }
     }
     return rows;
@@ -195,39 +231,10 @@ export class Bitmap {
    * @internal
    */
   trim() {
-    const spare = this.length & 7;
+    const spare = this.length & 31;
     if (spare !== 0) {
-      this.bytes[this.bytes.length - 1] &= (1 << spare) - 1;
+      this.words[this.words.length - 1] &= ~(-1 << spare);
     }
     return this;
   }
-}
-
-/**
- * So many bytes, and zeros behind them up to a whole word.
- * @param {number} bytes
- * @returns {Uint8Array<ArrayBuffer>}
- */
-function zeros(bytes) {
-  return bytes <= BYTES_FEW ? new Uint8Array(bytes) : new Uint8Array(new ArrayBuffer((bytes + 3) & ~3), 0, bytes);
-}
-
-/**
- * The bits by the largest unit that they and the other's can be had in: words where there are many, else bytes.
- * @param {Bitmap} bitmap
- * @param {Bitmap} other
- * @returns {Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer>}
- */
-function units({ bytes }, { bytes: other }) {
-  return bytes.length > BYTES_FEW && whole(bytes) && whole(other)
-    ? new Uint32Array(bytes.buffer, 0, (bytes.length + 3) >>> 2)
-    : bytes;
-}
-
-/**
- * Whether the bytes have their buffer to themselves, up to a whole word.
- * @param {Uint8Array} bytes
- */
-function whole(bytes) {
-  return bytes.byteOffset === 0 && bytes.buffer.byteLength === ((bytes.length + 3) & ~3);
 }

@@ -54,6 +54,8 @@ export class Wanted {
     this.kind = kind;
     /** @readonly */
     this.view = view;
+    /** The view that is made anew for each slice, where it can be. @type {import('./view.js').Column | undefined} @internal */
+    this.shown = undefined;
     /** @readonly */
     this.form = form;
     /** Where it is among the columns of a signal. @type {Partial<Record<Signal, number>>} @internal */

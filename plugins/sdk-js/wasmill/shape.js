@@ -58,7 +58,7 @@ export function boolean() {
 
 /**
  * One of these strings.
- * @template {string} T
+ * @template {string} const T
  * @param {readonly T[]} names
  * @returns {Field<T>}
  */
@@ -103,13 +103,24 @@ export function anything() {
 /**
  * What may be missing.
  * @template T
- * @template {T | undefined} [D=undefined]
+ * @overload
  * @param {Field<T>} of
- * @param {D} [otherwise] its value then
- * @returns {Field<T | D>}
+ * @returns {Field<T | undefined>}
+ */
+/**
+ * What may be missing, and its value then.
+ * @template T
+ * @overload
+ * @param {Field<T>} of
+ * @param {NoInfer<T>} otherwise
+ * @returns {Field<T>}
+ */
+/**
+ * @param {Field<any>} of
+ * @param {unknown} [otherwise]
  */
 export function optional(of, otherwise) {
-  const field = /** @type {Field<any>} */ (new Field(of.one, of.many, of.fits));
+  const field = new Field(of.one, of.many, of.fits);
   field.optional = true;
   field.otherwise = otherwise;
   return field;

@@ -5,6 +5,9 @@ import { Block } from './block.js';
 /** @typedef {import('./requirements.js').Signal} Signal */
 /** @typedef {import('./requirements.js').Views} Views */
 
+/** Columns whose view is made anew in place. @type {ReadonlySet<keyof Views>} */
+const REUSED = new Set(['text', 'uint8', 'uint32', 'int32', 'double', 'uint64', 'int64']);
+
 /**
  * Some rows of a batch, as the columns that were asked for. A request may come in several slices, and rows that an earlier stage
  * dropped are in none.
@@ -26,7 +29,7 @@ export class Slice {
   }
 
   /**
-   * The column.
+   * The column, to be looked at until `process` returns.
    * @template {keyof Views} K
    * @param {import('./requirements.js').Wanted<K>} wanted what `needs.column` gave
    * @returns {Views[K]}
@@ -36,6 +39,14 @@ export class Slice {
     if (position === undefined) {
       throw new TypeError(`\`${wanted.path}\` was not asked for of ${this.signal}`);
     }
-    return /** @type {Views[K]} */ (this.block.column(position));
+    const { block } = this;
+    let view = wanted.shown;
+    if (view === undefined) {
+      view = block.column(position);
+      wanted.shown = REUSED.has(wanted.view) ? view : undefined;
+    } else {
+      view.show(block, block.roots[position]);
+    }
+    return /** @type {Views[K]} */ (view);
   }
 }

@@ -181,7 +181,7 @@ export class Answer {
     /** @internal */
     this.rows = rows;
     /** The rows that stay. @type {number[]} @readonly */
-    this.kept = keep.tag === 'rows' && 'val' in keep ? [...new Bitmap(rows, keep.val)] : keep.tag === 'none' ? [] : numbers;
+    this.kept = keep.tag === 'rows' && 'val' in keep ? [...Bitmap.from(rows, keep.val)] : keep.tag === 'none' ? [] : numbers;
     /** @param {number} set */
     const names = (set) => {
       const found = set === UNCHANGED ? undefined : routeSets[set];
@@ -227,7 +227,7 @@ function edited({ path, target, change }, rows) {
     if (bytes.length !== (rows + 7) >>> 3) {
       throw new Error(`${path}: ${bytes.length * 8} bits for ${rows} rows`);
     }
-    targets = [...new Bitmap(rows, /** @type {Uint8Array<ArrayBuffer>} */ (bytes))];
+    targets = [...Bitmap.from(rows, bytes)];
   } else {
     targets = [...new Uint32Array(bytes.slice().buffer)];
   }

@@ -3,14 +3,15 @@
 import { Bitmap } from './bitmap.js';
 import { DICTIONARY } from './kinds.js';
 import { NONE, TextMap } from './textmap.js';
-import { Column } from './view.js';
+import { budget, Column, scan } from './view.js';
 
 /** @typedef {import('./block.js').Block} Block */
 
-const decoder = new TextDecoder();
+/** A mark of the byte order is a character like others. */
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
-/** Up to one row in so many is looked for by `indexOf`, which costs as much as some steps of a loop, before a loop does it. */
-const SPARSE = 16;
+/** What most slices have. @type {number[]} */
+const NO_PLACES = [];
 
 /** Bytes for each row: kind `binary`, and lists and maps within `any`. */
 export class Binary extends Column {
@@ -70,22 +71,41 @@ export class Text extends Column {
    */
   constructor(block, at) {
     super(block, at);
-    const { words } = block;
-    const dictionary = words[at] === DICTIONARY;
-    const plain = dictionary ? at + block.stride : at;
     /**
      * For each row the number of its text, where the column is a dictionary; a row without a value has some number.
      * @type {Uint32Array | undefined}
-     * @readonly
      */
-    this.keys = dictionary
-      ? new Uint32Array(block.buffer, block.start + words[at + 5], this.length)
-      : undefined;
-    /** How many texts there are: of the dictionary, where there is one, else of the rows. @readonly */
+    this.keys = undefined;
+    /** How many texts there are: of the dictionary, where there is one, else of the rows. */
+    this.texts = 0;
+    /** Where the offsets start, in words. @internal */
+    this.offsets = 0;
+    /** Where the bytes start. @internal */
+    this.start = 0;
+    this.show(block, at);
+  }
+
+  /**
+   * @param {Block} block
+   * @param {number} at
+   * @internal
+   */
+  show(block, at) {
+    const { words } = block;
+    this.block = block;
+    this.at = at;
+    const length = words[at + 1];
+    this.length = length;
+    this.valid = words[at + 3];
+    let plain = at;
+    if (words[at] === DICTIONARY) {
+      this.keys = new Uint32Array(block.buffer, block.start + words[at + 5], length);
+      plain += block.stride;
+    } else {
+      this.keys = undefined;
+    }
     this.texts = words[plain + 1];
-    /** @internal */
     this.offsets = words[plain + 4] >>> 2;
-    /** @internal */
     this.start = words[plain + 5];
   }
 
@@ -129,26 +149,7 @@ export class Text extends Column {
    * @param {Bitmap} [among] only these rows are looked at
    */
   isIn(texts, among) {
-    const map = texts instanceof TextMap ? texts : TextMap.of(texts);
-    const { block, keys, offsets, start } = this;
-    const { bytes, words } = block;
-    if (keys === undefined) {
-      return this.pack((row) => {
-        const from = words[offsets + row];
-        return map.find(bytes, start + from, start + words[offsets + row + 1]) !== NONE;
-      }, among);
-    }
-    const table = new Uint8Array(this.texts);
-    let hits = 0;
-    for (let i = 0, from = start; i < table.length; i++) {
-      const to = start + words[offsets + i + 1];
-      if (map.find(bytes, from, to) !== NONE) {
-        table[i] = 1;
-        hits++;
-      }
-      from = to;
-    }
-    return this.rowsOf(keys, table, hits, among);
+    return this.rowsOf(this.find(texts instanceof TextMap ? texts : TextMap.of(texts)), among);
   }
 
   /**
@@ -162,15 +163,14 @@ export class Text extends Column {
     if (keys === undefined) {
       return this.pack((row) => wanted(this.text(row)), among);
     }
-    const table = new Uint8Array(this.texts);
-    let hits = 0;
-    for (let i = 0; i < table.length; i++) {
-      if (wanted(this.text(i))) {
-        table[i] = 1;
-        hits++;
+    /** @type {number[]} */
+    const places = [];
+    for (let place = 0; place < this.texts; place++) {
+      if (wanted(this.text(place))) {
+        places.push(place);
       }
     }
-    return this.rowsOf(keys, table, hits, among);
+    return this.rowsOf(places, among);
   }
 
   /**
@@ -179,14 +179,14 @@ export class Text extends Column {
    * @param {number} [otherwise]
    */
   map(numbers, otherwise = NONE) {
-    const { block, keys, offsets, start, length } = this;
-    const { bytes, words } = block;
+    const { keys, length } = this;
+    /** @type {number[]} */
+    const found = [];
+    const places = this.find(numbers, found);
     const table = new Uint32Array(this.texts);
-    for (let i = 0, from = start; i < table.length; i++) {
-      const to = start + words[offsets + i + 1];
-      const found = numbers.find(bytes, from, to);
-      table[i] = found === NONE ? otherwise : found;
-      from = to;
+    table.fill(otherwise);
+    for (let i = 0; i < places.length; i++) {
+      table[places[i]] = found[i];
     }
     let rows = table;
     if (keys !== undefined) {
@@ -205,24 +205,61 @@ export class Text extends Column {
   }
 
   /**
-   * The rows whose key has 1 in the table.
-   * @param {Uint32Array} keys
-   * @param {Uint8Array} table
-   * @param {number} hits ones in the table
+   * The numbers of the texts that the map has, and in `found` what it has for them.
+   * @param {TextMap} map
+   * @param {number[]} [found]
+   */
+  find(map, found) {
+    const { block, offsets, start, texts } = this;
+    const { bytes, words } = block;
+    const { ends } = map;
+    let places = NO_PLACES;
+    for (let place = 0, from = 0; place < texts; place++) {
+      const to = words[offsets + place + 1];
+      const last = ends[to - from];
+      if (last !== undefined && last[bytes[start + to - 1]] !== 0) {
+        const number = map.get(this.text(place));
+        if (number !== NONE) {
+          if (places === NO_PLACES) {
+            places = [];
+          }
+          places.push(place);
+          found?.push(number);
+        }
+      }
+      from = to;
+    }
+    return places;
+  }
+
+  /**
+   * The rows that have one of the texts of these numbers.
+   * @param {number[]} places
    * @param {Bitmap} [among]
    */
-  rowsOf(keys, table, hits, among) {
-    const found = new Bitmap(this.length);
-    if (hits === 0) {
+  rowsOf(places, among) {
+    const { keys, length, texts } = this;
+    if (keys === undefined) {
+      return this.only(Bitmap.of(length, places), among);
+    }
+    const found = new Bitmap(length);
+    if (places.length === 0) {
       return found;
     }
-    if (hits === table.length) {
+    if (places.length === texts) {
       return this.only(found.not(), among);
     }
-    if (!sparse(keys, table, hits, found)) {
+    const { bytes } = found;
+    let left = budget(length);
+    for (let i = 0; i < places.length && left > 0; i++) {
+      left = scan(keys, places[i], bytes, left);
+    }
+    if (left === 0) {
       const k = keys;
-      const t = table;
-      const bytes = found.bytes;
+      const t = new Uint8Array(texts);
+      for (let i = 0; i < places.length; i++) {
+        t[places[i]] = 1;
+      }
       for (let byte = 0, r = 0; byte < bytes.length; byte++, r += 8) {
         bytes[byte] =
           t[k[r]] | (t[k[r + 1]] << 1) | (t[k[r + 2]] << 2) | (t[k[r + 3]] << 3) |
@@ -231,27 +268,4 @@ export class Text extends Column {
     }
     return this.only(found, among);
   }
-}
-
-/**
- * Sets the rows whose key has 1 in the table, one by one, as long as these are few; else says so, having set some.
- * @param {Uint32Array} keys
- * @param {Uint8Array} table
- * @param {number} hits
- * @param {Bitmap} found
- */
-function sparse(keys, table, hits, { bytes }) {
-  let left = Math.floor(keys.length / SPARSE);
-  if (hits > left) {
-    return false;
-  }
-  for (let key = table.indexOf(1); key >= 0; key = table.indexOf(1, key + 1)) {
-    for (let row = keys.indexOf(key); row >= 0; row = keys.indexOf(key, row + 1)) {
-      if (left-- === 0) {
-        return false;
-      }
-      bytes[row >>> 3] |= 1 << (row & 7);
-    }
-  }
-  return true;
 }

@@ -2,11 +2,14 @@
 
 import { Bitmap } from './bitmap.js';
 import { DOUBLE, ID8, INT32, INT64, UINT32, UINT8 } from './kinds.js';
-import { Column } from './view.js';
+import { budget, Column, scan } from './view.js';
 
 /** @typedef {import('./block.js').Block} Block */
 
 /** How a value is compared. @typedef {'<' | '<=' | '>' | '>=' | '==' | '!='} Operator */
+
+/** How much an upper word counts. */
+const WORD = 4294967296;
 
 /** Truth values: kind `boolean`. */
 export class Booleans extends Column {
@@ -22,7 +25,7 @@ export class Booleans extends Column {
   true() {
     const start = this.block.start + this.block.words[this.at + 5];
     const bits = new Uint8Array(this.block.buffer, start, (this.length + 7) >>> 3);
-    return this.only(new Bitmap(this.length).or(new Bitmap(this.length, bits)));
+    return this.only(Bitmap.from(this.length, bits));
   }
 
   /** The rows that are false, which are fewer than those that are not true: some have no value. */
@@ -52,7 +55,17 @@ export class Numbers extends Column {
     super(block, at);
     /** @internal */
     this.kind = block.words[at];
-    /** What lies at each row, over the block's own memory. Rows without a value have some number. @readonly */
+    /** What lies at each row, over the block's own memory. Rows without a value have some number. */
+    this.values = numbers(block, at, this.length);
+  }
+
+  /**
+   * @param {Block} block
+   * @param {number} at
+   * @internal
+   */
+  show(block, at) {
+    super.show(block, at);
     this.values = numbers(block, at, this.length);
   }
 
@@ -84,9 +97,9 @@ export class Numbers extends Column {
       case '<=':
         return this.between(-Infinity, x, among);
       case '==':
-        return this.between(x, x, among);
+        return this.only(this.equal(x), among);
       default:
-        return this.only(this.between(x, x).not(), among);
+        return this.only(this.equal(x).not(), among);
     }
   }
 
@@ -121,6 +134,29 @@ export class Numbers extends Column {
     return this.only(found, among);
   }
 
+  /** @param {number} x */
+  equal(x) {
+    const found = new Bitmap(this.length);
+    const { bytes } = found;
+    const v = this.values;
+    const left = budget(this.length);
+    if (left === 0 || scan(v, x, bytes, left) === 0) {
+      for (let byte = 0, r = 0; byte < bytes.length; byte++, r += 8) {
+        let bits = 0;
+        if (v[r] === x) bits |= 1;
+        if (v[r + 1] === x) bits |= 2;
+        if (v[r + 2] === x) bits |= 4;
+        if (v[r + 3] === x) bits |= 8;
+        if (v[r + 4] === x) bits |= 16;
+        if (v[r + 5] === x) bits |= 32;
+        if (v[r + 6] === x) bits |= 64;
+        if (v[r + 7] === x) bits |= 128;
+        bytes[byte] = bits;
+      }
+    }
+    return found;
+  }
+
   /**
    * The rows whose number is as `wanted` says. Rows without a value are not asked.
    * @param {(value: number) => boolean} wanted
@@ -144,6 +180,16 @@ export class BigIntegers extends Column {
     /** @internal */
     this.signed = block.words[at] === INT64;
     /** Where the values start, in words. @internal */
+    this.low = block.words[at + 5] >>> 2;
+  }
+
+  /**
+   * @param {Block} block
+   * @param {number} at
+   * @internal
+   */
+  show(block, at) {
+    super.show(block, at);
     this.low = block.words[at + 5] >>> 2;
   }
 
@@ -177,7 +223,7 @@ export class BigIntegers extends Column {
     }
     const at = this.low + 2 * row;
     const high = this.block.words[at + 1];
-    return (this.signed ? high | 0 : high) * 4294967296 + this.block.words[at];
+    return (this.signed ? high | 0 : high) * WORD + this.block.words[at];
   }
 
   /**
@@ -187,39 +233,18 @@ export class BigIntegers extends Column {
    * @param {Bitmap} [among] only these rows are looked at
    */
   where(operator, x, among) {
-    const wanted = BigInt(x);
-    const smallest = this.signed ? -0x8000000000000000n : 0n;
     const found = new Bitmap(this.length);
-    if (wanted < smallest || wanted - smallest > 0xffffffffffffffffn) {
-      // No value of the column is beyond `x`, or equal to it.
-      const all = wanted < smallest ? operator === '>' || operator === '>=' : operator === '<' || operator === '<=';
-      return this.only(all || operator === '!=' ? found.not() : found, among);
-    }
-    // Words are compared rather than values, each of which would be an object of its own: the upper one has the sign.
-    const high = Number(wanted >> 32n);
-    const low = Number(wanted & 0xffffffffn);
-    switch (operator) {
-      case '==':
-        this.equal(found, high, low, among);
-        break;
-      case '!=':
-        this.equal(found, high, low, among);
-        found.not();
-        break;
-      case '>':
-        this.above(found, high, low, among);
-        break;
-      case '<=':
-        this.above(found, high, low, among);
-        found.not();
-        break;
-      case '>=':
-        this.above(found, high, low - 1, among);
-        break;
-      case '<':
-        this.above(found, high, low - 1, among);
-        found.not();
-        break;
+    if (typeof x === 'number' && Number.isSafeInteger(x)) {
+      this.compare(found, operator, Math.floor(x / WORD), x >>> 0, x, among);
+    } else {
+      const wanted = BigInt(x);
+      const smallest = this.signed ? -0x8000000000000000n : 0n;
+      if (wanted < smallest || wanted - smallest > 0xffffffffffffffffn) {
+        // No value of the column is beyond `x`, or equal to it.
+        const beyond = wanted < smallest ? '>' : '<';
+        return this.only(operator.startsWith(beyond) || operator === '!=' ? found.not() : found, among);
+      }
+      this.compare(found, operator, Number(wanted >> 32n), Number(wanted & 0xffffffffn), Number(wanted), among);
     }
     return this.only(found, among);
   }
@@ -245,10 +270,61 @@ export class BigIntegers extends Column {
     return (BigInt(this.signed ? high | 0 : high) << 32n) | BigInt(low);
   }
 
+  /**
+   * Values are compared by their words: each of them would be an object of its own.
+   * @param {Bitmap} found
+   * @param {Operator} operator
+   * @param {number} high the upper word, with the sign
+   * @param {number} low
+   * @param {number} x both, or the nearest double
+   * @param {Bitmap} [among]
+   */
+  compare(found, operator, high, low, x, among) {
+    if (operator === '==' || operator === '!=') {
+      this.equal(found, high, low, among);
+    } else {
+      const from = operator === '>=' || operator === '<' ? 1 : 0;
+      if (Math.abs(x) < Number.MAX_SAFE_INTEGER) {
+        this.above(found, x - from, among);
+      } else {
+        this.aboveExactly(found, high, low - from, among);
+      }
+    }
+    if (operator === '!=' || operator === '<' || operator === '<=') {
+      found.not();
+    }
+  }
+
   /** The block's words, as numbers with a sign where the column's have one. */
   upper() {
     const { block } = this;
     return this.signed ? new Int32Array(block.buffer, block.start, block.words.length) : block.words;
+  }
+
+  /**
+   * A double holds `x` exactly; of values that it does not hold, the nearest ones it does are on the same side of `x`.
+   * @param {Bitmap} found
+   * @param {number} x
+   * @param {Bitmap} [among]
+   */
+  above({ bytes }, x, among) {
+    const w = this.block.words;
+    const u = this.upper();
+    for (let byte = 0, i = this.low; byte < bytes.length; byte++, i += 16) {
+      if (among !== undefined && !among.bytes[byte]) {
+        continue;
+      }
+      let bits = 0;
+      if (u[i + 1] * WORD + w[i] > x) bits |= 1;
+      if (u[i + 3] * WORD + w[i + 2] > x) bits |= 2;
+      if (u[i + 5] * WORD + w[i + 4] > x) bits |= 4;
+      if (u[i + 7] * WORD + w[i + 6] > x) bits |= 8;
+      if (u[i + 9] * WORD + w[i + 8] > x) bits |= 16;
+      if (u[i + 11] * WORD + w[i + 10] > x) bits |= 32;
+      if (u[i + 13] * WORD + w[i + 12] > x) bits |= 64;
+      if (u[i + 15] * WORD + w[i + 14] > x) bits |= 128;
+      bytes[byte] = bits;
+    }
   }
 
   /**
@@ -257,7 +333,7 @@ export class BigIntegers extends Column {
    * @param {number} L may be -1
    * @param {Bitmap} [among]
    */
-  above({ bytes }, H, L, among) {
+  aboveExactly({ bytes }, H, L, among) {
     const w = this.block.words;
     const u = this.upper();
     for (let byte = 0, i = this.low; byte < bytes.length; byte++, i += 16) {
@@ -265,22 +341,10 @@ export class BigIntegers extends Column {
         continue;
       }
       let bits = 0;
-      let h = u[i + 1];
-      if (h > H || (h === H && w[i] > L)) bits |= 1;
-      h = u[i + 3];
-      if (h > H || (h === H && w[i + 2] > L)) bits |= 2;
-      h = u[i + 5];
-      if (h > H || (h === H && w[i + 4] > L)) bits |= 4;
-      h = u[i + 7];
-      if (h > H || (h === H && w[i + 6] > L)) bits |= 8;
-      h = u[i + 9];
-      if (h > H || (h === H && w[i + 8] > L)) bits |= 16;
-      h = u[i + 11];
-      if (h > H || (h === H && w[i + 10] > L)) bits |= 32;
-      h = u[i + 13];
-      if (h > H || (h === H && w[i + 12] > L)) bits |= 64;
-      h = u[i + 15];
-      if (h > H || (h === H && w[i + 14] > L)) bits |= 128;
+      for (let bit = 0, at = i; bit < 8; bit++, at += 2) {
+        const h = u[at + 1];
+        if (h > H || (h === H && w[at] > L)) bits |= 1 << bit;
+      }
       bytes[byte] = bits;
     }
   }

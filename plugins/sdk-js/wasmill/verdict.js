@@ -63,7 +63,7 @@ export class Verdict {
    * @param {Bitmap} rows
    */
   keep(rows) {
-    this.kept = this.kept === undefined ? sized(rows, this.rows) : this.kept.and(rows);
+    this.kept = this.kept === undefined ? sized(rows, this.rows, false) : this.kept.and(rows);
   }
 
   /**
@@ -71,7 +71,7 @@ export class Verdict {
    * @param {Bitmap} rows
    */
   drop(rows) {
-    this.kept = this.kept === undefined ? sized(rows, this.rows).not() : this.kept.andNot(rows);
+    this.kept = this.kept === undefined ? sized(rows, this.rows, true) : this.kept.andNot(rows);
   }
 
   /** Drops every row. */
@@ -176,12 +176,14 @@ export class Verdict {
 }
 
 /**
- * A copy of so many rows.
+ * A copy of so many rows, or of the others.
  * @param {Bitmap} rows
  * @param {number} length
+ * @param {boolean} others
  */
-function sized(rows, length) {
-  return rows.length === length ? rows.clone() : new Bitmap(length).or(rows);
+function sized(rows, length, others) {
+  const all = rows.length === length ? rows : new Bitmap(length).or(rows);
+  return others ? all.inverted() : all.clone();
 }
 
 /**
