@@ -24,17 +24,23 @@ export default plugin({
         let count = 0;
         for (const column of columns) {
           const { kinds, places, text } = slice.column(column).values;
-          const changed = text === undefined ? new Map<number, string>() : changes(text, mask);
+          if (text === undefined) {
+            continue;
+          }
+          const changed = changes(text, mask);
           if (changed.size === 0) {
             continue;
           }
+          const { keys } = text;
           const targets: number[] = [];
           const values: string[] = [];
           for (let entry = 0; entry < kinds.length; entry++) {
-            const value = kinds[entry] === TEXT ? changed.get(places[entry]) : undefined;
-            if (value !== undefined) {
-              targets.push(entry);
-              values.push(value);
+            if (kinds[entry] === TEXT) {
+              const value = changed.get(keys === undefined ? places[entry] : keys[places[entry]]);
+              if (value !== undefined) {
+                targets.push(entry);
+                values.push(value);
+              }
             }
           }
           verdict.set(column.path, entries(targets), make.text(values));

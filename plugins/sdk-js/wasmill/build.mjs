@@ -1,7 +1,7 @@
 /**
  * Builds a plugin: bundles it with the SDK, and makes the bundle a component.
  *
- *     node wasmill/build.mjs [--wit wasmill/wit/plugin.wit] [--out build/plugin.wasm] [--entry plugin.js]
+ *     node wasmill/build.mjs [--wit wasmill/wit/plugin.wit] [--out plugin.wasm] [--entry plugin.js]
  */
 
 import { existsSync } from 'node:fs';
@@ -16,7 +16,7 @@ const project = dirname(sdk);
 const { values: options } = parseArgs({
   options: {
     wit: { type: 'string', default: resolve(sdk, 'wit/plugin.wit') },
-    out: { type: 'string', default: resolve(project, 'build/plugin.wasm') },
+    out: { type: 'string', default: resolve(project, 'plugin.wasm') },
     entry: { type: 'string' },
   },
 });
@@ -88,7 +88,8 @@ async function tool(name) {
     if (error.code !== 'ERR_MODULE_NOT_FOUND') {
       throw error;
     }
-    throw new Error(`\`${name}\` is not installed: run \`npm install\` in ${project}`);
+    // What it needs itself may be missing too: the message says which package.
+    throw new Error(`\`${name}\` is not installed: run \`npm install\` in ${project} (${error.message})`);
   }
 }
 

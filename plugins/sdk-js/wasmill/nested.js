@@ -29,7 +29,7 @@ export class Any extends Column {
     this.kinds = new Uint8Array(buffer, block.start + words[at + 5], this.length);
     /** Each row's place in the values of its type; means nothing where it has none. @readonly */
     this.places = new Uint32Array(buffer, block.start + words[at + 4], this.length);
-    /** All text values, for whoever looks at each distinct one once. @type {Text | undefined} @readonly */
+    /** All text values, for whoever looks at each distinct one once: a row's is at its place, or at the key there. @type {Text | undefined} @readonly */
     this.text = undefined;
     /** @type {BigIntegers | undefined} @readonly */
     this.int = undefined;

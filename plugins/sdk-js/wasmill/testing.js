@@ -15,6 +15,7 @@
 import { Bitmap } from './bitmap.js';
 import { Block } from './block.js';
 import { connect } from './host.js';
+import { TEXT } from './kinds.js';
 import * as make from './make.js';
 import { Attributes } from './nested.js';
 import { start } from './plugin.js';
@@ -270,9 +271,11 @@ function column({ kind, view, form }, values) {
     case 'id16':
       return make.ids(kind, values);
     case 'any':
-      return make.any(values);
-    case 'attributes':
-      return make.attributes(values.map((map) => map ?? []));
+      return form === 'plain' ? make.any(values) : dictionaries(make.any(values));
+    case 'attributes': {
+      const made = make.attributes(values.map((map) => map ?? []));
+      return form === 'plain' ? made : dictionaries(made);
+    }
     default:
       return make.numbers(kind, values);
   }
@@ -283,4 +286,17 @@ function dictionary(values) {
   const texts = [...new Set(values.filter((value) => value != null))];
   const made = make.dictionary(values.map((value) => Math.max(texts.indexOf(value), 0)), texts);
   return new make.Made(made.kind, made.length, made.children, make.presence(values), undefined, made.values);
+}
+
+/**
+ * The column with all text in it as keys of dictionaries.
+ * @param {make.Made} made
+ * @returns {make.Made}
+ */
+function dictionaries({ kind, length, children, validity, offsets, values }) {
+  if (kind === TEXT) {
+    const text = /** @type {import('./text.js').Text} */ (new Block(make.block([new make.Made(kind, length, [], validity, offsets, values)])).column(0));
+    return dictionary(Array.from({ length }, (_, row) => text.get(row)));
+  }
+  return new make.Made(kind, length, children.map(dictionaries), validity, offsets, values);
 }
