@@ -168,7 +168,11 @@ def _answer(verdict: Verdict, rows: int) -> types.Verdict:
             answer.route = types.Route_Rows(numbers)
         elif numbers is not None:
             answer.route = types.Route_All(int(numbers))
-    answer.edits = [types.Edit(edit.path, _TARGETS[edit.target](edit), _CHANGES[edit.change](edit)) for edit in verdict.edits]
+    answer.edits = []
+    if verdict.edits:
+        answer.edits = [
+            types.Edit(edit.path, _TARGETS[edit.target](edit), _CHANGES[edit.change](edit)) for edit in verdict.edits
+        ]
     return answer
 
 

@@ -90,10 +90,12 @@ class Integers(Numbers[int]):
     _signed = False
 
     def __ge__(self, value: int) -> Bitmap:
-        return self._bitmap(self._at_least(value))
+        bits = self._at_least(value)
+        return Bitmap(self.rows, bits if self._valid is None else bits & self._valid)
 
     def __gt__(self, value: int) -> Bitmap:
-        return self._bitmap(self._at_least(value + 1))
+        bits = self._at_least(value + 1)
+        return Bitmap(self.rows, bits if self._valid is None else bits & self._valid)
 
     def __lt__(self, value: int) -> Bitmap:
         return self._bitmap(self._at_least(value) ^ ((1 << self.rows) - 1))
@@ -139,7 +141,8 @@ class Integers(Numbers[int]):
         if highest != 0 and highest != (-1 if self._signed else 1):
             # No number of this type is as large, or as small.
             return 0 if value > 0 else (1 << rows) - 1
-        data = self._bytes()
+        start = self.block.fields[self.node + 5]
+        data = self.block.data[start : start + rows * width]
         if not rows:
             return 0
         if width == 1:
@@ -161,7 +164,8 @@ class Integers(Numbers[int]):
             wanted = value.to_bytes(width, "little", signed=self._signed)
         except OverflowError:
             return 0
-        data = self._bytes()
+        start = self.block.fields[self.node + 5]
+        data = self.block.data[start : start + rows * width]
         if not rows:
             return 0
         lowest = b"0" * wanted[0] + b"1" + b"0" * (_PAGE - 1 - wanted[0])

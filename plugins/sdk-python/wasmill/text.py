@@ -50,10 +50,21 @@ class Binary(_Cut[bytes]):
         return [data[start:end] for start, end in zip(offsets, offsets[1:])]
 
 
-# Small dictionaries, and what they were read as. Lists, which are not changed.
-_KEPT: dict[tuple[bytes, bytes], list[str]] = {}
-_KEPT_MAX = 256
-_KEPT_BYTES_MAX = 2048
+class _Read:
+    """Texts as they were read, and which of them are in sets that were asked about."""
+
+    __slots__ = ("texts", "answers")
+
+    def __init__(self, texts: list[str]) -> None:
+        self.texts = texts
+        self.answers: dict[frozenset[str], bytes] = {}
+
+
+# Small dictionaries by their bytes: the same few services, methods and codes come again and again.
+_KEPT: dict[tuple[bytes, bytes], _Read] = {}
+_KEPT_MAX = 64
+_KEPT_BYTES_MAX = 1024
+_ANSWERS_MAX = 8
 
 
 def _texts(offsets: bytes, data: bytes) -> list[str]:
@@ -69,13 +80,11 @@ class Text(_Cut[str]):
     """Text, as a text for each row, or as a dictionary of the distinct ones and the number of one for each row. What is
     asked about values is asked once for each of the dictionary's."""
 
-    __slots__ = ("_distinct",)
-
-    _distinct: list[str] | None
+    __slots__ = ("_was_read",)
 
     def __init__(self, block: Block, node: int) -> None:
         Column.__init__(self, block, node)
-        self._distinct = None
+        self._was_read: _Read | None = None
 
     @property
     def is_dictionary(self) -> bool:
@@ -84,27 +93,30 @@ class Text(_Cut[str]):
 
     @property
     def distinct(self) -> list[str]:
-        """The dictionary, in which values may repeat and may belong to no row; without one, what lies at each row."""
-        if self._distinct is None:
-            fields, node, bytes_ = self.block.fields, self.node, self.block.data
-            if fields[node] == DICTIONARY_NODE:
-                node += NODE_FIELDS
-            size = fields[node + 1] * 4 + 4
-            start = fields[node + 4]
-            offsets = bytes_[start : start + size] if start else bytes(size)
-            start = fields[node + 5]
-            data = bytes_[start : start + int.from_bytes(offsets[-4:], "little")] if start else b""
-            if size > _KEPT_BYTES_MAX or len(data) > _KEPT_BYTES_MAX:
-                self._distinct = _texts(offsets, data)
-            else:
-                # The same few services, methods and codes come again and again.
-                found = _KEPT.get((offsets, data))
-                if found is None:
-                    if len(_KEPT) >= _KEPT_MAX:
-                        _KEPT.clear()
-                    found = _KEPT[offsets, data] = _texts(offsets, data)
-                self._distinct = found
-        return self._distinct
+        """The dictionary, in which values may repeat and may belong to no row; without one, what lies at each row. Not to be
+        changed: other slices have the same list."""
+        return (self._was_read or self._read()).texts
+
+    def _read(self) -> _Read:
+        fields, node, block = self.block.fields, self.node, self.block.data
+        if fields[node] == DICTIONARY_NODE:
+            node += NODE_FIELDS
+        size = fields[node + 1] * 4 + 4
+        start = fields[node + 4]
+        offsets = block[start : start + size] if start else bytes(size)
+        start = fields[node + 5]
+        data = block[start : start + int.from_bytes(offsets[-4:], "little")] if start else b""
+        if size > _KEPT_BYTES_MAX or len(data) > _KEPT_BYTES_MAX:
+            read = _Read(_texts(offsets, data))
+        else:
+            found = _KEPT.get((offsets, data))
+            if found is None:
+                if len(_KEPT) >= _KEPT_MAX:
+                    _KEPT.clear()
+                found = _KEPT[offsets, data] = _Read(_texts(offsets, data))
+            read = found
+        self._was_read = read
+        return read
 
     @property
     def joined(self) -> bytes:
@@ -140,7 +152,15 @@ class Text(_Cut[str]):
         return self._where(bytes([_YES if found == value else _NO for found in self.distinct]))
 
     def isin(self, values: Collection[str]) -> Bitmap:
-        return self._where(bytes([_YES if found in values else _NO for found in self.distinct]))
+        if type(values) is not frozenset:
+            return self._where(bytes([_YES if found in values else _NO for found in self.distinct]))
+        read = self._was_read or self._read()
+        digits = read.answers.get(values)
+        if digits is None:
+            digits = bytes([_YES if found in values else _NO for found in read.texts])
+            if len(read.answers) < _ANSWERS_MAX:
+                read.answers[values] = digits
+        return self._where(digits)
 
     def partition(self, group: Callable[[str], H | None]) -> dict[H, Bitmap]:
         """The rows of each group, by what `group` answers for their values; `None` is no group. Groups come in the order in
