@@ -99,13 +99,19 @@ function located(stack, lines) {
     const [name, ...parts] = file.split(' ');
     return parts.map((part) => ({ name, numbers: part.split(',').map(Number) }));
   });
-  return stack.trimEnd().replace(/^(.*)@.*?:(\d+)(?::(\d+))?$/gm, (_, name, line) => {
-    const at = Number(line);
-    for (const { name: file, numbers: [from = 0, source = 0, count = 0] } of runs) {
-      if (at >= from && at < from + count) {
-        return `  at ${name || '(anonymous)'} (${file}:${source + at - from})`;
+  return stack
+    .split('\n')
+    .map((frame) => /^(.*)@(?:.*\/)?plugin\.js:(\d+)/.exec(frame))
+    .flatMap((frame) => {
+      // Frames of the bindings are nobody's concern.
+      if (frame === null) {
+        return [];
       }
-    }
-    return `  at ${name || '(anonymous)'}`;
-  });
+      const [, name, line] = frame;
+      const at = Number(line);
+      const run = runs.find(({ numbers: [from = 0, , count = 0] }) => at >= from && at < from + count);
+      const [from = 0, source = 0] = run?.numbers ?? [];
+      return `  at ${name || '(anonymous)'}${run === undefined ? '' : ` (${run.name}:${source + at - from})`}`;
+    })
+    .join('\n');
 }
