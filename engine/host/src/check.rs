@@ -6,6 +6,7 @@
 use wasmparser::{Encoding, Parser, Payload};
 use wit_component::metadata;
 
+use crate::cache;
 use crate::load::{CONTRACT_VERSION, LoadError};
 use crate::preview1;
 use crate::wasi;
@@ -186,7 +187,8 @@ impl Outline {
 
     fn may_import(&self, import: &str) -> bool {
         let core = self.form == Some(Form::CoreModule);
-        IMPORTS.contains(&import) || wasi::may_import(import) || core && import == preview1::MODULE
+        let system = if core { preview1::MODULE } else { preview1::PROCESS };
+        IMPORTS.contains(&import) || wasi::may_import(import) || import == system
     }
 
     fn missing_export(&self) -> Option<String> {
@@ -202,15 +204,48 @@ impl Outline {
     }
 }
 
+/// The contract, for modules that come without it.
+const CONTRACT: &str = include_str!("../../../wit/plugin.wit");
+const WORLD: &str = "plugin";
+
+/// What a compiler made, as a component: a core module without a component type is taken to be of this contract.
+pub(crate) fn component(bytes: &[u8], bytes_max: usize) -> Result<Vec<u8>, LoadError> {
+    let mut outline = Outline::default();
+    self::outline(bytes, bytes_max, &mut outline)?;
+    let form = outline.form.unwrap_or(Form::Component);
+    // Of the module, so that the same one gives the same file, byte by byte. Who has the file knows it; a module that is loaded as it is
+    // gets one that nobody knows.
+    let seed = cache::hash(bytes).get(..16).and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or_default();
+    if form == Form::Component || outline.has_component_type {
+        outline.check()?;
+        return componentize(bytes, form, seed);
+    }
+    outline.has_component_type = true;
+    outline.check()?;
+    let mut module = bytes.to_vec();
+    embed(&mut module).map_err(|reason| LoadError::Encode { reason })?;
+    componentize(&module, form, seed)
+}
+
+fn embed(module: &mut Vec<u8>) -> Result<(), String> {
+    let mut resolve = wit_parser::Resolve::default();
+    let world = resolve
+        .push_source("plugin.wit", CONTRACT)
+        .and_then(|package| resolve.select_world(&[package], Some(WORLD)))
+        .map_err(|error| format!("{error:#}"))?;
+    wit_component::embed_component_metadata(module, &resolve, world, wit_component::StringEncoding::UTF8)
+        .map_err(|error| format!("{error:#}"))
+}
+
 /// The component in a file: itself, or what its core module and component type make.
-pub(crate) fn componentize(bytes: &[u8], form: Form) -> Result<Vec<u8>, LoadError> {
+pub(crate) fn componentize(bytes: &[u8], form: Form, seed: u64) -> Result<Vec<u8>, LoadError> {
     if form == Form::Component {
         return Ok(bytes.to_vec());
     }
     // Whatever an encoder of another time wrote into the section has to be readable before it is relied on.
     metadata::decode(bytes).map_err(|error| LoadError::Encode { reason: format!("{error:#}") })?;
     // The encoder leaves out what the module does not import of it.
-    let adapter = preview1::adapter()?;
+    let adapter = preview1::adapter(seed)?;
     wit_component::ComponentEncoder::default()
         .validate(true)
         .module(bytes)

@@ -15,6 +15,7 @@ use wasmtime::Engine;
 
 use crate::check::{self, Form};
 use crate::host::engine_config;
+use crate::preview1;
 
 /// Where compiling happens.
 #[derive(Clone, Debug)]
@@ -201,7 +202,8 @@ fn lower(memory_bytes: u64, seconds: u64) {
 
 fn compile_to(bytes: &[u8], form: Form, out: &Path) -> Result<(), CompileError> {
     let refused = |reason: String| CompileError::Refused { reason };
-    let component = check::componentize(bytes, form).map_err(|error| refused(error.to_string()))?;
+    let component =
+        check::componentize(bytes, form, preview1::drawn_seed()).map_err(|error| refused(error.to_string()))?;
     // Not the pooling engine: the same settings for code, without its address space.
     let engine = Engine::new(&engine_config()).map_err(|error| refused(format!("{error:#}")))?;
     let code = engine.precompile_component(&component).map_err(|error| refused(format!("{error:#}")))?;

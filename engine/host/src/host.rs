@@ -11,6 +11,7 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConf
 use crate::bindings;
 
 use crate::cache::Cache;
+use crate::check;
 use crate::compile::Compile;
 use crate::guest::Guest;
 use crate::inspect::{self, Inspection};
@@ -113,6 +114,12 @@ impl Host {
     /// What a plugin is and wants, or why it is refused. `config` is the stage's; without one, `init` is tried with none (`null`).
     pub async fn inspect(&self, bytes: &[u8], config: Option<&serde_json::Value>) -> Inspection {
         inspect::inspect(self, bytes, config).await
+    }
+
+    /// What a compiler made, as a component: a core module, with the contract's component type or without one, and what it imports
+    /// of WASI's first version answered in it; a component as it is.
+    pub fn component(&self, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
+        check::component(bytes, self.inner.config.plugin_bytes_max)
     }
 
     /// The counters, gauges and histograms that plugins keep.

@@ -1,10 +1,11 @@
 //! What a plugin is and wants, for people and programs.
 
 use serde::Serialize;
+use wasmill_wire::Signal;
 
 use crate::check::{self, Outline};
 use crate::requirements::type_name;
-use crate::{BuildError, Host, Limits, OnFault, Requirements, Stage, StageSpec, cache};
+use crate::{BuildError, Host, Requirements, Stage, StageSpec, cache};
 
 /// The answer to `wasmill plugin inspect`. Names in JSON are those of the fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -75,25 +76,16 @@ pub(crate) async fn inspect(host: &Host, bytes: &[u8], config: Option<&serde_jso
 
 async fn wants(host: &Host, bytes: &[u8], config: Option<&serde_json::Value>) -> Result<Wants, String> {
     let plugin = host.load("inspected", bytes).await.map_err(|error| chain(&error))?;
-    let spec = StageSpec {
-        name: "inspected".to_owned(),
-        config: config.cloned().unwrap_or(serde_json::Value::Null),
-        limits: Limits::default(),
-        on_fault: OnFault::Reject,
-        breaker: None,
-        content_faults_max: None,
-        quiet: false,
-        routes: None,
-    };
+    let spec = StageSpec::alone("inspected", config.cloned().unwrap_or(serde_json::Value::Null));
     let stage = Stage::build(host, plugin, spec).await.map_err(|error| match (&error, config) {
         (BuildError::Config { .. }, None) => format!("{} (no configuration was given)", chain(&error)),
         _ => chain(&error),
     })?;
-    Ok(Wants::of(stage.requirements()))
+    Ok(stage.wants())
 }
 
 impl Wants {
-    fn of(requirements: &Requirements) -> Wants {
+    pub(crate) fn of(requirements: &Requirements) -> Wants {
         let signals = requirements.inputs.iter().map(|input| WantsSignal {
             signal: input.signal.name(),
             columns: input.asked().map(|(path, column)| WantsColumn { path, kind: type_name(&column) }).collect(),
@@ -106,8 +98,93 @@ impl Wants {
     }
 }
 
+impl Inspection {
+    /// What would be different with this plugin in the place of `old`, a line each: what it is shown, does and routes to. Empty: nothing that
+    /// can be told from outside. Where one of them did not start, that is the line.
+    pub fn instead_of(&self, old: &Inspection) -> Vec<String> {
+        let (new, old) = match (&self.wants, &old.wants) {
+            (Some(new), Some(old)) => (new, old),
+            (None, _) => return vec!["this one does not start with this configuration".to_owned()],
+            (_, None) => return vec!["the other one does not start with this configuration".to_owned()],
+        };
+        let mut lines = Vec::new();
+        for signal in Signal::ALL.map(Signal::name) {
+            let of = |wants: &Wants| wants.signals.iter().find(|wanted| wanted.signal == signal).cloned();
+            match (of(new), of(old)) {
+                (Some(new), Some(old)) => {
+                    let words = |signal: &WantsSignal| {
+                        signal.columns.iter().map(|column| format!("{} as {}", column.path, column.kind)).collect()
+                    };
+                    compare(&mut lines, &format!("{signal}: is shown"), words(&new), words(&old));
+                }
+                (Some(_), None) => lines.push(format!("{signal}: can be used on them, the other cannot")),
+                (None, Some(_)) => lines.push(format!("{signal}: cannot be used on them, the other can")),
+                (None, None) => {}
+            }
+        }
+        compare(&mut lines, "uses", new.uses.clone(), old.uses.clone());
+        let sets = |wants: &Wants| wants.route_sets.iter().map(|set| format!("[{}]", set.join(", "))).collect();
+        compare(&mut lines, "routes to", sets(new), sets(old));
+        lines
+    }
+}
+
+fn compare(lines: &mut Vec<String>, what: &str, new: Vec<String>, old: Vec<String>) {
+    lines.extend(new.iter().filter(|word| !old.contains(word)).map(|word| format!("{what} {word}, the other not")));
+    lines.extend(old.iter().filter(|word| !new.contains(word)).map(|word| format!("{what} no {word}, the other does")));
+}
+
 /// An error with its causes, on one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inspection(signals: &[(&'static str, &str)], uses: &[&str], sets: &[&str]) -> Inspection {
+        let signals = signals.iter().map(|(signal, path)| WantsSignal {
+            signal,
+            columns: vec![WantsColumn { path: (*path).to_owned(), kind: "text".to_owned() }],
+        });
+        let wants = Wants {
+            signals: signals.collect(),
+            uses: uses.iter().map(|used| (*used).to_owned()).collect(),
+            route_sets: sets.iter().map(|name| vec![(*name).to_owned()]).collect(),
+        };
+        Inspection {
+            hash: String::new(),
+            size: 0,
+            form: None,
+            contract_version: None,
+            imports: Vec::new(),
+            exports: Vec::new(),
+            wants: Some(wants),
+            refusals: Vec::new(),
+        }
+    }
+
+    /// Every kind of difference, from the side of the new plugin.
+    #[test]
+    fn differences_are_the_new_plugins() {
+        let old = inspection(&[("traces", "name"), ("logs", "body")], &["keep"], &["eu"]);
+        let new = inspection(&[("traces", "kind"), ("metrics", "metric.name")], &["keep", "edits"], &["us"]);
+        assert_eq!(
+            new.instead_of(&old),
+            [
+                "traces: is shown kind as text, the other not",
+                "traces: is shown no name as text, the other does",
+                "metrics: can be used on them, the other cannot",
+                "logs: cannot be used on them, the other can",
+                "uses edits, the other not",
+                "routes to [us], the other not",
+                "routes to no [eu], the other does",
+            ]
+        );
+        assert!(old.instead_of(&old).is_empty());
+        let refused = Inspection { wants: None, ..old.clone() };
+        assert_eq!(old.instead_of(&refused), ["the other one does not start with this configuration"]);
+    }
 }

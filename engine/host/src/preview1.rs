@@ -25,23 +25,26 @@ pub(crate) const ADAPTER: &str = include_str!("preview1/adapter.wat");
 /// The seed in there, to be replaced.
 const SEED: &str = "0x5EED_5EED_5EED_5EED";
 
-/// What the adapter imports. Nobody else has a reason to, so plugins that do are refused.
+/// What the adapter imports: of a component that a core module was made into before it came here, too. A core module itself has no
+/// reason to, and is refused if it does.
 const WORLD: &str = "
-    package wasmill:system;
+    package wasmill:system@0.1.0;
     interface process {
         write: func(fd: u32, bytes: list<u8>);
         exit: func(code: u32);
     }
     world preview1 { import process; }
 ";
-const PROCESS: &str = "wasmill:system/process";
+pub(crate) const PROCESS: &str = "wasmill:system/process@0.1.0";
 
-/// The adapter, as the encoder wants it.
-///
-/// Each has another seed, which stays with the compiled plugin: an attacker who chooses a hash table's keys does not know it.
-pub(crate) fn adapter() -> Result<Vec<u8>, LoadError> {
+/// Another seed for each compiled plugin, which it stays with: an attacker who chooses a hash table's keys does not know it.
+pub(crate) fn drawn_seed() -> u64 {
+    RandomState::new().hash_one(SEED)
+}
+
+/// The adapter, as the encoder wants it. What the plugin draws as random comes of the seed.
+pub(crate) fn adapter(seed: u64) -> Result<Vec<u8>, LoadError> {
     let encode = |reason: String| LoadError::Encode { reason };
-    let seed = RandomState::new().hash_one(SEED);
     let text = ADAPTER.replace(SEED, &format!("{seed:#x}"));
     let mut module = wat::parse_str(text).map_err(|error| encode(error.to_string()))?;
     let mut resolve = Resolve::default();

@@ -33,7 +33,7 @@ use crate::slice::{Runs, slices};
 use crate::verdict::{Decision, Keep, Route, Subject};
 use crate::{
     BreakerSettings, BreakerState, Fault, FaultKind, Host, Limits, OnFault, Plugin, Requirements, RequirementsError,
-    StageStats, gather,
+    StageStats, Wants, gather,
 };
 
 /// What a stage is to be.
@@ -54,6 +54,22 @@ pub struct StageSpec {
     pub quiet: bool,
     /// Names that the plugin's route sets may use: those that `routes:` resolves. `None`: any, to look at a plugin.
     pub routes: Option<Vec<String>>,
+}
+
+impl StageSpec {
+    /// A stage outside of a gateway: nothing forgives a fault, and any route will do.
+    pub fn alone(name: &str, config: serde_json::Value) -> StageSpec {
+        StageSpec {
+            name: name.to_owned(),
+            config,
+            limits: Limits::default(),
+            on_fault: OnFault::Reject,
+            breaker: None,
+            content_faults_max: None,
+            quiet: false,
+            routes: None,
+        }
+    }
 }
 
 /// Why a stage cannot be built. Whatever served before goes on serving.
@@ -86,6 +102,7 @@ pub struct Stage {
     block_bytes: AtomicUsize,
     /// Faults have a budget of lines beside the guest's own: a guest that floods its log cannot hide them.
     faults: Arc<GuestLog>,
+    last_fault: Mutex<Option<Fault>>,
     /// Whether there is one, which each batch asks.
     shadowed: AtomicBool,
     shadow: Mutex<Option<Arc<Shadow>>>,
@@ -142,6 +159,7 @@ impl Stage {
             stats,
             block_bytes: AtomicUsize::new(0),
             faults,
+            last_fault: Mutex::default(),
             shadowed: AtomicBool::new(false),
             shadow: Mutex::default(),
         }))
@@ -220,6 +238,16 @@ impl Stage {
                 faults.write(Level::Warn, &format!("`flush` failed: {fault}"));
             }
         }
+    }
+
+    /// What the plugin asked for, in words.
+    pub fn wants(&self) -> Wants {
+        Wants::of(&self.requirements)
+    }
+
+    /// The newest failed call, with all that is known of it: a refusal that `process` returns has its first line.
+    pub fn last_fault(&self) -> Option<Fault> {
+        self.last_fault.lock().clone()
     }
 
     pub(crate) fn set_shadow(&self, shadow: Option<Arc<Shadow>>) {
@@ -342,6 +370,7 @@ impl Stage {
     fn after(&self, fault: &Fault, base: &WireBatch) -> Result<Decision, Refusal> {
         self.stats.faulted(fault);
         self.faults.write(Level::Warn, &fault.to_string());
+        *self.last_fault.lock() = Some(fault.clone());
         self.policy(|| {
             let message = fault.message.lines().next().unwrap_or_default();
             let message = &message[..message.floor_char_boundary(CLIENT_MESSAGE_BYTES_MAX)];

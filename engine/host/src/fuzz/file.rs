@@ -50,7 +50,7 @@ fn look(bytes: &[u8]) -> Looked {
         assert!(!error.to_string().is_empty());
         return Looked::Refused;
     }
-    match check::componentize(bytes, outline.form.expect("it was looked at")) {
+    match check::componentize(bytes, outline.form.expect("it was looked at"), 1) {
         Err(error) => {
             assert!(!error.to_string().is_empty());
             Looked::NotEncoded

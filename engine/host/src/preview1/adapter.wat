@@ -10,8 +10,8 @@
 ;;   not open (EBADF), so there is no file, no directory and no socket.
 ;; - No arguments, no environment. Exiting and signals trap.
 (module
-  (import "wasmill:system/process" "write" (func $write (param $fd i32) (param $bytes i32) (param $length i32)))
-  (import "wasmill:system/process" "exit" (func $exit (param $code i32)))
+  (import "wasmill:system/process@0.1.0" "write" (func $write (param $fd i32) (param $bytes i32) (param $length i32)))
+  (import "wasmill:system/process@0.1.0" "exit" (func $exit (param $code i32)))
   (import "env" "memory" (memory 0))
 
   ;; Nanoseconds. Not 0: Go's runtime takes that for a broken clock.

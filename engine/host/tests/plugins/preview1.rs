@@ -109,6 +109,27 @@ async fn a_core_module_that_imports_preview_1_finds_an_empty_system() {
     assert_eq!(logged("preview1/empty")[..3], ["INFO hello", "INFO world", "WARN warn \u{fffd}"]);
 }
 
+/// A module is made a component before it is loaded, with a component type or without one: the same file each time, which runs as the module
+/// does, and prints.
+#[tokio::test]
+async fn a_component_that_was_made_of_it_runs_too() {
+    let (bare, typed) = (wat::parse_str(PLUGIN).unwrap(), module(PLUGIN));
+    for module in [bare, typed] {
+        let component = HOST.component(&module).unwrap();
+        assert_eq!(component, HOST.component(&module).unwrap());
+        assert_eq!(component, HOST.component(&component).unwrap(), "a component stays as it is");
+        let plugin = HOST.load("preview1", &component).await.unwrap();
+        let spec = StageSpec::alone("preview1/exit", serde_json::Value::Null);
+        let stage = Stage::build(&HOST, plugin, spec).await.unwrap();
+        let refusal = stage.process(&mut spans(2), 0).await.map(drop).expect_err("it exits");
+        assert!(refusal.reason.contains("the plugin exited with code 3"), "{refusal}");
+        let fault = stage.last_fault().expect("a fault");
+        assert!(fault.message.contains("the plugin exited with code 3"), "{fault}");
+    }
+    let error = HOST.component(b"\0asm\x01\0\0\0").expect_err("no plugin");
+    assert!(matches!(error, LoadError::MissingExport { .. }), "{error:?}");
+}
+
 /// A plugin exits: that is a fault, which says so, and its last words are logged although their line did not end.
 #[tokio::test]
 async fn exiting_is_a_fault_that_says_so() {
@@ -144,7 +165,7 @@ async fn an_unknown_function_of_preview_1_is_named() {
 /// A module may not reach past the adapter to what that imports.
 #[tokio::test]
 async fn what_the_adapter_imports_is_not_for_plugins() {
-    let reaching = PLUGIN.replace("wasi_snapshot_preview1\" \"sock_shutdown", "wasmill:system/process\" \"exit");
+    let reaching = PLUGIN.replace("wasi_snapshot_preview1\" \"sock_shutdown", "wasmill:system/process@0.1.0\" \"exit");
     let error = HOST.load("preview1", &module(&reaching)).await.map(drop).expect_err("reaching");
     assert!(matches!(&error, LoadError::ForbiddenImport { .. }), "{error:?}");
 }
