@@ -15,16 +15,23 @@ use crate::timestamp;
 /// `2022-09-14T05-02-14.173`, with a `0` for each digit.
 const STAMP: &str = "0000-00-00T00-00-00.000";
 
-/// Gives the file another name, which no file has.
+/// Of files that are renamed within a millisecond the names are later by one each. More are so far ahead because the clock was set back.
+const AHEAD_MS_MAX: u32 = 1_000;
+
+/// Gives the file another name, which no file has, behind those of the files that were renamed before.
 pub fn rename(path: &Path, settings: &FileRotation) -> io::Result<()> {
-    let mut at = SystemTime::now();
+    let newest = backups(path)?.into_iter().map(|(_, backup)| backup).max();
+    let now = SystemTime::now();
+    let mut ahead_ms = 0;
     loop {
+        let at = now + Duration::from_millis(ahead_ms.into());
         let backup = backup_name(path, &timestamp::in_file_name(at, settings.local_time));
-        if !fs::exists(&backup)? {
+        // A name that was deleted since is free, and out of order.
+        let in_order = ahead_ms >= AHEAD_MS_MAX || newest.as_ref().is_none_or(|newest| backup > *newest);
+        if in_order && !fs::exists(&backup)? {
             return fs::rename(path, backup);
         }
-        // Two within a millisecond.
-        at += Duration::from_millis(1);
+        ahead_ms += 1;
     }
 }
 
