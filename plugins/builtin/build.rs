@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use wasmill_guest_build::{Guests, build, watch};
 
-const PLUGINS: [&str; 6] = ["filter", "enrich", "route", "redact", "sample", "attributes"];
+const PLUGINS: [&str; 7] = ["filter", "enrich", "route", "redact", "sample", "attributes", "noop"];
 
 /// What they are written with.
 const LIBRARIES: [&str; 4] = ["columns", "sdk-rust", "ottl", "ottl-stage"];
