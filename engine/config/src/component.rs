@@ -18,7 +18,7 @@ mod otlp_http;
 mod otlp_json_file;
 mod otlp_receiver;
 mod pem;
-mod plugin_config;
+pub(crate) mod plugin_config;
 mod probabilistic_sampler;
 mod redaction;
 mod retry;

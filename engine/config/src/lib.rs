@@ -10,6 +10,7 @@
 //! reports all of it. Nothing here opens a port, and the gateway opens none before this is done.
 
 mod admin;
+mod case;
 mod component;
 mod diagnostic;
 mod expand;
@@ -33,6 +34,7 @@ mod validate;
 mod values;
 mod yaml;
 
+pub use case::{Expectations, ExpectedAttributes, TestCase, load_case};
 pub use diagnostic::{ConfigErrors, Diagnostic, LISTED_MAX, Severity};
 pub use expand::{EXPANDED_BYTES_MAX, Environment};
 pub use id::{ComponentId, PipelineId};

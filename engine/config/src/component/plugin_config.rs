@@ -198,7 +198,7 @@ fn read_texts(reader: &Reader, key: &str) -> Option<Vec<String>> {
 }
 
 /// YAML as JSON: keys keep their order, integers stay integers. What JSON has not is reported, and null.
-pub(super) fn json(node: &Node, place: &Place, report: &Report) -> serde_json::Value {
+pub(crate) fn json(node: &Node, place: &Place, report: &Report) -> serde_json::Value {
     use serde_json::{Number, Value as Json};
     match &node.value {
         Value::Null => Json::Null,
