@@ -21,4 +21,3 @@ pub mod records;
 pub mod seen;
 pub mod soak;
 pub mod stalled;
-pub mod template;

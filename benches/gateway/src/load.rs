@@ -24,9 +24,9 @@ use wasmill_wire::Signal;
 
 use crate::latency::Latencies;
 use crate::process::Spent;
-use crate::template::{HEALTH_CHECK_EVERY, Template};
 use backend::Backend;
 use report::Measured;
+use wasmill_authoring::template::{HEALTH_CHECK_EVERY, Template};
 
 /// Sends records through an engine to itself, and says what that cost the engine.
 #[derive(Parser)]

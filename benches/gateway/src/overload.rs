@@ -32,7 +32,7 @@ use crate::control_group::ControlGroup;
 use crate::process::peak_kib;
 use crate::records::ids;
 use crate::seen::Seen;
-use crate::template::Template;
+use wasmill_authoring::template::Template;
 
 /// Of memory, for the gateway.
 pub const LIMIT_MIB: u64 = 256;

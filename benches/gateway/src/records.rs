@@ -11,7 +11,7 @@ use wasmill_wire::Signal;
 
 /// Calls `found` with the id of each record of a request. `None`: it is not one.
 ///
-/// Walks lengths only; ids are where [`Template`](crate::template::Template) puts them. So a sink takes little of the machine
+/// Walks lengths only; ids are where [`Template`](wasmill_authoring::template::Template) puts them. So a sink takes little of the machine
 /// that it shares with what is measured.
 pub fn ids(signal: Signal, request: &[u8], found: &mut impl FnMut(u64)) -> Option<()> {
     // Resources, scopes, and spans, log records or metrics.
@@ -164,6 +164,8 @@ fn sort(attributes: &mut [KeyValue]) {
 
 #[cfg(test)]
 mod tests {
+    use wasmill_authoring::template::{EMAIL_EVERY, HEALTH_CHECK_EVERY, Template};
+
     use super::*;
 
     /// A request that is not one is not counted as one.
@@ -172,6 +174,24 @@ mod tests {
         for signal in Signal::ALL {
             assert_eq!(ids(signal, &[0x0a, 5, 1], &mut |_| panic!("an id")), None);
             assert_eq!(lines(signal, &[0x0a, 5, 1]), None);
+        }
+    }
+
+    /// What the generator writes is what the sink reads, record by record, with ten attributes and the size that is asked for.
+    #[test]
+    fn ids_are_found_again() {
+        for signal in Signal::ALL {
+            let template = Template::new(signal, 1000);
+            let request = template.request(7000);
+            let mut found = Vec::new();
+            ids(signal, &request, &mut |id| found.push(id)).unwrap();
+            assert_eq!(found, (7000..8000).collect::<Vec<_>>(), "{signal:?}");
+            let bytes = template.bytes() / 1000;
+            assert!((400..500).contains(&bytes), "{signal:?}: {bytes} bytes a record");
+            for (id, line) in lines(signal, &request).unwrap() {
+                assert_eq!(line.contains("\"/healthz\""), id.is_multiple_of(HEALTH_CHECK_EVERY), "{line}");
+                assert_eq!(line.contains('@'), id % EMAIL_EVERY == 1, "{line}");
+            }
         }
     }
 }

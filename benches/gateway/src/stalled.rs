@@ -24,7 +24,7 @@ use wasmill_wire::Signal;
 
 use crate::overload::{Backend, Enforced, LIMIT_MIB, Plan, SPANS, enforced, free_port, send, start};
 use crate::process::peak_kib;
-use crate::template::Template;
+use wasmill_authoring::template::Template;
 
 /// Of a connection. With [`FRAME_BYTES`] each, a thousand connections send four times the budget of a gateway with 256 MiB.
 const STREAMS: usize = 16;

@@ -278,7 +278,7 @@ impl Built {
                 }
                 let exporter = match &exporter {
                     Some(exporter) => Arc::clone(exporter),
-                    None => match make_exporter(workshop, &self.config, id, settings) {
+                    None => match make_exporter(&workshop.files, &self.config, id, settings) {
                         Ok(made) => Arc::clone(exporter.insert(made)),
                         Err(source) => {
                             errors.push(BuildError::Exporter { id: id.clone(), source });
@@ -365,8 +365,8 @@ fn columns(signal: Signal, pipelines: &[Arc<Pipeline>]) -> Vec<ColumnRequest> {
 }
 
 /// The registry of exporters: one arm for each kind.
-fn make_exporter(
-    workshop: &Workshop,
+pub(crate) fn make_exporter(
+    files: &OpenFiles,
     config: &Config,
     id: &ComponentId,
     exporter: &Exporter,
@@ -375,7 +375,7 @@ fn make_exporter(
         Exporter::OtlpGrpc(settings) => Arc::new(OtlpExporter::grpc(settings, auth(config, exporter))?),
         Exporter::OtlpHttp(settings) => Arc::new(OtlpExporter::http(settings, auth(config, exporter))?),
         Exporter::Debug(settings) => Arc::new(DebugExporter::new(id.to_string().into(), settings.clone())),
-        Exporter::File(settings) => Arc::new(FileExporter::new(settings, &workshop.files)?),
+        Exporter::File(settings) => Arc::new(FileExporter::new(settings, files)?),
     })
 }
 

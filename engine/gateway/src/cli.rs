@@ -3,10 +3,12 @@
 //! Exit codes: 0 as asked, 1 it could not (a port in use, the engine does not start), 2 what was given is wrong (a configuration,
 //! a plugin, an argument).
 
+mod author;
 mod components;
 mod inspect;
 mod operate;
 mod run;
+mod send;
 mod validate;
 
 use std::ffi::OsString;
@@ -14,7 +16,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use wasmill_config::{ConfigErrors, Loaded};
 use wasmill_host::{Compile, Host, HostConfig};
 
@@ -101,7 +103,29 @@ enum Command {
         #[command(flatten)]
         gateway: operate::AdminArgs,
     },
-    /// Looks at plugins.
+    /// Sends recorded telemetry to a server, and says what became of it.
+    #[command(
+        after_help = "Examples:\n  wasmill replay archive.jsonl\n  wasmill replay archive.jsonl --protocol http/json --rate 100 --repeat 0 --seconds 60\n  wasmill replay archive.jsonl --config gateway.yaml --exporter otlp_grpc/backend"
+    )]
+    Replay(send::ReplayArgs),
+    /// Sends generated telemetry to a server, and says what became of it.
+    #[command(
+        after_help = "Examples:\n  wasmill load --seconds 10\n  wasmill load --signal logs --rows 1000 --rate 200 --count 10000 --endpoint localhost:4317"
+    )]
+    Load(send::LoadArgs),
+    /// Writes completions for a shell to standard output.
+    #[command(after_help = "Example:\n  wasmill completions bash > /etc/bash_completion.d/wasmill")]
+    Completions {
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Writes manual pages, one for each command, into a folder.
+    #[command(after_help = "Example:\n  wasmill man /usr/local/share/man/man1")]
+    Man {
+        /// Is made if it is not there.
+        dir: PathBuf,
+    },
+    /// Makes, builds, tests, measures and looks at plugins.
     Plugin {
         #[command(subcommand)]
         command: PluginCommand,
@@ -110,13 +134,36 @@ enum Command {
 
 #[derive(Subcommand)]
 enum PluginCommand {
+    /// Writes a project that builds, with test cases that pass.
+    #[command(
+        after_help = "Examples:\n  wasmill plugin new drop-health --lang rust\n  wasmill plugin new teams --lang python --kind enrich"
+    )]
+    New(author::NewArgs),
+    /// Builds a project into its `plugin.wasm`, and shows what came out.
+    #[command(
+        after_help = "Examples:\n  wasmill plugin build drop-health\n  wasmill plugin build --watch --swap wasm/drop-health"
+    )]
+    Build(author::BuildArgs),
+    /// Builds a project, and runs its test cases in the gateway's own host: no gateway is needed.
+    #[command(
+        after_help = "Examples:\n  wasmill plugin test drop-health\n  wasmill plugin test --update --only health\n  wasmill plugin test --junit report.xml\n  wasmill plugin test --plugin filter.wasm --cases cases"
+    )]
+    Test(author::TestArgs),
+    /// Measures what a plugin costs a row and a call, beside one that does nothing and the gateway alone.
+    #[command(
+        after_help = "Examples:\n  wasmill plugin bench plugin.wasm\n  wasmill plugin bench filter.wasm --input spans.json --config '{\"drop\": [\"kind == 2\"]}' --rows 1,1024"
+    )]
+    Bench(author::BenchArgs),
     /// Shows what a plugin imports, exports and wants, or why it is refused.
     #[command(
-        after_help = "Example:\n  wasmill plugin inspect filter.wasm --config '{\"keep\": [\"kind == 2\"]}' --output json"
+        after_help = "Example:\n  wasmill plugin inspect filter.wasm --config '{\"keep\": [\"kind == 2\"]}' --output json\n  wasmill plugin inspect new.wasm --instead-of old.wasm"
     )]
     Inspect {
         /// A component, or a core module with its component type.
         file: PathBuf,
+        /// Another plugin, such as the one that serves: shows what would change.
+        #[arg(long, value_name = "FILE")]
+        instead_of: Option<PathBuf>,
         /// What the stage's `config` would be, as JSON.
         #[arg(long, value_name = "JSON")]
         config: Option<String>,
@@ -172,8 +219,27 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Status { json, gateway } => operate::status(&gateway, json),
         Command::Swap { stage, file, gateway } => operate::swap(&gateway, &stage, &file),
         Command::Rollback { stage, gateway } => operate::rollback(&gateway, &stage),
-        Command::Plugin { command: PluginCommand::Inspect { file, config, output, host } } => {
-            inspect::inspect(&file, config.as_deref(), output, &host)
+        Command::Replay(args) => send::replay(&args),
+        Command::Load(args) => send::load(&args),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "wasmill", &mut script);
+            say(&String::from_utf8_lossy(&script));
+            ExitCode::SUCCESS
+        }
+        Command::Man { dir } => {
+            let written = std::fs::create_dir_all(&dir).and_then(|()| clap_mangen::generate_to(Cli::command(), &dir));
+            match written {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(EXIT_FAILED, [format!("`{}` cannot be written: {error}", dir.display())]),
+            }
+        }
+        Command::Plugin { command: PluginCommand::New(args) } => author::new(&args),
+        Command::Plugin { command: PluginCommand::Build(args) } => author::build(&args),
+        Command::Plugin { command: PluginCommand::Test(args) } => author::test(&args),
+        Command::Plugin { command: PluginCommand::Bench(args) } => author::bench(&args),
+        Command::Plugin { command: PluginCommand::Inspect { file, instead_of, config, output, host } } => {
+            inspect::inspect(&file, instead_of.as_deref(), config.as_deref(), output, &host)
         }
     }
 }
@@ -187,12 +253,16 @@ impl ConfigArgs {
 
 impl HostArgs {
     fn host(&self) -> Result<Host, wasmill_host::HostError> {
+        Host::new(self.config())
+    }
+
+    fn config(&self) -> HostConfig {
         let cache_dir = self.cache_dir.clone().or_else(default_cache_dir);
         let mut config = HostConfig { cache_dir, ..HostConfig::default() };
         if let Compile::Child(command) = &mut config.compile {
             command.args = vec![COMPILE_COMMAND.into()];
         }
-        Host::new(config)
+        config
     }
 }
 

@@ -23,6 +23,7 @@ pub mod pipeline;
 pub mod queue;
 pub mod receiver;
 pub mod retry;
+mod sender;
 pub mod telemetry;
 mod timestamp;
 mod tls;

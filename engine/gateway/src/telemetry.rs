@@ -8,7 +8,7 @@ mod process;
 
 pub use health::{Health, serve_health};
 pub use http::HttpEndpoint;
-pub use logs::{LogHandle, init_logs};
+pub use logs::{LogHandle, init_logs, init_plugin_logs};
 pub use metrics::{
     BatcherMetrics, ExporterMetrics, LimiterMetrics, Metrics, ReceiverMetrics, SendReason, SwapResult, serve_metrics,
 };

@@ -292,6 +292,46 @@ fn inspect_shows_a_plugin_or_its_refusal() {
     let (code, text) = inspect(b"\x7fELF\x02\x01\x01\0", &[]);
     assert_eq!(code, Some(2));
     assert!(text.contains("not WebAssembly"), "{text}");
+
+    let old = folder.path().join("old.wasm");
+    std::fs::write(&old, wasmill_builtin::get("noop").unwrap()).unwrap();
+    let (code, text) = inspect(filter, &["--config", config, "--instead-of", old.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("instead of "), "{text}");
+    std::fs::write(&old, filter).unwrap();
+    let (_, text) = inspect(filter, &["--config", config, "--instead-of", old.to_str().unwrap()]);
+    assert!(text.contains("the same, as far as can be told from outside"), "{text}");
+}
+
+/// `plugin bench` measures a file on an input, and says what is wrong with either.
+#[test]
+fn bench_measures_or_says_why_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, input) = (folder.path().join("filter.wasm"), folder.path().join("input.json"));
+    std::fs::write(&file, wasmill_builtin::get("filter").unwrap()).unwrap();
+    std::fs::write(&input, r#"{"resourceLogs": [{"scopeLogs": [{"logRecords": [{}, {}]}]}]}"#).unwrap();
+    let bench = |args: &[&str]| {
+        let mut wasmill = Command::new(env!("CARGO_BIN_EXE_wasmill"));
+        let output = wasmill.args(["plugin", "bench"]).arg(&file).args(args).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let input = input.to_str().unwrap();
+    let config = r#"{"drop": ["severity_number > 8"]}"#;
+    let (code, out, err) = bench(&["--input", input, "--config", config, "--rows", "3", "--output", "json"]);
+    assert_eq!(code, Some(0), "{err}");
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&report["signal"], &report["rows"][0]["rows"]), (&"logs".into(), &3.into()), "{out}");
+    for (args, why) in [
+        (&["--input", input][..], "refuses its configuration"),
+        (&["--config", config], "there is no `--input`"),
+        (&["--input", "nowhere.json"], "nowhere.json"),
+        (&["--input", input, "--rows", "0"], "1 to 8192"),
+    ] {
+        let (code, _, err) = bench(args);
+        assert_eq!(code, Some(2), "{args:?}: {err}");
+        assert!(err.contains(why), "no `{why}` in {err}");
+    }
 }
 
 /// `--version` and `--help` are answers, not mistakes; an unknown command is one.

@@ -13,7 +13,7 @@ use wasmill_transport::{Accepted, Answer, Budget, Request, Server, Sink};
 use super::{Arguments, Expect, IDS_MAX};
 use crate::records::{ids, lines};
 use crate::seen::Seen;
-use crate::template::EMAIL;
+use wasmill_authoring::template::EMAIL;
 
 /// Records of which `--capture` writes what arrived.
 const CAPTURED: u64 = 1000;

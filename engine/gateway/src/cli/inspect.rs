@@ -9,14 +9,24 @@ use wasmill_host::Inspection;
 use super::{EXIT_FAILED, EXIT_WRONG, HostArgs, Output, failed, runtime, say};
 use crate::engine::chain;
 
-pub fn inspect(file: &Path, config: Option<&str>, output: Output, host: &HostArgs) -> ExitCode {
+pub fn inspect(
+    file: &Path,
+    instead_of: Option<&Path>,
+    config: Option<&str>,
+    output: Output,
+    host: &HostArgs,
+) -> ExitCode {
     let config = match config.map(serde_json::from_str).transpose() {
         Ok(config) => config,
         Err(error) => return failed(EXIT_WRONG, [format!("`--config` is not JSON: {error}")]),
     };
-    let bytes = match std::fs::read(file) {
-        Ok(bytes) => bytes,
-        Err(error) => return failed(EXIT_WRONG, [format!("cannot read `{}`: {error}", file.display())]),
+    let read = |file: &Path| {
+        let read = std::fs::read(file);
+        read.map_err(|error| failed(EXIT_WRONG, [format!("cannot read `{}`: {error}", file.display())]))
+    };
+    let (bytes, old) = match (read(file), instead_of.map(read).transpose()) {
+        (Ok(bytes), Ok(old)) => (bytes, old),
+        (Err(code), _) | (_, Err(code)) => return code,
     };
     let host = match host.host() {
         Ok(host) => host,
@@ -27,9 +37,20 @@ pub fn inspect(file: &Path, config: Option<&str>, output: Output, host: &HostArg
         Err(error) => return failed(EXIT_FAILED, [format!("no threads: {error}")]),
     };
     let inspection = runtime.block_on(host.inspect(&bytes, config.as_ref()));
+    let old = old.map(|old| runtime.block_on(host.inspect(&old, config.as_ref())));
+    let differences = old.map(|old| inspection.instead_of(&old));
     match output {
-        Output::Text => say(&text(file, &inspection)),
-        Output::Json => match serde_json::to_string_pretty(&inspection) {
+        Output::Text => {
+            say(&text(file, &inspection));
+            if let Some(differences) = &differences {
+                let mut out = String::new();
+                let heading = format!("instead of {}", instead_of.unwrap_or(file).display());
+                let same = [String::from("the same, as far as can be told from outside")];
+                list(&mut out, &heading, if differences.is_empty() { &same } else { differences });
+                say(&out);
+            }
+        }
+        Output::Json => match json(&inspection, differences) {
             Ok(json) => say(&format!("{json}\n")),
             Err(error) => return failed(EXIT_FAILED, [chain(&error)]),
         },
@@ -37,7 +58,7 @@ pub fn inspect(file: &Path, config: Option<&str>, output: Output, host: &HostArg
     if inspection.refusals.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_WRONG) }
 }
 
-fn text(file: &Path, inspection: &Inspection) -> String {
+pub(super) fn text(file: &Path, inspection: &Inspection) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{}: {} bytes, sha256 {}", file.display(), inspection.size, inspection.hash);
     let form = inspection.form.unwrap_or("neither a component nor a core module");
@@ -57,6 +78,14 @@ fn text(file: &Path, inspection: &Inspection) -> String {
     }
     list(&mut out, "refused", &inspection.refusals);
     out
+}
+
+fn json(inspection: &Inspection, differences: Option<Vec<String>>) -> serde_json::Result<String> {
+    let mut json = serde_json::to_value(inspection)?;
+    if let Some(differences) = differences {
+        json["instead_of"] = differences.into();
+    }
+    serde_json::to_string_pretty(&json)
 }
 
 /// A heading and a line for each item; nothing where there are none.

@@ -28,6 +28,16 @@ pub fn init_logs(settings: &LogSettings) -> Option<LogHandle> {
     installed.ok().map(|()| LogHandle(handle))
 }
 
+/// For commands that are not the gateway: what plugins log, as they said it.
+pub fn init_plugin_logs() {
+    let filter =
+        EnvFilter::builder().parse_lossy(std::env::var(ENV_FILTER).as_deref().unwrap_or("error,wasmill::plugin=debug"));
+    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let layer = fmt::layer().without_time().with_target(false).with_ansi(ansi).with_writer(std::io::stderr);
+    // A second one, in a test of this process, is none.
+    let _ = tracing_subscriber::registry().with(filter).with(layer).try_init();
+}
+
 impl LogHandle {
     pub fn set_level(&self, level: LogLevel) {
         // The layer lives as long as the process: there is nothing to report when it is gone.

@@ -7,10 +7,10 @@ use prost::Message;
 
 use super::{attributes, method, placeholder, resource, route, scope, services, skewed};
 
-pub fn request(records: usize) -> Vec<u8> {
+pub fn request(records: usize, start: u64) -> Vec<u8> {
     let resource_logs = services(records)
         .map(|(service, records)| {
-            let log_records = records.map(record).collect();
+            let log_records = records.map(|number| record(number, start)).collect();
             let scope_logs = vec![ScopeLogs { scope: Some(scope()), log_records, ..ScopeLogs::default() }];
             ResourceLogs { resource: Some(resource(service)), scope_logs, ..ResourceLogs::default() }
         })
@@ -18,8 +18,8 @@ pub fn request(records: usize) -> Vec<u8> {
     ExportLogsServiceRequest { resource_logs }.encode_to_vec()
 }
 
-fn record(number: u64) -> LogRecord {
-    let time = 1_790_000_000_000_000_000 + number * 1_000_003;
+fn record(number: u64, start: u64) -> LogRecord {
+    let time = start + number * 1_000_003;
     let failed = skewed(number, 5) == 4;
     let body = format!("{} {} took {} ms", method(number), route(number), skewed(number, 997));
     LogRecord {

@@ -6,10 +6,10 @@ use prost::Message;
 
 use super::{attributes, method, placeholder, resource, route, scope, services, skewed};
 
-pub fn request(records: usize) -> Vec<u8> {
+pub fn request(records: usize, start: u64) -> Vec<u8> {
     let resource_spans = services(records)
         .map(|(service, records)| {
-            let spans = records.map(span).collect();
+            let spans = records.map(|number| span(number, start)).collect();
             let scope_spans = vec![ScopeSpans { scope: Some(scope()), spans, ..ScopeSpans::default() }];
             ResourceSpans { resource: Some(resource(service)), scope_spans, ..ResourceSpans::default() }
         })
@@ -17,8 +17,8 @@ pub fn request(records: usize) -> Vec<u8> {
     ExportTraceServiceRequest { resource_spans }.encode_to_vec()
 }
 
-fn span(number: u64) -> Span {
-    let start = 1_790_000_000_000_000_000 + number * 1_000_003;
+fn span(number: u64, start: u64) -> Span {
+    let start = start + number * 1_000_003;
     Span {
         trace_id: vec![0; 16],
         span_id: placeholder(number).to_be_bytes().to_vec(),

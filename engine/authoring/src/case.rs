@@ -1,0 +1,144 @@
+//! Test cases of a plugin: an input, a configuration, what must come out.
+//!
+//! ```text
+//!  tests/NAME/case.yaml       the configuration, and expectations
+//!  tests/NAME/input.json      an OTLP/JSON export request; or input.binpb, in protobuf
+//!  tests/NAME/expected.json   the rows that are kept, as the plugin leaves them
+//!
+//!  tests/NAME.yaml            or in one file, whose `input:` names the request
+//! ```
+//!
+//! What runs the plugin is what runs it in a gateway, limits included.
+
+mod compare;
+mod request;
+pub(crate) mod run;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use wasmill_config::{ConfigErrors, TestCase, load_case};
+use wasmill_wire::Signal;
+
+pub use request::{of_json as signal_of_json, read as read_request};
+pub use run::{Failure, Mode, Outcome, run};
+
+/// Below a project's folder.
+pub const FOLDER: &str = "tests";
+
+const DEFINITION: &str = "case.yaml";
+const EXPECTED: &str = "expected.json";
+/// An input where the case names none, in the order in which they are looked for.
+const INPUTS: [&str; 2] = ["input.json", "input.binpb"];
+/// A project has some; more are a folder that was named by mistake.
+const CASES_MAX: usize = 10_000;
+
+/// A case that was read.
+#[derive(Debug)]
+pub struct Case {
+    /// Its folder's name, or its file's.
+    pub name: String,
+    definition: TestCase,
+    input: PathBuf,
+    expected: PathBuf,
+}
+
+/// Why there are no cases to run.
+#[derive(Debug, thiserror::Error)]
+pub enum CaseError {
+    #[error("`{}` cannot be read", .path.display())]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error(
+        "there is no case in `{}`: expected folders with an `input.json`, a `case.yaml` with the configuration and what to expect, \
+         and an `expected.json` (`--update` writes it)",
+        .path.display()
+    )]
+    None { path: PathBuf },
+    #[error("`{}` has more than {CASES_MAX} cases", .path.display())]
+    TooMany { path: PathBuf },
+    #[error("the case `{name}` has no input: expected {expected}")]
+    NoInput { name: String, expected: String },
+    /// Its text is several lines.
+    #[error("{}", .0.render().trim_end())]
+    Malformed(ConfigErrors),
+}
+
+impl Case {
+    /// Whether the case expects that nothing is refused, so that its configuration and input are good for something else too.
+    pub fn is_accepted(&self) -> bool {
+        self.definition.expect.error.is_none()
+    }
+
+    pub fn config(&self) -> &serde_json::Value {
+        &self.definition.config
+    }
+
+    /// The input's signal and its request in protobuf. `Err` says what is wrong with the file.
+    pub fn request(&self) -> Result<(Signal, Bytes), String> {
+        request::read(&self.input, self.definition.signal)
+    }
+}
+
+/// The cases in a folder, by name.
+pub fn find(folder: &Path) -> Result<Vec<Case>, CaseError> {
+    let unreadable = |source| CaseError::Unreadable { path: folder.to_owned(), source };
+    let mut entries = match fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+    .map_err(unreadable)?;
+    entries.sort();
+    let mut cases = Vec::new();
+    for path in entries {
+        cases.extend(case(&path)?);
+        if cases.len() > CASES_MAX {
+            return Err(CaseError::TooMany { path: folder.to_owned() });
+        }
+    }
+    if cases.is_empty() { Err(CaseError::None { path: folder.to_owned() }) } else { Ok(cases) }
+}
+
+/// The case at a path; `None`: it is something else, such as unit tests of the language.
+fn case(path: &Path) -> Result<Option<Case>, CaseError> {
+    let text = |name: Option<&OsStr>| name.unwrap_or_default().to_string_lossy().into_owned();
+    if path.is_dir() {
+        let file = path.join(DEFINITION);
+        let input = INPUTS.iter().map(|name| path.join(name)).find(|input| input.is_file());
+        let definition = match (file.is_file(), &input) {
+            (true, _) => load_case(&file).map_err(CaseError::Malformed)?,
+            (false, Some(_)) => TestCase { config: serde_json::json!({}), ..TestCase::default() },
+            (false, None) => return Ok(None),
+        };
+        let expected = format!("`{}` in `{}`, or another file that `input:` names", INPUTS[0], path.display());
+        return made(text(path.file_name()), path, definition, input.ok_or(expected), path.join(EXPECTED)).map(Some);
+    }
+    if path.extension() != Some(OsStr::new("yaml")) {
+        return Ok(None);
+    }
+    let (name, dir) = (text(path.file_stem()), path.parent().unwrap_or(Path::new("")));
+    let definition = load_case(path).map_err(CaseError::Malformed)?;
+    let expected = dir.join(format!("{name}.{EXPECTED}"));
+    made(name, dir, definition, Err("a file that `input:` names".to_owned()), expected).map(Some)
+}
+
+fn made(
+    name: String,
+    dir: &Path,
+    definition: TestCase,
+    usual: Result<PathBuf, String>,
+    expected: PathBuf,
+) -> Result<Case, CaseError> {
+    let named = definition.input.as_ref().map(|input| dir.join(input));
+    match named.map_or(usual, Ok) {
+        Ok(input) => Ok(Case { name, definition, input, expected }),
+        Err(expected) => Err(CaseError::NoInput { name, expected }),
+    }
+}
