@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod languages;
 mod setup;
 mod soak;
 mod test;
@@ -16,9 +17,10 @@ Usage: cargo xtask COMMAND
   lint             checks the format, and runs clippy with warnings as errors
   bench [ARG ...]  builds with optimisation and measures the gateway beside the Collector and relays of raw bytes: --quick,
                    --workload filter:logs:records=10 and more: see benches/gateway/README.md
+  bench-languages [WASMILL]  measures plugins in each language beside Rust's, about ten minutes after the build
   soak [ARG ...]   ten minutes of load with a swap each second, and what grew: --seconds N
   overload [ARG ...]  five times more than the backend takes, on 1,000 connections: --seconds N, --connections N
-  setup            the set-up alone: WebAssembly target, Python packages, the OpenTelemetry Collector
+  setup            the set-up alone: WebAssembly target, Python packages, tools of other languages, the OpenTelemetry Collector
 
 Set-up is kept in WASMILL_CACHE (default: $XDG_CACHE_HOME/wasmill, or ~/.cache/wasmill).";
 
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         "demo" => demo::run(demo::Gateway::Build),
         "test" => test::run(&rest),
         "bench" => bench::run(&rest),
+        "bench-languages" => languages::bench(&rest),
         "lint" => test::lint(),
         "soak" => soak::soak(&rest),
         "overload" => soak::overload(&rest),

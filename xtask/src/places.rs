@@ -53,6 +53,26 @@ pub fn python() -> Result<PathBuf> {
     Ok(python_environment()?.join("bin/python"))
 }
 
+/// What plugins in Python are built with.
+pub fn plugin_requirements() -> PathBuf {
+    checkout().join("tests/languages/requirements.txt")
+}
+
+/// The folder of the Python environment that has [`plugin_requirements`].
+pub fn plugin_environment() -> Result<PathBuf> {
+    keyed("plugin-python", &plugin_requirements())
+}
+
+/// What plugins in JavaScript and TypeScript are built with: the manifest that a project of the latter has.
+pub fn plugin_package() -> PathBuf {
+    checkout().join("plugins/sdk-js/template-ts/package.json")
+}
+
+/// The folder whose `node_modules` has [`plugin_package`]'s.
+pub fn plugin_node() -> Result<PathBuf> {
+    keyed("plugin-node", &plugin_package())
+}
+
 /// What the scripts need that check something for the tests.
 pub fn checks_requirements() -> PathBuf {
     checkout().join("tests/peers/requirements.txt")

@@ -15,6 +15,9 @@ const COLLECTOR_BUILDER: &str = "go.opentelemetry.io/collector/cmd/builder@v0.15
 /// Debian's compiler that can build the standard library for WebAssembly.
 const DEBIAN_PACKAGES: [&str; 5] = ["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm", "lld-22"];
 
+/// Debian's C compiler, linker and C library for WebAssembly.
+const C_PACKAGES: [&str; 4] = ["clang", "lld", "wasi-libc", "libclang-rt-dev-wasm32"];
+
 /// How Rust is compiled to WebAssembly here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum WasmToolchain {
@@ -63,6 +66,7 @@ pub fn all() -> Result<()> {
     wasm()?;
     python()?;
     checks()?;
+    plugins()?;
     collector()
 }
 
@@ -106,6 +110,50 @@ pub fn checks() -> Result<()> {
     let packages = "a validator of JSON Schema and a reader of YAML";
     let requirements = places::checks_requirements();
     python_environment(&places::checks_environment()?, &places::checks_python()?, &requirements, packages)
+}
+
+/// What plugins in other languages than Rust are built with; Go's are those of its toolchain, which the Collector needs too.
+pub fn plugins() -> Result<()> {
+    clang()?;
+    let packages = "componentize-py, for plugins";
+    let folder = places::plugin_environment()?;
+    python_environment(&folder, &folder.join("bin/python"), &places::plugin_requirements(), packages)?;
+    let folder = places::plugin_node()?;
+    let done = folder.join(".done");
+    if done.exists() {
+        return Ok(());
+    }
+    step("JavaScript packages: componentize-js, esbuild and TypeScript, for plugins");
+    fs::create_dir_all(&folder)?;
+    let manifest = fs::read_to_string(places::plugin_package())?.replace("{{name}}", "plugin-tools");
+    fs::write(folder.join("package.json"), manifest)?;
+    quiet(Command::new("npm").current_dir(&folder).args(["install", "--no-audit", "--no-fund", "--no-package-lock"]))
+        .context("Node.js 20 or newer with npm is needed to build plugins in JavaScript")?;
+    fs::write(done, "")?;
+    Ok(())
+}
+
+/// A C compiler with a linker and a C library for WebAssembly.
+fn clang() -> Result<()> {
+    if compiles_c().is_ok() {
+        return Ok(());
+    }
+    step("a C compiler for WebAssembly, by the system's packages");
+    quiet(Command::new("apt-get").arg("update"))
+        .context("clang, lld and wasi-libc are needed to build plugins in C")?;
+    quiet(Command::new("apt-get").args(["install", "-y", "--no-install-recommends"]).args(C_PACKAGES))
+        .context("clang, lld and wasi-libc are needed to build plugins in C")?;
+    compiles_c().context("the system's clang does not build for WebAssembly")
+}
+
+/// Builds a module that needs the C library.
+fn compiles_c() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let source = folder.path().join("a.c");
+    fs::write(&source, "#include <stdlib.h>\nvoid *f(void) { return malloc(1); }\n")?;
+    let mut clang = Command::new("clang");
+    clang.args(["--target=wasm32-wasi", "-mexec-model=reactor", "-o"]);
+    quiet(clang.arg(folder.path().join("a.wasm")).arg(&source))
 }
 
 fn python_environment(folder: &Path, python: &Path, requirements: &Path, packages: &str) -> Result<()> {

@@ -13,6 +13,7 @@ pub fn run(args: &[String]) -> Result<()> {
     let wasm = setup::wasm()?;
     setup::python()?;
     setup::checks()?;
+    setup::plugins()?;
     setup::collector()?;
     let cargo = |words: &[&str]| {
         let mut command = Command::new("cargo");
