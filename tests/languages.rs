@@ -9,7 +9,6 @@ mod generate;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
@@ -43,7 +42,7 @@ impl Project {
             fs::copy(&cached, dir.join("plugin.wasm"))?;
             return Ok(Project { dir });
         }
-        tools(language, &dir)?;
+        places::link_plugin_tools(language_id, &dir)?;
         own_tests(language, &dir)?;
         let mut build = wasmill()?;
         build.args(["plugin", "build"]).arg(&dir);
@@ -115,18 +114,6 @@ fn walk(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
             walk(&entry.path(), files)?;
         } else {
             files.push(entry.path());
-        }
-    }
-    Ok(())
-}
-
-/// Puts the language's tools where `--install-tools` does.
-fn tools(language: Language, dir: &Path) -> Result<()> {
-    match language {
-        Language::Rust | Language::Go | Language::C => {}
-        Language::Python => symlink(places::plugin_environment()?, dir.join(".venv"))?,
-        Language::JavaScript | Language::TypeScript => {
-            symlink(places::plugin_node()?.join("node_modules"), dir.join("node_modules"))?;
         }
     }
     Ok(())

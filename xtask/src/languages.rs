@@ -5,7 +5,6 @@
 //! a figure is the median of a language's rounds.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -74,11 +73,7 @@ fn build_plugin(wasmill: &Path, folder: &Path, language: &str, plugin: &str) -> 
         // They are of the template that was written over.
         fs::remove_dir_all(dir.join("tests"))?;
     }
-    match language {
-        "python" => symlink(places::plugin_environment()?, dir.join(".venv"))?,
-        "js" => symlink(places::plugin_node()?.join("node_modules"), dir.join("node_modules"))?,
-        _ => {}
-    }
+    places::link_plugin_tools(language, &dir)?;
     let mut build = Command::new(wasmill);
     build.env("CARGO_TARGET_DIR", places::target().join("plugin-projects"));
     setup::quiet(build.args(["plugin", "build"]).arg(&dir))?;

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -71,6 +72,16 @@ pub fn plugin_package() -> PathBuf {
 /// The folder whose `node_modules` has [`plugin_package`]'s.
 pub fn plugin_node() -> Result<PathBuf> {
     keyed("plugin-node", &plugin_package())
+}
+
+/// Puts a language's tools, of which the set-up has some, where `wasmill plugin build --install-tools` puts them in a project.
+pub fn link_plugin_tools(language: &str, project: &Path) -> Result<()> {
+    match language {
+        "python" => symlink(plugin_environment()?, project.join(".venv"))?,
+        "js" | "ts" => symlink(plugin_node()?.join("node_modules"), project.join("node_modules"))?,
+        _ => {}
+    }
+    Ok(())
 }
 
 /// What the scripts need that check something for the tests.

@@ -13,14 +13,15 @@ mod validate;
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use serde::Serialize;
 use wasmill_config::{ConfigErrors, Loaded};
 use wasmill_host::{Compile, Host, HostConfig};
 
-use crate::engine::EngineError;
+use crate::engine::{EngineError, chain};
 
 pub const EXIT_FAILED: u8 = 1;
 pub const EXIT_WRONG: u8 = 2;
@@ -235,11 +236,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             }
         }
         Command::Plugin { command: PluginCommand::New(args) } => author::new(&args),
-        Command::Plugin { command: PluginCommand::Build(args) } => author::build(&args),
-        Command::Plugin { command: PluginCommand::Test(args) } => author::test(&args),
-        Command::Plugin { command: PluginCommand::Bench(args) } => author::bench(&args),
+        Command::Plugin { command: PluginCommand::Build(args) } => author::build(&args).unwrap_or_else(|code| code),
+        Command::Plugin { command: PluginCommand::Test(args) } => author::test(&args).unwrap_or_else(|code| code),
+        Command::Plugin { command: PluginCommand::Bench(args) } => author::bench(&args).unwrap_or_else(|code| code),
         Command::Plugin { command: PluginCommand::Inspect { file, instead_of, config, output, host } } => {
-            inspect::inspect(&file, instead_of.as_deref(), config.as_deref(), output, &host)
+            let inspected = inspect::inspect(&file, instead_of.as_deref(), config.as_deref(), output, &host);
+            inspected.unwrap_or_else(|code| code)
         }
     }
 }
@@ -252,8 +254,9 @@ impl ConfigArgs {
 }
 
 impl HostArgs {
-    fn host(&self) -> Result<Host, wasmill_host::HostError> {
-        Host::new(self.config())
+    /// `Err`: it does not start, which has been said.
+    fn host(&self) -> Result<Host, ExitCode> {
+        Host::new(self.config()).map_err(|error| failed(EXIT_FAILED, [chain(&error)]))
     }
 
     fn config(&self) -> HostConfig {
@@ -273,9 +276,28 @@ fn default_cache_dir() -> Option<PathBuf> {
     Some(cache.join("wasmill/plugins"))
 }
 
-/// A runtime for a command; its threads are named for whoever looks at the process.
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().thread_name("wasmill").enable_all().build()
+/// A runtime for a command; its threads are named for whoever looks at the process. `Err`: there is none, which has been said.
+fn runtime() -> Result<tokio::runtime::Runtime, ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().thread_name("wasmill").enable_all().build();
+    runtime.map_err(|error| failed(EXIT_FAILED, [format!("no threads: {error}")]))
+}
+
+/// The bytes of a file that an argument names. `Err`: it cannot be read, which has been said.
+fn read(file: &Path) -> Result<Vec<u8>, ExitCode> {
+    std::fs::read(file).map_err(|error| failed(EXIT_WRONG, [format!("cannot read `{}`: {error}", file.display())]))
+}
+
+/// What `--config` of a plugin says. `Err`: it is not JSON, which has been said.
+fn plugin_config(argument: Option<&str>) -> Result<Option<serde_json::Value>, ExitCode> {
+    let config = argument.map(serde_json::from_str).transpose();
+    config.map_err(|error| failed(EXIT_WRONG, [format!("`--config` is not JSON: {error}")]))
+}
+
+/// Writes to standard output, for programs. `Err`: it cannot be JSON, which has been said.
+fn say_json(value: &impl Serialize) -> Result<(), ExitCode> {
+    let json = serde_json::to_string_pretty(value).map_err(|error| failed(EXIT_FAILED, [chain(&error)]))?;
+    say(&format!("{json}\n"));
+    Ok(())
 }
 
 /// Says on standard error what is wrong with a configuration that was read, each mistake at its key.

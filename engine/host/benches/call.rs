@@ -12,7 +12,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use serde_json::json;
 use tokio::runtime::Runtime;
 use wasmill_batch::{Ack, RequestContext, TelemetryBatch};
-use wasmill_host::{Compile, Host, HostConfig, Limits, OnFault, Stage, StageSpec};
+use wasmill_host::{Compile, Host, HostConfig, Stage, StageSpec};
 use wasmill_wire::{Projection, Signal, WireBatch};
 
 /// Batches that are timed together: asking for the time costs as much as a call.
@@ -28,16 +28,7 @@ fn call(criterion: &mut Criterion) {
     ];
     let mut group = criterion.benchmark_group("call");
     for (name, module, config) in guests {
-        let spec = StageSpec {
-            name: name.to_owned(),
-            config,
-            limits: Limits::default(),
-            on_fault: OnFault::Reject,
-            breaker: None,
-            content_faults_max: None,
-            quiet: false,
-            routes: None,
-        };
+        let spec = StageSpec::alone(name, config);
         let stage = runtime.block_on(async {
             let plugin = host.load(name, module).await.expect("a plugin");
             Stage::build(&host, plugin, spec).await.expect("a stage")

@@ -20,7 +20,9 @@ use wasmill_wire::Signal;
 
 use super::operate::{self, AdminArgs};
 use super::send::signals;
-use super::{EXIT_FAILED, EXIT_WRONG, HostArgs, Output, complain, failed, inspect, runtime, say};
+use super::{
+    EXIT_FAILED, EXIT_WRONG, HostArgs, Output, complain, failed, inspect, plugin_config, read, runtime, say, say_json,
+};
 use crate::engine::chain;
 use crate::telemetry::init_plugin_logs;
 use crate::watch::FileWatcher;
@@ -148,45 +150,33 @@ pub fn new(args: &NewArgs) -> ExitCode {
     }
 }
 
-pub fn build(args: &BuildArgs) -> ExitCode {
-    let tools = match Tools::new(&args.host) {
-        Ok(tools) => tools,
-        Err(code) => return code,
-    };
-    let install = if args.install_tools { Install::Missing } else { Install::No };
+pub fn build(args: &BuildArgs) -> Result<ExitCode, ExitCode> {
+    let tools = Tools::new(&args.host)?;
+    let install = install(args.install_tools);
     if args.watch {
-        return watch(args, &tools, install);
+        return Ok(watch(args, &tools, install));
     }
-    match tools.build(&args.dir, install) {
-        Ok(built) => {
-            say(&tools.describe(&args.dir, &built));
-            ExitCode::SUCCESS
-        }
-        Err(error) => not_built(&error),
-    }
+    let built = tools.build(&args.dir, install).map_err(|error| not_built(&error))?;
+    say(&tools.describe(&args.dir, &built));
+    Ok(ExitCode::SUCCESS)
 }
 
-pub fn test(args: &TestArgs) -> ExitCode {
-    let tools = match Tools::new(&args.host) {
-        Ok(tools) => tools,
-        Err(code) => return code,
-    };
+fn install(wanted: bool) -> Install {
+    if wanted { Install::Missing } else { Install::No }
+}
+
+pub fn test(args: &TestArgs) -> Result<ExitCode, ExitCode> {
+    let tools = Tools::new(&args.host)?;
     // Read first: who waited for a compiler does not want to hear of a misspelt key then.
     let folder = args.cases.clone().unwrap_or_else(|| args.dir.join(case::FOLDER));
-    let mut cases = match case::find(&folder) {
-        Ok(cases) => cases,
-        Err(error) => return failed(EXIT_WRONG, [chain(&error)]),
-    };
+    let mut cases = case::find(&folder).map_err(|error| failed(EXIT_WRONG, [chain(&error)]))?;
     if let Some(part) = &args.only {
         cases.retain(|case| case.name.contains(part));
         if cases.is_empty() {
-            return failed(EXIT_WRONG, [format!("no case of `{}` has `{part}` in its name", folder.display())]);
+            return Err(failed(EXIT_WRONG, [format!("no case of `{}` has `{part}` in its name", folder.display())]));
         }
     }
-    let plugin = match tools.plugin(args) {
-        Ok(plugin) => plugin,
-        Err(code) => return code,
-    };
+    let plugin = tools.plugin(args)?;
     init_plugin_logs();
     let mode = if args.update { Mode::Update } else { Mode::Check };
     let outcomes = tools.runtime.block_on(async {
@@ -200,42 +190,33 @@ pub fn test(args: &TestArgs) -> ExitCode {
     if let Some(file) = &args.junit {
         let written = report::junit(&suite(&args.dir), &outcomes).and_then(|xml| std::fs::write(file, xml));
         if let Err(error) = written {
-            return failed(EXIT_FAILED, [format!("`{}` cannot be written: {error}", file.display())]);
+            return Err(failed(EXIT_FAILED, [format!("`{}` cannot be written: {error}", file.display())]));
         }
     }
     let passed = outcomes.iter().all(|outcome| outcome.failures.is_empty());
-    if passed { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) }
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) })
 }
 
-pub fn bench(args: &BenchArgs) -> ExitCode {
-    let bytes = match std::fs::read(&args.file) {
-        Ok(bytes) => bytes,
-        Err(error) => return failed(EXIT_WRONG, [format!("cannot read `{}`: {error}", args.file.display())]),
-    };
-    let (signal, request, config) = match bench_input(args) {
-        Ok(input) => input,
-        Err(reason) => return failed(EXIT_WRONG, [reason]),
-    };
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(EXIT_FAILED, [format!("no threads: {error}")]),
-    };
+pub fn bench(args: &BenchArgs) -> Result<ExitCode, ExitCode> {
+    let bytes = read(&args.file)?;
+    let config = plugin_config(args.config.as_deref())?;
+    let (signal, request, config) = bench_input(args, config).map_err(|reason| failed(EXIT_WRONG, [reason]))?;
     let spec = BenchSpec { bytes: &bytes, config, signal, request, rows: args.rows.clone() };
-    match runtime.block_on(bench::bench(args.host.config(), &spec)) {
-        Ok(report) if args.output == Output::Json => match serde_json::to_string_pretty(&report) {
-            Ok(json) => say(&format!("{json}\n")),
-            Err(error) => return failed(EXIT_FAILED, [chain(&error)]),
-        },
-        Ok(report) => say(&report.text(&args.file.display().to_string())),
-        Err(error @ (BenchError::Host(_) | BenchError::Cache(_))) => return failed(EXIT_FAILED, [chain(&error)]),
-        Err(error) => return failed(EXIT_WRONG, [chain(&error)]),
+    let report = runtime()?.block_on(bench::bench(args.host.config(), &spec)).map_err(|error| {
+        let code = if matches!(error, BenchError::Host(_) | BenchError::Cache(_)) { EXIT_FAILED } else { EXIT_WRONG };
+        failed(code, [chain(&error)])
+    })?;
+    match args.output {
+        Output::Json => say_json(&report)?,
+        Output::Text => say(&report.text(&args.file.display().to_string())),
     }
-    ExitCode::SUCCESS
+    Ok(ExitCode::SUCCESS)
 }
 
-fn bench_input(args: &BenchArgs) -> Result<(Signal, Bytes, serde_json::Value), String> {
-    let config = args.config.as_deref().map(serde_json::from_str);
-    let config = config.transpose().map_err(|error| format!("`--config` is not JSON: {error}"))?;
+fn bench_input(
+    args: &BenchArgs,
+    config: Option<serde_json::Value>,
+) -> Result<(Signal, Bytes, serde_json::Value), String> {
     if let Some(file) = &args.input {
         let (signal, request) = case::read_request(file, args.signal)?;
         return Ok((signal, request, config.unwrap_or(serde_json::Value::Null)));
@@ -255,17 +236,16 @@ fn watch(args: &BuildArgs, tools: &Tools, install: Install) -> ExitCode {
         Ok(watcher) => watcher,
         Err(error) => return failed(EXIT_FAILED, [format!("changes of files cannot be noticed: {error}")]),
     };
-    let mut changed = None;
+    let mut changed: Option<SystemTime> = None;
+    // Looked at before the build: what is changed during it is built next.
+    let mut sources = build::sources(&args.dir);
     loop {
-        // Looked at before the build: what is changed during it is built next.
-        let sources = build::sources(&args.dir);
         watcher.set(sources.paths());
         match tools.build(&args.dir, install) {
             Ok(plugin) => {
                 say(&format!("built in {:.1} s: {} bytes\n", plugin.took.as_secs_f64(), plugin.component.len()));
                 let swapped = args.swap.as_ref().map(|stage| operate::swap(&args.gateway, stage, &plugin.path));
                 if let (true, Some(since)) = (swapped == Some(ExitCode::SUCCESS), changed) {
-                    let since: SystemTime = since;
                     let seconds = since.elapsed().unwrap_or_default().as_secs_f64();
                     say(&format!("from the edit to running: {seconds:.1} s\n"));
                 }
@@ -276,10 +256,14 @@ fn watch(args: &BuildArgs, tools: &Tools, install: Install) -> ExitCode {
             }
         }
         // What the build itself wrote is no change.
-        while build::sources(&args.dir) == sources {
+        sources = loop {
+            let now = build::sources(&args.dir);
+            if now != sources {
+                break now;
+            }
             tools.runtime.block_on(watcher.changed());
-        }
-        changed = build::sources(&args.dir).newest();
+        };
+        changed = sources.newest();
     }
 }
 
@@ -291,9 +275,7 @@ struct Tools {
 
 impl Tools {
     fn new(host: &HostArgs) -> Result<Tools, ExitCode> {
-        let host = host.host().map_err(|error| failed(EXIT_FAILED, [chain(&error)]))?;
-        let runtime = runtime().map_err(|error| failed(EXIT_FAILED, [format!("no threads: {error}")]))?;
-        Ok(Tools { host, runtime })
+        Ok(Tools { host: host.host()?, runtime: runtime()? })
     }
 
     fn build(&self, dir: &Path, install: Install) -> Result<Built, BuildError> {
@@ -314,14 +296,9 @@ impl Tools {
 
     fn plugin(&self, args: &TestArgs) -> Result<Arc<Plugin>, ExitCode> {
         let (name, bytes) = match &args.plugin {
-            Some(file) => {
-                let bytes = std::fs::read(file)
-                    .map_err(|error| failed(EXIT_WRONG, [format!("cannot read `{}`: {error}", file.display())]))?;
-                (file.clone(), bytes)
-            }
+            Some(file) => (file.clone(), read(file)?),
             None => {
-                let install = if args.install_tools { Install::Missing } else { Install::No };
-                let built = self.build(&args.dir, install).map_err(|error| not_built(&error))?;
+                let built = self.build(&args.dir, install(args.install_tools)).map_err(|error| not_built(&error))?;
                 (built.path, built.component)
             }
         };

@@ -4,10 +4,20 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+use serde::Serialize;
 use wasmill_host::Inspection;
 
-use super::{EXIT_FAILED, EXIT_WRONG, HostArgs, Output, failed, runtime, say};
-use crate::engine::chain;
+use super::{EXIT_WRONG, HostArgs, Output, plugin_config, read, runtime, say, say_json};
+
+/// What `--output json` has.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    inspection: &'a Inspection,
+    /// With `--instead-of` alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instead_of: Option<Vec<String>>,
+}
 
 pub fn inspect(
     file: &Path,
@@ -15,27 +25,10 @@ pub fn inspect(
     config: Option<&str>,
     output: Output,
     host: &HostArgs,
-) -> ExitCode {
-    let config = match config.map(serde_json::from_str).transpose() {
-        Ok(config) => config,
-        Err(error) => return failed(EXIT_WRONG, [format!("`--config` is not JSON: {error}")]),
-    };
-    let read = |file: &Path| {
-        let read = std::fs::read(file);
-        read.map_err(|error| failed(EXIT_WRONG, [format!("cannot read `{}`: {error}", file.display())]))
-    };
-    let (bytes, old) = match (read(file), instead_of.map(read).transpose()) {
-        (Ok(bytes), Ok(old)) => (bytes, old),
-        (Err(code), _) | (_, Err(code)) => return code,
-    };
-    let host = match host.host() {
-        Ok(host) => host,
-        Err(error) => return failed(EXIT_FAILED, [chain(&error)]),
-    };
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(EXIT_FAILED, [format!("no threads: {error}")]),
-    };
+) -> Result<ExitCode, ExitCode> {
+    let config = plugin_config(config)?;
+    let (bytes, old) = (read(file)?, instead_of.map(read).transpose()?);
+    let (host, runtime) = (host.host()?, runtime()?);
     let inspection = runtime.block_on(host.inspect(&bytes, config.as_ref()));
     let old = old.map(|old| runtime.block_on(host.inspect(&old, config.as_ref())));
     let differences = old.map(|old| inspection.instead_of(&old));
@@ -50,12 +43,9 @@ pub fn inspect(
                 say(&out);
             }
         }
-        Output::Json => match json(&inspection, differences) {
-            Ok(json) => say(&format!("{json}\n")),
-            Err(error) => return failed(EXIT_FAILED, [chain(&error)]),
-        },
+        Output::Json => say_json(&Shown { inspection: &inspection, instead_of: differences })?,
     }
-    if inspection.refusals.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_WRONG) }
+    Ok(if inspection.refusals.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_WRONG) })
 }
 
 pub(super) fn text(file: &Path, inspection: &Inspection) -> String {
@@ -78,14 +68,6 @@ pub(super) fn text(file: &Path, inspection: &Inspection) -> String {
     }
     list(&mut out, "refused", &inspection.refusals);
     out
-}
-
-fn json(inspection: &Inspection, differences: Option<Vec<String>>) -> serde_json::Result<String> {
-    let mut json = serde_json::to_value(inspection)?;
-    if let Some(differences) = differences {
-        json["instead_of"] = differences.into();
-    }
-    serde_json::to_string_pretty(&json)
 }
 
 /// A heading and a line for each item; nothing where there are none.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{EXIT_FAILED, EXIT_WRONG, complain, failed, say};
+use super::{EXIT_FAILED, EXIT_WRONG, complain, failed, say, say_json};
 use crate::admin::{Answer, Ask, ask, default_path};
 use crate::engine::{LastSwap, PluginStatus, Status, chain, describe};
 
@@ -50,10 +50,7 @@ impl AdminArgs {
 
 pub fn status(gateway: &AdminArgs, json: bool) -> ExitCode {
     match gateway.ask(&Ask::Status) {
-        Ok(Answer::Status(status)) if json => match serde_json::to_string_pretty(&status) {
-            Ok(json) => answered(&format!("{json}\n")),
-            Err(error) => failed(EXIT_FAILED, [chain(&error)]),
-        },
+        Ok(Answer::Status(status)) if json => say_json(&status).err().unwrap_or(ExitCode::SUCCESS),
         Ok(Answer::Status(status)) => answered(&text(&status)),
         Ok(_) => failed(EXIT_FAILED, ["the gateway answered something else".to_owned()]),
         Err(code) => code,

@@ -31,13 +31,9 @@ pub fn run(config: &ConfigArgs, host: &HostArgs, admin_socket: Option<&Path>) ->
     loaded.warnings.iter().for_each(|warning| complain(&warning.render()));
     let settings = std::mem::take(&mut loaded.config);
     let logs = init_logs(&settings.telemetry.logs);
-    let host = match host.host() {
-        Ok(host) => host,
-        Err(error) => return failed(EXIT_FAILED, [chain(&error)]),
-    };
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(EXIT_FAILED, [format!("no threads: {error}")]),
+    let (host, runtime) = match host.host().and_then(|host| Ok((host, runtime()?))) {
+        Ok(started) => started,
+        Err(code) => return code,
     };
     survive_file_size_limit();
     let admin = AdminSettings { path: admin_socket, settings: settings.admin.clone() };

@@ -17,7 +17,7 @@ use wasmill_batch::RequestContext;
 use wasmill_config::ComponentId;
 use wasmill_wire::Signal;
 
-use super::{EXIT_FAILED, EXIT_WRONG, Output, complain, failed, runtime, say};
+use super::{EXIT_FAILED, EXIT_WRONG, Output, complain, failed, runtime, say, say_json};
 use crate::build::make_exporter;
 use crate::engine::chain;
 use crate::exporter::{Exporter, OpenFiles, Request};
@@ -119,7 +119,7 @@ pub fn replay(args: &ReplayArgs) -> ExitCode {
         Ok(recorded) => recorded,
         Err(reason) => return failed(EXIT_WRONG, [reason]),
     };
-    run(&args.sending, move || recorded.next())
+    run(&args.sending, move || recorded.next()).unwrap_or_else(|code| code)
 }
 
 pub fn load(args: &LoadArgs) -> ExitCode {
@@ -136,18 +136,13 @@ pub fn load(args: &LoadArgs) -> ExitCode {
         first += step;
         Ok(Some(Request { signal: args.signal, rows: args.rows.into(), body, context: Arc::clone(&context) }))
     })
+    .unwrap_or_else(|code| code)
 }
 
-fn run(args: &SendingArgs, mut next: impl FnMut() -> Result<Option<Request>, String>) -> ExitCode {
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(EXIT_FAILED, [format!("no threads: {error}")]),
-    };
+fn run(args: &SendingArgs, mut next: impl FnMut() -> Result<Option<Request>, String>) -> Result<ExitCode, ExitCode> {
+    let runtime = runtime()?;
     let _entered = runtime.enter();
-    let exporter = match args.exporter() {
-        Ok(exporter) => exporter,
-        Err(code) => return code,
-    };
+    let exporter = args.exporter()?;
     let mut left = args.count.unwrap_or(u64::MAX);
     let counted = move || match left.checked_sub(1) {
         Some(rest) => {
@@ -159,7 +154,7 @@ fn run(args: &SendingArgs, mut next: impl FnMut() -> Result<Option<Request>, Str
     // Ctrl-C, and what a supervisor sends: the first time no more is begun, the second time nothing is waited for.
     let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
     let [Ok(mut interrupt), Ok(mut terminate)] = signals else {
-        return failed(EXIT_FAILED, ["signals cannot be waited for".to_owned()]);
+        return Err(failed(EXIT_FAILED, ["signals cannot be waited for".to_owned()]));
     };
     let stop = async || {
         tokio::select! {
@@ -179,16 +174,13 @@ fn run(args: &SendingArgs, mut next: impl FnMut() -> Result<Option<Request>, Str
     }
     match args.output {
         Output::Text => say(&text(&summary)),
-        Output::Json => match serde_json::to_string_pretty(&summary) {
-            Ok(json) => say(&format!("{json}\n")),
-            Err(error) => return failed(EXIT_FAILED, [chain(&error)]),
-        },
+        Output::Json => say_json(&summary)?,
     }
-    match ended {
+    Ok(match ended {
         Err(reason) => failed(EXIT_WRONG, [reason]),
         Ok(()) if summary.all_accepted() => ExitCode::SUCCESS,
         Ok(()) => ExitCode::from(EXIT_FAILED),
-    }
+    })
 }
 
 impl SendingArgs {

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use super::{ConfigArgs, EXIT_FAILED, EXIT_WRONG, HostArgs, complain, explained, failed, runtime, say};
+use super::{ConfigArgs, EXIT_WRONG, HostArgs, complain, explained, runtime, say};
 use crate::build::{Built, Plugins, Workshop, build, plugin_source};
-use crate::engine::{EngineError, chain};
+use crate::engine::EngineError;
 use crate::exporter::OpenFiles;
 use crate::telemetry::Metrics;
 
@@ -19,13 +19,9 @@ pub fn validate(config: &ConfigArgs, host: &HostArgs) -> ExitCode {
     };
     loaded.warnings.iter().for_each(|warning| complain(&warning.render()));
     let settings = std::mem::take(&mut loaded.config);
-    let host = match host.host() {
-        Ok(host) => host,
-        Err(error) => return failed(EXIT_FAILED, [chain(&error)]),
-    };
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(EXIT_FAILED, [format!("no threads: {error}")]),
+    let (host, runtime) = match host.host().and_then(|host| Ok((host, runtime()?))) {
+        Ok(started) => started,
+        Err(code) => return code,
     };
     runtime.block_on(async {
         let workshop = Workshop { host, metrics: Metrics::new(), files: OpenFiles::default() };
