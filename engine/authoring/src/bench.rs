@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
-use wasmill_host::{Host, HostConfig, HostError, LoadError, Plugin, Stage, StageSpec, Wants};
+use wasmill_host::{GroupBy, Host, HostConfig, HostError, LoadError, Plugin, Stage, StageSpec, Wants};
 use wasmill_wire::{Projection, Selection, Signal, WireBatch, encode};
 
 use crate::case::run::batch;
@@ -38,6 +38,8 @@ pub struct BenchSpec<'a> {
     pub signal: Signal,
     /// Its rows are repeated where it has too few.
     pub request: Bytes,
+    /// What a plugin that decides about groups has its rows grouped by.
+    pub group_by: &'a str,
     /// Rows a call, each from 1 to [`ROWS_MAX`].
     pub rows: Vec<usize>,
 }
@@ -91,6 +93,8 @@ pub enum BenchError {
     Start(#[from] wasmill_host::BuildError),
     #[error("the plugin does not take {0}")]
     Signal(Signal),
+    #[error("rows cannot be grouped")]
+    GroupBy(#[from] wasmill_host::GroupByError),
     #[error("the input is not a request")]
     Input(#[from] wasmill_wire::WireError),
     #[error("the input has no rows")]
@@ -112,10 +116,14 @@ pub async fn bench(config: HostConfig, spec: &BenchSpec<'_>) -> Result<BenchRepo
     let plugin = host.load("measured", spec.bytes).await?;
     let load_ms = ms(started.elapsed());
     let started = Instant::now();
-    let stage = stage(&host, plugin, "measured", spec.config.clone()).await?;
+    let mut stage = self::stage(&host, Arc::clone(&plugin), "measured", spec.config.clone(), None).await?;
     let start_ms = ms(started.elapsed());
+    if stage.requirements().uses.groups {
+        let by = GroupBy::parse(spec.group_by)?;
+        stage = self::stage(&host, plugin, "measured", spec.config.clone(), Some(by)).await?;
+    }
     let noop = host.load("builtin:noop", wasmill_builtin::get("noop").unwrap_or_default()).await?;
-    let noop = self::stage(&host, noop, "noop", same_columns(&stage.wants())).await?;
+    let noop = self::stage(&host, noop, "noop", same_columns(&stage.wants()), None).await?;
 
     let columns = stage.columns(spec.signal).ok_or(BenchError::Signal(spec.signal))?.to_vec();
     let mut measured = Vec::new();
@@ -134,16 +142,24 @@ pub async fn bench(config: HostConfig, spec: &BenchSpec<'_>) -> Result<BenchRepo
     })
 }
 
-async fn stage(host: &Host, plugin: Arc<Plugin>, name: &str, config: Json) -> Result<Arc<Stage>, BenchError> {
+async fn stage(
+    host: &Host,
+    plugin: Arc<Plugin>,
+    name: &str,
+    config: Json,
+    group_by: Option<GroupBy>,
+) -> Result<Arc<Stage>, BenchError> {
     // A plugin that logs each call would measure the terminal.
-    let spec = StageSpec { quiet: true, ..StageSpec::alone(name, config) };
+    let spec = StageSpec { quiet: true, group_by, ..StageSpec::alone(name, config) };
     Ok(Stage::build(host, plugin, spec).await?)
 }
 
 /// The configuration with which `noop` asks for what another plugin asked for.
 fn same_columns(wants: &Wants) -> Json {
     let columns = wants.signals.iter().map(|signal| {
-        let columns = signal.columns.iter().map(|column| json!([column.path, column.kind])).collect();
+        // It has no groups.
+        let columns = signal.columns.iter().filter(|column| !column.path.starts_with("group."));
+        let columns = columns.map(|column| json!([column.path, column.kind])).collect();
         (signal.signal.to_owned(), columns)
     });
     json!({"columns": columns.collect::<serde_json::Map<_, Json>>()})

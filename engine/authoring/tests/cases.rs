@@ -241,6 +241,7 @@ async fn costs_are_measured() {
         config: serde_json::json!({"drop": ["attributes[\"http.route\"] == \"/healthz\""]}),
         signal: wasmill_wire::Signal::Traces,
         request: request.into(),
+        group_by: "trace_id",
         rows: vec![1, 100],
     };
     let report = bench(config(), &spec).await.expect("figures");

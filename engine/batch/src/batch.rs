@@ -41,6 +41,45 @@ impl Routes {
     }
 }
 
+/// Why rows that wait for others of their group are decided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum GatherReason {
+    /// They had waited for as long as is configured.
+    #[default]
+    Wait,
+    /// Too many rows or groups waited, or in too much memory: the oldest are decided first.
+    Full,
+    /// The group had as many rows as one may have.
+    Rows,
+    /// Nothing waits any more: a reload, or the gateway's end.
+    Closed,
+}
+
+impl GatherReason {
+    pub const ALL: [GatherReason; 4] =
+        [GatherReason::Wait, GatherReason::Full, GatherReason::Rows, GatherReason::Closed];
+
+    /// As plugins and metrics are told.
+    pub fn name(self) -> &'static str {
+        match self {
+            GatherReason::Wait => "wait",
+            GatherReason::Full => "full",
+            GatherReason::Rows => "rows",
+            GatherReason::Closed => "closed",
+        }
+    }
+}
+
+/// How the rows of a batch came together that was gathered by group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gathered {
+    /// How long their groups were waited for.
+    pub waited_ms: u32,
+    pub reason: GatherReason,
+    /// How often a stage has failed on them.
+    pub attempts: u8,
+}
+
 /// Telemetry on its way: a shared base, the rows that are still in, what was changed, where they go, who waits.
 ///
 /// To fan out, [`fork`](TelemetryBatch::fork) it: each branch has its own selection, changes, routes and ack over one
@@ -50,6 +89,8 @@ pub struct TelemetryBatch {
     overlay: Option<Arc<Overlay>>,
     pub(crate) selection: Selection,
     pub routes: Routes,
+    /// `None`: as it came.
+    pub gathered: Option<Gathered>,
     pub(crate) context: Arc<RequestContext>,
     /// Where each source ends in the base's rows. `None`: it was not merged.
     pub(crate) sources: Option<Arc<[u32]>>,
@@ -67,6 +108,7 @@ impl TelemetryBatch {
             overlay: None,
             selection,
             routes: Routes::Default,
+            gathered: None,
             context,
             sources: None,
             retained: None,
@@ -133,6 +175,7 @@ impl TelemetryBatch {
             overlay: self.overlay.clone(),
             selection: self.selection.clone(),
             routes: self.routes.clone(),
+            gathered: self.gathered,
             context: Arc::clone(&self.context),
             sources: self.sources.clone(),
             retained: None,

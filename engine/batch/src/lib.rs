@@ -9,7 +9,7 @@ mod outcome;
 mod retained;
 
 pub use ack::{Ack, Acked};
-pub use batch::{ROUTE_DEFAULT, Routes, TelemetryBatch};
+pub use batch::{GatherReason, Gathered, ROUTE_DEFAULT, Routes, TelemetryBatch};
 pub use context::RequestContext;
 pub use merge::MergeInput;
 pub use outcome::{Outcome, Refusal, RefusalKind};

@@ -23,6 +23,7 @@ use crate::yaml;
 static SECTION: Section = Section {
     keys: &[
         key("config", Kind::Any, "{}", "The stage's `config:`."),
+        key("group_by", Kind::Text, "", "The stage's `group_by:`, for a plugin that decides about groups."),
         key("input", Kind::File, "input.json", "An OTLP export request, JSON or (`.binpb`) protobuf, beside the case."),
         key("signal", Kind::Word(SIGNAL), "", "What a protobuf input holds; JSON says it itself."),
         key("expect", Kind::Section(&EXPECT), "", "What must come out, beside `expected.json`."),
@@ -64,6 +65,7 @@ words!(Signal, SIGNAL: "traces" => Signal::Traces, "metrics" => Signal::Metrics,
 pub struct TestCase {
     /// `{}` where there is none.
     pub config: Json,
+    pub group_by: Option<String>,
     /// As written. `None`: the file that is there by convention.
     pub input: Option<PathBuf>,
     pub signal: Option<Signal>,
@@ -109,6 +111,7 @@ fn case(reader: &Reader) -> TestCase {
     let config = reader.node("config").map(|node| json(node, &reader.place("config"), reader.report));
     TestCase {
         config: config.unwrap_or_else(|| Json::Object(Map::new())),
+        group_by: reader.get("group_by"),
         input: reader.get("input"),
         signal: reader.get("signal"),
         expect: reader.section("expect", &EXPECT).map(|reader| expectations(&reader)).unwrap_or_default(),

@@ -11,6 +11,7 @@ mod file_exporter;
 mod file_storage;
 mod filter;
 mod forward;
+mod grouping;
 mod health_check;
 mod memory_limiter;
 mod otlp_grpc;
@@ -49,7 +50,7 @@ pub(crate) struct Component<T> {
 
 /// A processor before its references are resolved.
 pub(crate) enum FileProcessor {
-    Stage(FileStage),
+    Stage(Box<FileStage>),
     /// It refers to nothing.
     Other(Processor),
 }

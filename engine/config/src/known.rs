@@ -71,9 +71,11 @@ pub(crate) const RECEIVERS: &[Known] = &[
 pub(crate) const PROCESSORS: &[Known] = &[
     known(
         "tail_sampling",
-        Instead("sample in a Collector behind Wasmill, or by attributes of single spans with `builtin:filter`"),
+        Instead(
+            "use a plugin that decides about groups, in a stage with `group_by: trace_id` (`wasmill plugin new NAME --kind group` makes one)",
+        ),
     ),
-    known("groupbytrace", Instead("rows are not grouped by trace; sample in a Collector behind Wasmill")),
+    known("groupbytrace", Instead("a stage with `group_by: trace_id` waits for whole traces")),
     known("routing", Instead("use the connector `routing`")),
     known("span", WITH_ENRICH),
     known("metricstransform", WITH_ENRICH),

@@ -35,7 +35,7 @@ pub use exporters::{
 pub use extensions::{Extension, FileStorage, HealthCheck};
 pub use memory_limiter::{MemoryLimiter, MemoryShare};
 pub use processors::{
-    BatchProcessor, Breaker, OnFault, PluginLimits, PluginSource, Processor, RouteTarget, Swap, WasmStage,
+    BatchProcessor, Breaker, Grouping, OnFault, PluginLimits, PluginSource, Processor, RouteTarget, Swap, WasmStage,
 };
 pub use receivers::{
     Cors, GrpcServer, HttpServer, Network, OtlpJsonFileReceiver, OtlpReceiver, Receiver, ServerKeepalive,

@@ -334,7 +334,7 @@ fn stage_of(processor: &Component<FileProcessor>) -> Option<&FileStage> {
 
 fn running_processor(processor: FileProcessor) -> Processor {
     match processor {
-        FileProcessor::Stage(stage) => Processor::Wasm(running_stage(stage)),
+        FileProcessor::Stage(stage) => Processor::Wasm(Box::new(running_stage(*stage))),
         FileProcessor::Other(processor) => processor,
     }
 }
@@ -365,6 +365,7 @@ fn running_stage(stage: FileStage) -> WasmStage {
         breaker: stage.breaker,
         content_faults_max: stage.content_faults_max,
         swap: stage.swap,
+        group: stage.group,
         routes: routes.collect(),
     }
 }

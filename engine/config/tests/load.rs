@@ -54,7 +54,7 @@ service: {pipelines: {traces: {processors: [wasm/a]}}}
 ";
     let config = loaded(&[REST, over, &format!("processors: {{wasm/a: {settings}}}")], variables).config;
     match config.processors.into_values().next() {
-        Some(Processor::Wasm(stage)) => stage,
+        Some(Processor::Wasm(stage)) => *stage,
         other => panic!("{other:?}"),
     }
 }

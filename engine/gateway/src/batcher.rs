@@ -407,4 +407,4 @@ impl Drop for Flight {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

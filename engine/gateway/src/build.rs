@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use wasmill_config::{ComponentId, Config, Exporter, Extension, PipelineId, Processor, WasmStage};
-use wasmill_host::{Host, Plugin, Stage};
+use wasmill_host::{GroupByError, Host, Plugin, Stage};
 use wasmill_transport::settings::ClientAuthSettings;
 use wasmill_transport::{BindError, ClientError, Guard};
 use wasmill_wire::{ColumnRequest, Projection, Signal};
@@ -22,6 +22,7 @@ use crate::auth::{client_auth, health_guard};
 use crate::batcher::Batcher;
 use crate::exporter::{DebugExporter, ExporterError, FileExporter, OpenFiles, OtlpExporter};
 use crate::generation::Inlets;
+use crate::grouper::Grouper;
 use crate::memory_limiter::MemoryLimiter;
 use crate::outlet::{Outlet, OutletSettings};
 use crate::pipeline::{Inlet, Pipeline};
@@ -56,6 +57,8 @@ pub struct Built {
     /// Processors and extensions; an extension's name does not stand in a pipeline.
     pub limiters: BTreeMap<LimiterId, Arc<MemoryLimiter>>,
     pub batchers: BTreeMap<BatcherId, Arc<Batcher>>,
+    /// Of stages that decide about groups.
+    pub groupers: BTreeMap<BatcherId, Arc<Grouper>>,
     pub pipelines: BTreeMap<PipelineId, Arc<Pipeline>>,
 }
 
@@ -65,7 +68,7 @@ pub type OutletId = (ComponentId, Signal);
 /// A `memory_limiter`, and whether it is an extension.
 pub type LimiterId = (ComponentId, bool);
 
-/// A `batch` processor, which is another one in each pipeline.
+/// A `batch` processor, or what stands before a stage that decides about groups, which is another one in each pipeline.
 pub type BatcherId = (PipelineId, ComponentId);
 
 /// Why a configuration cannot be built. Whatever served before goes on serving.
@@ -91,6 +94,14 @@ pub enum BuildError {
         #[source]
         source: serde_json::Error,
     },
+    #[error("processor `{id}`: rows cannot be grouped")]
+    GroupBy {
+        id: ComponentId,
+        #[source]
+        source: GroupByError,
+    },
+    #[error("processor `{id}`: rows of pipeline `{pipeline}` cannot be grouped by `{path}`, which {} do not have", pipeline.signal())]
+    GroupPath { id: ComponentId, pipeline: PipelineId, path: String },
     #[error("processor `{id}`: {why}")]
     Shadow { id: ComponentId, why: String },
     #[error("exporter `{id}` cannot be made")]
@@ -122,6 +133,7 @@ impl BuildError {
             BuildError::Plugin { id, .. } | BuildError::Shadow { id, .. } => format!("processors::{id}::plugin"),
             BuildError::Stage { id, source, .. } => stage_key(id, source),
             BuildError::Config { id, .. } => format!("processors::{id}::config"),
+            BuildError::GroupBy { id, .. } | BuildError::GroupPath { id, .. } => format!("processors::{id}::group_by"),
             BuildError::Exporter { source: ExporterError::Client(ClientError::Auth(source)), .. } => {
                 source.key().to_owned()
             }
@@ -167,6 +179,7 @@ pub async fn build(
         outlets: BTreeMap::new(),
         limiters: BTreeMap::new(),
         batchers: BTreeMap::new(),
+        groupers: BTreeMap::new(),
         pipelines: BTreeMap::new(),
     };
     let mut errors = Vec::new();
@@ -179,8 +192,8 @@ pub async fn build(
     if errors.is_empty() {
         let mut builder = Builder::new(&built, workshop, previous);
         builder.build();
-        let Builder { pipelines, batchers, errors: more, .. } = builder;
-        (built.pipelines, built.batchers) = (pipelines, batchers);
+        let Builder { pipelines, batchers, groupers, errors: more, .. } = builder;
+        (built.pipelines, built.batchers, built.groupers) = (pipelines, batchers, groupers);
         errors.extend(more);
     }
     if errors.is_empty() { Ok(built) } else { Err(errors) }

@@ -372,7 +372,7 @@ impl Engine {
         let State { built, receivers, endpoints, .. } = self.state.into_inner();
         drop(self.serving);
         // Nothing waits for more rows any longer: callers are answered, and then their receivers can stop.
-        let batchers = self.intake.generations.current().close_batchers();
+        let waiting = self.intake.generations.current().close();
         let mut stopping: JoinSet<_> = receivers.into_values().map(Receiver::stop).collect();
         let stopped = async { while stopping.join_next().await.is_some() {} };
         // What has not stopped by then is cut off, and counted below.
@@ -381,18 +381,13 @@ impl Engine {
         let storages = Arc::clone(&self.intake.storages);
         drop(self.intake);
         let _ = timeout_at(until, self.in_flight.closed()).await;
-        let sent = async {
-            for batcher in &batchers {
-                batcher.idle().await;
-            }
-        };
-        let _ = timeout_at(until, sent).await;
+        let _ = timeout_at(until, waiting.idle()).await;
         // No batch is left that a plugin could be asked about. What it holds goes out before the exporters end.
         if timeout_at(until, end_stages(built.stages.values())).await.is_err() {
             tracing::warn!("plugins were not done with what they held in time");
         }
         let mut left = Left { in_flight: self.in_flight.receiver_count(), ..Left::default() };
-        batchers.iter().for_each(|batcher| left.add(batcher.held()));
+        waiting.held().for_each(|held| left.add(held));
         let mut draining: JoinSet<Held> =
             built.outlets.values().map(|outlet| drain(Arc::clone(outlet), until, Ending::Shutdown)).collect();
         while let Some(held) = draining.join_next().await {

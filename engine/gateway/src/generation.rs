@@ -13,7 +13,9 @@ use wasmill_config::ComponentId;
 use wasmill_wire::Signal;
 
 use crate::batcher::Batcher;
+use crate::grouper::Grouper;
 use crate::pipeline::{Inlet, Pipeline};
+use crate::queue::Held;
 
 /// What a receiver hands a signal to.
 pub type Inlets = HashMap<ComponentId, [Option<Inlet>; 3]>;
@@ -53,9 +55,41 @@ impl Ended {
     }
 }
 
+/// Where rows wait between steps.
+#[derive(Default)]
+pub struct Waiting {
+    pub batchers: Vec<Arc<Batcher>>,
+    pub groupers: Vec<Arc<Grouper>>,
+}
+
+impl Waiting {
+    /// Sends what waits, and lets nothing wait any more.
+    fn close(&self) {
+        // What groupers send may come to batchers.
+        self.groupers.iter().for_each(|grouper| grouper.close());
+        self.batchers.iter().for_each(|batcher| batcher.close());
+    }
+
+    /// Resolves when nothing that was sent from there is under way.
+    pub async fn idle(&self) {
+        for grouper in &self.groupers {
+            grouper.idle().await;
+        }
+        for batcher in &self.batchers {
+            batcher.idle().await;
+        }
+    }
+
+    /// What they have answered for.
+    pub fn held(&self) -> impl Iterator<Item = Held> + '_ {
+        let batchers = self.batchers.iter().map(|batcher| batcher.held());
+        batchers.chain(self.groupers.iter().map(|grouper| grouper.held()))
+    }
+}
+
 impl Generation {
-    /// What waits between pipelines' steps, some more than once: each with its pipeline and the number of its step.
-    fn batchers(&self) -> impl Iterator<Item = (&Arc<Pipeline>, usize, &Arc<Batcher>)> {
+    /// All pipelines, some more than once.
+    fn pipelines(&self) -> Vec<&Arc<Pipeline>> {
         let inlets = self.inlets.values().flatten().flatten();
         let mut pipelines: Vec<&Arc<Pipeline>> = inlets.flat_map(|inlet| &inlet.pipelines).collect();
         let mut seen = 0;
@@ -63,22 +97,41 @@ impl Generation {
             pipelines.extend(pipeline.next());
             seen += 1;
         }
-        let pipelines = pipelines.into_iter();
-        pipelines.flat_map(|pipeline| pipeline.batchers().map(move |(step, batcher)| (pipeline, step, batcher)))
+        pipelines
+    }
+
+    /// Where rows wait, each once.
+    fn waiting(&self) -> Waiting {
+        let mut waiting = Waiting::default();
+        for pipeline in self.pipelines() {
+            let batchers = pipeline.batchers().map(|(_, batcher)| batcher);
+            for batcher in batchers {
+                if !waiting.batchers.iter().any(|known| Arc::ptr_eq(known, batcher)) {
+                    waiting.batchers.push(Arc::clone(batcher));
+                }
+            }
+            for (_, grouper) in pipeline.groupers() {
+                if !waiting.groupers.iter().any(|known| Arc::ptr_eq(known, grouper)) {
+                    waiting.groupers.push(Arc::clone(grouper));
+                }
+            }
+        }
+        waiting
     }
 
     /// What waits goes on by this generation from now on.
     fn lead(self: &Arc<Self>) {
-        for (pipeline, step, batcher) in self.batchers() {
-            batcher.follow(self, pipeline, step + 1);
+        for pipeline in self.pipelines() {
+            pipeline.batchers().for_each(|(step, batcher)| batcher.follow(self, pipeline, step + 1));
+            pipeline.groupers().for_each(|(step, grouper)| grouper.follow(self, pipeline, step + 1));
         }
     }
 
-    /// Sends what waits, and lets nothing wait any more. Returns those that it waited in.
-    pub fn close_batchers(&self) -> Vec<Arc<Batcher>> {
-        let batchers: Vec<_> = self.batchers().map(|(_, _, batcher)| Arc::clone(batcher)).collect();
-        batchers.iter().for_each(|batcher| batcher.close());
-        batchers
+    /// Sends what waits, and lets nothing wait any more. Returns where it waited.
+    pub fn close(&self) -> Waiting {
+        let waiting = self.waiting();
+        waiting.close();
+        waiting
     }
 }
 
@@ -93,14 +146,14 @@ impl Generations {
         Arc::clone(&self.current.read())
     }
 
-    /// From now on batches take `next`, those that wait in a batcher included. What waits in one that `next` has not goes on by
+    /// From now on batches take `next`, those that wait in a batcher or grouper included. What waits in one that `next` has not goes on by
     /// the old one.
     pub fn publish(&self, next: Arc<Generation>) {
         next.lead();
         let old = std::mem::replace(&mut *self.current.write(), Arc::clone(&next));
-        let stays = |batcher| next.batchers().any(|(_, _, next)| Arc::ptr_eq(next, batcher));
-        for (_, _, batcher) in old.batchers().filter(|(_, _, batcher)| !stays(batcher)) {
-            batcher.close();
-        }
+        let (mut gone, next) = (old.waiting(), next.waiting());
+        gone.batchers.retain(|batcher| !next.batchers.iter().any(|next| Arc::ptr_eq(next, batcher)));
+        gone.groupers.retain(|grouper| !next.groupers.iter().any(|next| Arc::ptr_eq(next, grouper)));
+        gone.close();
     }
 }

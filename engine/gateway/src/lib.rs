@@ -17,6 +17,7 @@ pub mod cli;
 pub mod engine;
 pub mod exporter;
 pub mod generation;
+pub mod grouper;
 pub mod memory_limiter;
 pub mod outlet;
 pub mod pipeline;

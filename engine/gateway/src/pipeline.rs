@@ -18,13 +18,14 @@ use std::sync::Arc;
 use arrow_buffer::BooleanBufferBuilder;
 use bytes::Bytes;
 use wasmill_batch::{Ack, Acked, Outcome, ROUTE_DEFAULT, Refusal, RefusalKind, RequestContext, Routes, TelemetryBatch};
-use wasmill_config::PipelineId;
+use wasmill_config::{PipelineId, RouteTarget};
 use wasmill_host::Stage;
 use wasmill_wire::{Change, Edit, Path, Projection, Rows, Selection, Signal, WireBatch, encoded_len};
 
 use crate::ack_point::AckPoint;
 use crate::batcher::{Arriving, Batcher};
 use crate::generation::Generation;
+use crate::grouper::{Grouper, Passed};
 use crate::memory_limiter::MemoryLimiter;
 use crate::outlet::Outlet;
 use crate::telemetry::LimiterMetrics;
@@ -49,7 +50,11 @@ pub struct Pipeline {
     pub own: usize,
     /// For each route set of each stage, in order: numbers in `targets`, ascending.
     pub routes: Vec<Vec<usize>>,
+    /// The same by name, to compare with another generation's.
+    pub route_targets: Vec<Vec<RouteTarget>>,
     pub ack_point: AckPoint,
+    /// What its targets promise, where it does not wait for that.
+    pub promised: AckPoint,
 }
 
 /// Where rows go at a pipeline's end.
@@ -62,6 +67,8 @@ pub enum Target {
 
 pub enum Step {
     Stage(PipelineStage),
+    /// Before the stage that it is for.
+    Group(Arc<Grouper>),
     Batch(Arc<Batcher>),
     Limit(LimitStep),
     /// Of a connector: all rows of a request that the rule is true for take the route of that number.
@@ -95,6 +102,8 @@ pub struct PipelineStage {
     pub route_base: u16,
     /// Numbers in `Pipeline::targets` of where rows go that the plugin failed on, where they are to be diverted.
     pub divert: Vec<usize>,
+    /// What stands before it, where it decides about groups.
+    pub grouper: Option<Arc<Grouper>>,
 }
 
 /// A request on its way in, whichever way it came.
@@ -213,7 +222,7 @@ impl Step {
     fn stage(&self) -> Option<&PipelineStage> {
         match self {
             Step::Stage(stage) => Some(stage),
-            Step::Batch(_) | Step::Limit(_) | Step::Request(..) => None,
+            Step::Group(_) | Step::Batch(_) | Step::Limit(_) | Step::Request(..) => None,
         }
     }
 }
@@ -241,13 +250,35 @@ impl Pipeline {
                 }
                 match step {
                     // A stage that fails under `on_fault: reject` has changed nothing, and the sender is told to try again.
-                    Step::Stage(PipelineStage { stage, route_base, divert }) => {
-                        match stage.process(&mut batch, *route_base).await {
-                            Ok(None) => {}
-                            // Rows that it failed on leave here, as they are: later stages might route them elsewhere.
-                            Ok(Some(branch)) => self.divert(branch, divert, generation).await,
-                            Err(refusal) => return batch.resolve(Outcome::Refused(refusal)),
+                    Step::Stage(PipelineStage { stage, route_base, divert, grouper }) => {
+                        let diverted = match grouper {
+                            // Nobody would send again what has waited for its groups: it goes back there.
+                            Some(grouper) => match grouper.decide(stage, batch, *route_base).await {
+                                Some((decided, diverted)) => {
+                                    batch = decided;
+                                    diverted
+                                }
+                                None => return,
+                            },
+                            None => match stage.process(&mut batch, *route_base).await {
+                                Ok(diverted) => diverted,
+                                Err(refusal) => return batch.resolve(Outcome::Refused(refusal)),
+                            },
+                        };
+                        // Rows that it failed on leave here, as they are: later stages might route them elsewhere.
+                        if let Some(branch) = diverted {
+                            self.divert(branch, divert, generation).await;
                         }
+                    }
+                    // What waits for its group goes on later, on a task of its own.
+                    Step::Group(grouper) => {
+                        let Passed { undecided, decided } = grouper.take(batch);
+                        for (step, batch) in [(number + 1, undecided), (number + 2, decided)] {
+                            if let Some(batch) = batch {
+                                self.run_from(step, batch, generation).await;
+                            }
+                        }
+                        return;
                     }
                     Step::Request(rule, route) if rule.is_true(batch.context()) => batch.routes = Routes::All(*route),
                     Step::Request(..) => {}
@@ -275,8 +306,11 @@ impl Pipeline {
 
     /// When a client is answered, in words that follow "when their data is".
     pub fn answered_when(&self) -> String {
-        match self.batchers().find(|(_, batcher)| !batcher.spec().holds_acks) {
-            Some((_, batcher)) => format!("in memory, in `{}`", batcher.name()),
+        let batchers = self.batchers().filter(|(_, batcher)| !batcher.spec().holds_acks);
+        let batchers = batchers.map(|(number, batcher)| (number, batcher.name()));
+        let first = self.groupers().map(|(number, grouper)| (number, grouper.name())).chain(batchers).min();
+        match first {
+            Some((_, name)) => format!("in memory, in `{name}`"),
             None => self.ack_point.to_string(),
         }
     }
@@ -291,7 +325,7 @@ impl Pipeline {
 
     /// Those that see a request as it came.
     pub fn stages_before_batching(&self) -> impl Iterator<Item = &PipelineStage> {
-        let before = self.steps.iter().take_while(|step| !matches!(step, Step::Batch(_)));
+        let before = self.steps.iter().take_while(|step| !matches!(step, Step::Batch(_) | Step::Group(_)));
         before.filter_map(Step::stage)
     }
 
@@ -307,8 +341,21 @@ impl Pipeline {
     pub fn batchers(&self) -> impl Iterator<Item = (usize, &Arc<Batcher>)> {
         self.steps.iter().enumerate().filter_map(|(number, step)| match step {
             Step::Batch(batcher) => Some((number, batcher)),
-            Step::Stage(_) | Step::Limit(_) | Step::Request(..) => None,
+            Step::Stage(_) | Step::Group(_) | Step::Limit(_) | Step::Request(..) => None,
         })
+    }
+
+    /// The same of groupers.
+    pub fn groupers(&self) -> impl Iterator<Item = (usize, &Arc<Grouper>)> {
+        self.steps.iter().enumerate().filter_map(|(number, step)| match step {
+            Step::Group(grouper) => Some((number, grouper)),
+            Step::Stage(_) | Step::Batch(_) | Step::Limit(_) | Step::Request(..) => None,
+        })
+    }
+
+    /// What its route numbers mean.
+    pub fn route_targets(&self) -> Vec<Vec<RouteTarget>> {
+        self.route_targets.clone()
     }
 
     /// Sends a branch away that a plugin failed on.

@@ -147,7 +147,8 @@ fn inlet(built: &Built, metrics: &Metrics, signal: Signal) -> Inlet {
     let settings = OutletSettings { queue: None, retry: None, on_full: OnFull::default() };
     let outlet = Outlet::start("none".into(), signal, Arc::new(Encodes), settings, metrics.exporter("none", signal));
     let stage = |at: &PipelineStage| {
-        Step::Stage(PipelineStage { stage: Arc::clone(&at.stage), route_base: at.route_base, divert: Vec::new() })
+        let (stage, divert) = (Arc::clone(&at.stage), Vec::new());
+        Step::Stage(PipelineStage { stage, route_base: at.route_base, divert, grouper: None })
     };
     let columns = pipeline.stages().flat_map(|at| at.stage.columns(signal).unwrap_or_default()).cloned();
     let pipeline = Pipeline {
@@ -156,7 +157,9 @@ fn inlet(built: &Built, metrics: &Metrics, signal: Signal) -> Inlet {
         targets: vec![Target::Outlet(Arc::new(outlet))],
         own: 1,
         routes: Vec::new(),
+        route_targets: Vec::new(),
         ack_point: pipeline.ack_point,
+        promised: pipeline.promised,
     };
     Inlet {
         projection: Projection::new(signal, columns.collect()),

@@ -11,6 +11,7 @@ use arrow_array::types::{ArrowPrimitiveType, Float64Type, Int32Type, Int64Type, 
 use arrow_array::{Array, ArrayRef, UnionArray};
 use arrow_buffer::{ArrowNativeType, BooleanBuffer, NullBuffer, bit_mask};
 use arrow_schema::DataType;
+use wasmill_batch::Gathered;
 use wasmill_columns::{AnyKind, BlockBuilder, BlockTooLarge, Kind, NodeId};
 use wasmill_wire::{ColumnRequest, ColumnType, TextForm};
 
@@ -43,12 +44,20 @@ pub(crate) fn is_plain(column: &ColumnType) -> bool {
     }
 }
 
+/// What there is to know of a slice's groups.
+#[derive(Clone, Copy)]
+pub(crate) struct Grouped {
+    pub count: usize,
+    pub gathered: Gathered,
+}
+
 /// The slice's columns. `header` gives the value of a header of the request.
 pub(crate) fn gather<'h>(
     input: &Input,
     arrays: &[ArrayRef],
     rows: &Runs,
     header: impl Fn(&str) -> Option<&'h str>,
+    groups: Grouped,
     capacity: usize,
 ) -> Result<Vec<u8>, BlockTooLarge> {
     let nodes = arrays.iter().map(|array| nodes_max(array.data_type())).sum::<usize>();
@@ -63,6 +72,16 @@ pub(crate) fn gather<'h>(
                 }
             }
             Source::Metadata { name, form } => constant(&mut block, header(name), *form, rows.count()),
+            Source::GroupReason { form } => {
+                constant(&mut block, Some(groups.gathered.reason.name()), *form, groups.count);
+            }
+            Source::GroupWaitedMs => {
+                let node = block.open(Kind::UInt32, groups.count, 0);
+                block.values_with(node, |out| {
+                    let waited = groups.gathered.waited_ms.to_le_bytes();
+                    (0..groups.count).for_each(|_| out.extend_from_slice(&waited));
+                });
+            }
         }
     }
     block.finish()

@@ -176,6 +176,7 @@ impl Lease {
         start: &Start,
         signal: types::Signal,
         rows: u32,
+        groups: Vec<u8>,
         columns: Vec<u8>,
     ) -> Result<Called, Lost> {
         let ticking = host.ticker.ticking();
@@ -184,7 +185,7 @@ impl Lease {
             let _ticking = ticking;
             let Lease { mut instance, permit } = self;
             let started = Instant::now();
-            let slice = types::Slice { signal, rows, groups: &[], columns: &columns };
+            let slice = types::Slice { signal, rows, groups: &groups, columns: &columns };
             let verdict = instance.process(call_deadline_ms.get(), started, slice).await;
             let took = started.elapsed();
             instance.count_memory();

@@ -21,6 +21,7 @@ mod fault;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod gather;
+mod groups;
 mod guest;
 mod host;
 mod inspect;
@@ -46,6 +47,7 @@ mod wasi;
 pub use breaker::{BreakerSettings, BreakerState};
 pub use compile::{Compile, CompileCommand, CompileError, compile_child_main};
 pub use fault::{FAULT_MESSAGE_BYTES_MAX, Fault, FaultKind, OnFault};
+pub use groups::{GroupBy, GroupByError};
 pub use host::{Host, HostConfig, HostError};
 pub use inspect::{Inspection, Wants, WantsColumn, WantsSignal};
 pub use limits::{COLUMN_BYTES_MAX, Limits, MEMORY_BYTES_MAX, ROWS_MAX};

@@ -3,6 +3,7 @@
 use wasmill_columns::Kind;
 use wasmill_wire::{ColumnRequest, ColumnType, Field, Key, Path, PathError, Signal, TextForm};
 
+use crate::GroupBy;
 use crate::bindings::wasmill::plugin::types;
 
 /// A checked answer to `init`. All instances of a stage answer alike.
@@ -32,6 +33,23 @@ pub(crate) enum Source {
     Projected,
     /// A header of the request, the same for all rows.
     Metadata { name: String, form: TextForm },
+    /// Why a group was decided, for each group.
+    GroupReason { form: TextForm },
+    /// How long a group was waited for, milliseconds, for each group.
+    GroupWaitedMs,
+}
+
+/// The facts about groups that there are, for messages.
+const GROUP_FACTS: &str = "`group.reason` as text and `group.waited_ms` as uint32";
+
+impl Source {
+    fn group_path(&self) -> Option<&'static str> {
+        match self {
+            Source::GroupReason { .. } => Some("group.reason"),
+            Source::GroupWaitedMs => Some("group.waited_ms"),
+            Source::Projected | Source::Metadata { .. } => None,
+        }
+    }
 }
 
 /// Which parts of a verdict a plugin announced; returning another one is a fault.
@@ -40,6 +58,8 @@ pub struct Uses {
     pub keep: bool,
     pub routes: bool,
     pub edits: bool,
+    /// It decides about groups of rows.
+    pub groups: bool,
     /// Not of a verdict: its instances are asked for what they hold before they go.
     pub flush: bool,
 }
@@ -63,6 +83,16 @@ pub enum RequirementsError {
     UnknownRoute { name: String, known: String },
     #[error("the plugin has {count} {what}; at most {max} are allowed")]
     TooMany { what: &'static str, count: usize, max: usize },
+    #[error("the plugin decides about groups of rows; expected `group_by` in its stage, such as `group_by: trace_id`")]
+    NoGroupBy,
+    #[error(
+        "`group_by` is configured, and the plugin does not decide about groups (`groups` is not among what it uses: {uses})"
+    )]
+    NoGroups { uses: String },
+    #[error("the plugin takes {signals}, whose rows cannot be grouped by `{path}`")]
+    GroupPath { signals: String, path: String },
+    #[error("the plugin asks for `{path}`, and does not decide about groups (`groups` is not among what it uses)")]
+    GroupFact { path: &'static str },
     #[error("the plugin answered `init` differently in another instance")]
     Differs,
 }
@@ -110,7 +140,25 @@ impl Requirements {
         if inputs.is_empty() {
             return Err(RequirementsError::NoInputs);
         }
+        if !uses.groups
+            && let Some(path) = inputs.iter().flat_map(|input| &input.sources).find_map(Source::group_path)
+        {
+            return Err(RequirementsError::GroupFact { path });
+        }
         Ok(Requirements { inputs, route_sets, uses })
+    }
+
+    /// Whether a stage that groups rows so, or not at all, is one for this plugin.
+    pub(crate) fn check_groups(&self, by: Option<&GroupBy>) -> Result<(), RequirementsError> {
+        match by {
+            None if self.uses.groups => Err(RequirementsError::NoGroupBy),
+            Some(_) if !self.uses.groups => Err(RequirementsError::NoGroups { uses: self.uses.names().join(", ") }),
+            Some(by) if self.inputs.iter().all(|input| by.column(input.signal).is_none()) => {
+                let signals: Vec<&str> = self.inputs.iter().map(|input| input.signal.name()).collect();
+                Err(RequirementsError::GroupPath { signals: signals.join(" and "), path: by.path().to_owned() })
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn input(&self, signal: Signal) -> Option<&Input> {
@@ -128,7 +176,8 @@ impl Uses {
                 "routes" => uses.routes = true,
                 "edits" => uses.edits = true,
                 "flush" => uses.flush = true,
-                "emit" | "groups" | "snapshot" | "state" => {
+                "groups" => uses.groups = true,
+                "emit" | "snapshot" | "state" => {
                     return Err(RequirementsError::NotServed { what: name.clone() });
                 }
                 _ => return Err(RequirementsError::UnknownUse { name: name.clone(), known: KNOWN_USES }),
@@ -139,7 +188,13 @@ impl Uses {
 
     /// The names in the contract.
     pub(crate) fn names(self) -> Vec<String> {
-        let named = [(self.keep, "keep"), (self.routes, "routes"), (self.edits, "edits"), (self.flush, "flush")];
+        let named = [
+            (self.keep, "keep"),
+            (self.routes, "routes"),
+            (self.edits, "edits"),
+            (self.groups, "groups"),
+            (self.flush, "flush"),
+        ];
         named.into_iter().filter(|(used, _)| *used).map(|(_, name)| name.to_owned()).collect()
     }
 }
@@ -155,8 +210,9 @@ impl Input {
         at_most("columns", raw.columns.len(), COLUMNS_MAX)?;
         let mut input = Input { signal, columns: Vec::new(), sources: Vec::new() };
         for request in &raw.columns {
-            if request.path.starts_with("group.") {
-                return Err(RequirementsError::NotServed { what: request.path.clone() });
+            if let Some(fact) = request.path.strip_prefix("group.") {
+                input.sources.push(group_fact(signal, fact, request)?);
+                continue;
             }
             let path =
                 Path::parse(signal, &request.path).map_err(|source| RequirementsError::Path { signal, source })?;
@@ -188,17 +244,37 @@ impl Input {
         self.sources.iter().filter_map(move |source| match source {
             Source::Projected => projected.next().map(|request| (request.path.to_string(), request.column.clone())),
             Source::Metadata { name, form } => Some((format!("request.metadata[\"{name}\"]"), ColumnType::Text(*form))),
+            Source::GroupReason { form } => Some(("group.reason".to_owned(), ColumnType::Text(*form))),
+            Source::GroupWaitedMs => Some(("group.waited_ms".to_owned(), ColumnType::UInt32)),
         })
+    }
+}
+
+/// A fact about groups, where there is such a one.
+fn group_fact(signal: Signal, fact: &str, request: &types::Request) -> Result<Source, RequirementsError> {
+    match (fact, Kind::from_number(request.kind.into())) {
+        ("reason", Some(Kind::Text)) => Ok(Source::GroupReason { form: form(request) }),
+        ("waited_ms", Some(Kind::UInt32)) => Ok(Source::GroupWaitedMs),
+        _ => Err(RequirementsError::ColumnType {
+            signal,
+            path: request.path.clone(),
+            wanted: kind_name(request.kind),
+            expected: GROUP_FACTS.to_owned(),
+        }),
+    }
+}
+
+fn form(request: &types::Request) -> TextForm {
+    match request.text {
+        types::TextForm::Plain => TextForm::Plain,
+        types::TextForm::Dictionary => TextForm::Dictionary,
+        types::TextForm::Either => TextForm::Either,
     }
 }
 
 /// The type that a request asks for, where its path can be had so.
 fn column_type(path: &Path, request: &types::Request) -> Option<ColumnType> {
-    let form = match request.text {
-        types::TextForm::Plain => TextForm::Plain,
-        types::TextForm::Dictionary => TextForm::Dictionary,
-        types::TextForm::Either => TextForm::Either,
-    };
+    let form = form(request);
     let element = match Kind::from_number(request.kind.into())? {
         Kind::Boolean => ColumnType::Boolean,
         Kind::UInt8 => ColumnType::UInt8,

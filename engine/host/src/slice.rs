@@ -13,7 +13,7 @@ use crate::gather::is_plain;
 /// Rows `start..end` of a batch.
 pub(crate) type Run = (u32, u32);
 
-/// Some rows of a batch, ascending.
+/// Some rows of a batch, ascending where there are no groups.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Runs {
     /// Mostly one: all rows.
@@ -88,27 +88,49 @@ pub(crate) fn slices(
     rows_max: usize,
     bytes_max: usize,
 ) -> Slices {
-    let columns = || arrays.iter().zip(columns).map(|(array, column)| (array, is_plain(&column.column)));
-    let bounds = columns().map(|(array, plain)| bytes_bound(array, plain, rows.count()));
-    let any_rows_fit = bounds.fold(0_usize, usize::saturating_add) <= bytes_max;
-    if any_rows_fit && rows.count() <= rows_max {
+    let sizing = Sizing::new(arrays, columns, rows.count(), bytes_max);
+    if sizing.any_rows_fit && rows.count() <= rows_max {
         return smallvec![rows];
     }
     let mut slices = Slices::new();
     let mut rest = rows;
     while rest.count() > 0 {
         let (mut first, mut after) = rest.split(rows_max);
-        while !any_rows_fit && first.count() > 1 {
-            let bytes: usize = columns().map(|(array, plain)| bytes(array, plain, &first)).sum();
-            if bytes <= bytes_max {
-                break;
-            }
+        while first.count() > 1 && sizing.bytes(&first) > bytes_max {
             (first, after) = rest.split(first.count() / 2);
         }
         slices.push(first);
         rest = after;
     }
     slices
+}
+
+/// What rows of a batch's columns take in a block.
+pub(crate) struct Sizing<'a> {
+    arrays: &'a [ArrayRef],
+    columns: &'a [ColumnRequest],
+    any_rows_fit: bool,
+    /// Bytes that a slice's columns may take.
+    pub bytes_max: usize,
+}
+
+impl<'a> Sizing<'a> {
+    /// `rows`: how many there are to be cut.
+    pub fn new(arrays: &'a [ArrayRef], columns: &'a [ColumnRequest], rows: usize, bytes_max: usize) -> Sizing<'a> {
+        let bounds =
+            arrays.iter().zip(columns).map(|(array, column)| bytes_bound(array, is_plain(&column.column), rows));
+        let any_rows_fit = bounds.fold(0_usize, usize::saturating_add) <= bytes_max;
+        Sizing { arrays, columns, any_rows_fit, bytes_max }
+    }
+
+    /// About the bytes that these rows take; 0 where all rows together fit.
+    pub fn bytes(&self, rows: &Runs) -> usize {
+        if self.any_rows_fit {
+            return 0;
+        }
+        let columns = self.arrays.iter().zip(self.columns);
+        columns.map(|(array, column)| bytes(array, is_plain(&column.column), rows)).sum()
+    }
 }
 
 /// More bytes than so many rows of the column can take, each at most once, without looking at rows.

@@ -18,22 +18,24 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 use tokio::task::JoinSet;
 use wasmill_batch::{Refusal, RefusalKind, Routes, TelemetryBatch};
-use wasmill_wire::{ColumnRequest, Edit, Signal, WireBatch};
+use wasmill_wire::{ColumnRequest, Edit, Selection, Signal, WireBatch};
 
 use crate::bindings::wasmill::plugin::host::Level;
 use crate::bindings::wasmill::plugin::types;
 use crate::breaker::{Breaker, Closed, Turned};
 use crate::content::ContentFaults;
+use crate::gather::Grouped;
+use crate::groups::{self, Groups};
 use crate::host::HostInner;
 use crate::instance::{Called, Instance, Lease, Start, StartError};
 use crate::log::GuestLog;
 use crate::pool::{Pool, TakeError};
 use crate::shadow::{Copied, Shadow};
-use crate::slice::{Runs, slices};
+use crate::slice::{Runs, Sizing, slices};
 use crate::verdict::{Decision, Keep, Route, Subject};
 use crate::{
-    BreakerSettings, BreakerState, Fault, FaultKind, Host, Limits, OnFault, Plugin, Requirements, RequirementsError,
-    StageStats, Wants, gather,
+    BreakerSettings, BreakerState, Fault, FaultKind, GroupBy, Host, Limits, OnFault, Plugin, Requirements,
+    RequirementsError, StageStats, Wants, gather,
 };
 
 /// What a stage is to be.
@@ -54,6 +56,8 @@ pub struct StageSpec {
     pub quiet: bool,
     /// Names that the plugin's route sets may use: those that `routes:` resolves. `None`: any, to look at a plugin.
     pub routes: Option<Vec<String>>,
+    /// What its rows are grouped by, where the plugin decides about groups. Only [to look at a plugin](StageSpec::alone) it may be missing.
+    pub group_by: Option<GroupBy>,
 }
 
 impl StageSpec {
@@ -68,6 +72,7 @@ impl StageSpec {
             content_faults_max: None,
             quiet: false,
             routes: None,
+            group_by: None,
         }
     }
 }
@@ -96,6 +101,7 @@ pub struct Stage {
     breaker: Option<Breaker>,
     content: Option<ContentFaults>,
     routes: Option<Vec<String>>,
+    group_by: Option<GroupBy>,
     requirements: Requirements,
     stats: Arc<StageStats>,
     /// Of the last slice: the next is likely to be as large.
@@ -145,6 +151,9 @@ impl Stage {
         let host = Arc::clone(&host.inner);
         let (instance, raw) = Instance::start(&host, &pool.start).await?;
         let requirements = Requirements::check(&raw, spec.routes.as_deref())?;
+        if spec.routes.is_some() || spec.group_by.is_some() {
+            requirements.check_groups(spec.group_by.as_ref())?;
+        }
         pool.put(instance);
         let faults = GuestLog::new(Arc::clone(&name), spec.quiet);
         Ok(Arc::new(Stage {
@@ -155,6 +164,7 @@ impl Stage {
             breaker: spec.breaker.map(Breaker::new),
             content: spec.content_faults_max.map(ContentFaults::new),
             routes: spec.routes,
+            group_by: spec.group_by,
             requirements,
             stats,
             block_bytes: AtomicUsize::new(0),
@@ -272,14 +282,28 @@ impl Stage {
         }
         let limits = &self.pool.start.limits;
         let arrays = batch.columns(&input.columns);
-        let rows = Runs::of(batch.selection());
-        let slices =
-            slices(rows, &arrays, &input.columns, limits.rows_max.get() as usize, limits.column_bytes_max.get());
+        let (rows_max, bytes_max) = (limits.rows_max.get() as usize, limits.column_bytes_max.get());
+        // Of each slice where its groups start, where there are groups.
+        let (slices, starts) = match (&self.group_by, self.requirements.uses.groups) {
+            (Some(by), _) => {
+                let sizing = Sizing::new(&arrays, &input.columns, batch.selection().count(), bytes_max);
+                Groups::of(batch, by).slices(&sizing, rows_max)
+            }
+            (None, false) => {
+                let rows = Runs::of(batch.selection());
+                (slices(rows, &arrays, &input.columns, rows_max, bytes_max), Vec::new())
+            }
+            (None, true) => {
+                return Err(Refusal::new(RefusalKind::Internal, RequirementsError::NoGroupBy.to_string()));
+            }
+        };
+        let gathered = batch.gathered.unwrap_or_default();
         let (base, context) = (Arc::clone(batch.base()), Arc::clone(batch.context()));
         let mut held = Held { pool: &self.pool, lease: None };
         let mut decisions = SmallVec::<[Decision; 1]>::with_capacity(slices.len());
         let mut edited_rows = 0;
-        for rows in &slices {
+        for (number, rows) in slices.iter().enumerate() {
+            let starts = starts.get(number).map(Vec::as_slice);
             self.stats.rows_in.fetch_add(rows.count() as u64, Relaxed);
             let permit = match self.breaker.as_ref().map(|breaker| breaker.admit(Instant::now())).transpose() {
                 Ok(permit) => permit,
@@ -289,11 +313,13 @@ impl Stage {
                 }
             };
             let capacity = self.block_bytes.load(Relaxed);
-            let block = gather::gather(input, &arrays, rows, |name| context.metadata(name), capacity)
+            let groups = Grouped { count: starts.map_or(0, |starts| starts.len().saturating_sub(1)), gathered };
+            let block = gather::gather(input, &arrays, rows, |name| context.metadata(name), groups, capacity)
                 .map_err(|error| Refusal::new(RefusalKind::TooLarge, error.to_string()))?;
             self.block_bytes.store(block.len(), Relaxed);
             let mut subject = Subject::new(&self.requirements, input, &arrays, rows, slices.len() == 1);
             subject.edited_rows_max -= edited_rows;
+            subject.groups = starts;
             let decided = self.decide(&mut held.lease, &subject, block).await;
             if let (Some(permit), Err(Undecided::Fault(_)) | Ok(_)) = (permit, &decided) {
                 let faulted = matches!(&decided, Err(Undecided::Fault(fault)) if fault.kind != FaultKind::Refused);
@@ -329,7 +355,8 @@ impl Stage {
             None => self.take().await?,
         };
         let rows = subject.rows.count() as u32;
-        let called = taken.process(&self.host, &self.pool.start, subject.signal.into(), rows, block).await;
+        let groups = subject.groups.map(groups::encode).unwrap_or_default();
+        let called = taken.process(&self.host, &self.pool.start, subject.signal.into(), rows, groups, block).await;
         let Called { lease: left, outgrown, verdict, took } = called.map_err(|lost| Undecided::Fault(lost.into()))?;
         self.stats.called(took);
         let decision = verdict.and_then(|verdict| Decision::check(verdict, subject));
@@ -455,26 +482,18 @@ impl Stage {
     /// Narrows the batch to the rows that stay. Returns those that go elsewhere.
     fn select(&self, batch: &mut TelemetryBatch, slices: &[Runs], decisions: &[Decision]) -> Option<TelemetryBatch> {
         let before = batch.selection().count();
+        let in_order = self.group_by.is_none();
         let diverted = decisions.iter().any(|decision| decision.diverted).then(|| {
-            let mut bits = BooleanBufferBuilder::new(before);
-            for (rows, decision) in slices.iter().zip(decisions) {
-                bits.append_n(rows.count(), decision.diverted);
-            }
+            let diverts = |decision: &Decision| if decision.diverted { Keep::All } else { Keep::None };
+            let diverted: Vec<Keep> = decisions.iter().map(diverts).collect();
             // A branch that has them, before this one has not.
             let mut branch = batch.fork();
-            branch.select(batch.selection().narrow(&bits.finish()));
+            branch.select(selection(batch.selection(), slices, diverted.iter(), in_order));
             branch
         });
         if decisions.iter().any(|decision| !matches!(decision.keep, Keep::All)) {
-            let mut bits = BooleanBufferBuilder::new(before);
-            for (rows, decision) in slices.iter().zip(decisions) {
-                match &decision.keep {
-                    Keep::All => bits.append_n(rows.count(), true),
-                    Keep::None => bits.append_n(rows.count(), false),
-                    Keep::Rows(kept) => bits.append_buffer(kept),
-                }
-            }
-            batch.select(batch.selection().narrow(&bits.finish()));
+            let kept = decisions.iter().map(|decision| &decision.keep);
+            batch.select(selection(batch.selection(), slices, kept, in_order));
         }
         let (after, elsewhere) =
             (batch.selection().count(), diverted.as_ref().map_or(0, |branch| branch.selection().count()));
@@ -483,6 +502,40 @@ impl Stage {
         self.stats.rows_dropped.fetch_add(before.saturating_sub(after + elsewhere) as u64, Relaxed);
         diverted
     }
+}
+
+/// The selected rows that are kept. `in_order`: slices have them in the selection's order.
+fn selection<'k>(
+    selected: &Selection,
+    slices: &[Runs],
+    kept: impl Iterator<Item = &'k Keep>,
+    in_order: bool,
+) -> Selection {
+    let of = slices.iter().zip(kept);
+    if in_order {
+        let mut bits = BooleanBufferBuilder::new(selected.count());
+        for (rows, keep) in of {
+            match keep {
+                Keep::All => bits.append_n(rows.count(), true),
+                Keep::None => bits.append_n(rows.count(), false),
+                Keep::Rows(kept) => bits.append_buffer(kept),
+            }
+        }
+        return selected.narrow(&bits.finish());
+    }
+    let mut bits = BooleanBufferBuilder::new(selected.len());
+    bits.append_n(selected.len(), false);
+    for (rows, keep) in of {
+        for (number, row) in rows.rows().enumerate() {
+            let is_kept = match keep {
+                Keep::All => true,
+                Keep::None => false,
+                Keep::Rows(kept) => kept.value(number),
+            };
+            bits.set_bit(row as usize, is_kept);
+        }
+    }
+    Selection::from_bits(bits.finish())
 }
 
 /// Sets the routes of the rows of which the plugin said something.

@@ -8,13 +8,14 @@ use std::sync::{Arc, OnceLock};
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
 use arrow_array::{Array, ArrayRef, MapArray};
-use arrow_buffer::{BooleanBuffer, Buffer};
+use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, Buffer};
 use arrow_schema::DataType;
 use wasmill_wire::{Change, Edit, Key, Path, Rows, Signal};
 
 use crate::Requirements;
 use crate::bindings::wasmill::plugin::types;
 use crate::fault::Fault;
+use crate::groups::ranges;
 use crate::requirements::Input;
 use crate::slice::Runs;
 use crate::values;
@@ -67,6 +68,8 @@ pub(crate) struct Subject<'a> {
     /// The columns that `input` asks of the batch, each with a value for each row of the batch.
     pub arrays: &'a [ArrayRef],
     pub rows: &'a Runs,
+    /// Where its groups start, and the end, where the stage has groups.
+    pub groups: Option<&'a [u32]>,
     /// Whether the slice is all that is selected of the batch.
     pub is_whole: bool,
     /// Of [`EDITED_ROWS_MAX`], what earlier slices left.
@@ -129,6 +132,7 @@ impl<'a> Subject<'a> {
             input,
             arrays,
             rows,
+            groups: None,
             is_whole,
             edited_rows_max: EDITED_ROWS_MAX,
             numbers: OnceLock::new(),
@@ -150,7 +154,14 @@ fn keep(keep: types::Keep, subject: &Subject<'_>) -> Result<Keep, Fault> {
         types::Keep::All => Ok(Keep::All),
         types::Keep::None => Ok(Keep::None),
         types::Keep::Rows(bits) => Ok(Keep::Rows(bitmap("the selection", bits, subject.len())?)),
-        types::Keep::Groups(_) => Err(no_groups("a selection")),
+        types::Keep::Groups(bits) => {
+            let starts = subject.groups.ok_or_else(|| no_groups("a selection"))?;
+            let groups = ranges(starts);
+            let kept = bitmap("the selection of groups", bits, groups.len())?;
+            let mut rows = BooleanBufferBuilder::new(subject.len());
+            groups.zip(&kept).for_each(|(range, kept)| rows.append_n(range.len(), kept));
+            Ok(Keep::Rows(rows.finish()))
+        }
     }
 }
 
@@ -166,11 +177,21 @@ fn route(route: types::Route, subject: &Subject<'_>) -> Result<Route, Fault> {
         types::Route::All(set) => Ok(known(set)?.map_or(Route::Unchanged, Route::All)),
         types::Route::Rows(bytes) => {
             let routes = numbers::<2>("routes", &bytes)?;
-            length("routes", routes.len(), subject.len())?;
+            length("routes", routes.len(), subject.len(), "rows")?;
             let routes = routes.iter().map(|&set| known(u16::from_le_bytes(set)));
             Ok(Route::Rows(routes.collect::<Result<_, _>>()?))
         }
-        types::Route::Groups(_) => Err(no_groups("routes")),
+        types::Route::Groups(bytes) => {
+            let starts = subject.groups.ok_or_else(|| no_groups("routes"))?;
+            let (groups, routes) = (ranges(starts), numbers::<2>("routes of groups", &bytes)?);
+            length("routes of groups", routes.len(), groups.len(), "groups")?;
+            let mut rows = Vec::with_capacity(subject.len());
+            for (range, &set) in groups.zip(routes) {
+                let route = known(u16::from_le_bytes(set))?;
+                rows.extend(range.map(|_| route));
+            }
+            Ok(Route::Rows(rows))
+        }
     }
 }
 
@@ -246,7 +267,8 @@ fn merge_one(path: &Path, rows: &Rows, map: &MapArray, out: &mut Vec<Edit>) -> R
 fn target(target: types::Target, path: &Path, subject: &Subject<'_>) -> Result<(Rows, usize), Fault> {
     let what = || format!("the targets of `{path}`");
     match target {
-        types::Target::All if subject.is_whole => Ok((Rows::All, subject.len())),
+        // By group they are not in the batch's order, which is that of the values of all rows.
+        types::Target::All if subject.is_whole && subject.groups.is_none() => Ok((Rows::All, subject.len())),
         types::Target::All => Ok((Rows::Numbers(Arc::clone(subject.numbers())), subject.len())),
         types::Target::Rows(bits) => {
             let bits = bitmap(&what(), bits, subject.len())?;
@@ -350,11 +372,11 @@ fn numbers<'b, const N: usize>(what: &str, bytes: &'b [u8]) -> Result<&'b [[u8; 
     }
 }
 
-fn length(what: &str, found: usize, expected: usize) -> Result<(), Fault> {
+fn length(what: &str, found: usize, expected: usize, of: &str) -> Result<(), Fault> {
     if found == expected {
         return Ok(());
     }
-    Err(Fault::bad_output(format!("{what}: {found} for {expected} rows")))
+    Err(Fault::bad_output(format!("{what}: {found} for {expected} {of}")))
 }
 
 fn count(path: &Path, values: usize, targets: usize) -> Fault {

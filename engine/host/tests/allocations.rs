@@ -52,6 +52,7 @@ async fn allocations_do_not_grow_with_the_rows() {
         content_faults_max: None,
         quiet: false,
         routes: None,
+        group_by: None,
     };
     let stage = Stage::build(&support::HOST, Arc::clone(&plugin), spec).await.unwrap();
     let small = allocations(&stage, 1_000).await;

@@ -6,6 +6,8 @@ mod faults;
 mod files;
 #[path = "plugins/flush.rs"]
 mod flush;
+#[path = "plugins/groups.rs"]
+mod groups;
 #[path = "plugins/preview1.rs"]
 mod preview1;
 #[path = "plugins/serving.rs"]

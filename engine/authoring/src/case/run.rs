@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wasmill_batch::{Ack, ROUTE_DEFAULT, RequestContext, TelemetryBatch};
-use wasmill_host::{BuildError, Host, MetricKind, MetricValue, Plugin, Stage, StageSpec};
+use wasmill_host::{BuildError, GroupBy, Host, MetricKind, MetricValue, Plugin, Stage, StageSpec};
 use wasmill_wire::{Projection, Selection, Signal, WireBatch};
 
 use super::compare::{self, Actual};
@@ -133,7 +133,9 @@ async fn ran(
     wire: bytes::Bytes,
 ) -> Result<Ran, String> {
     let name = format!("test/{}", case.name);
-    let spec = StageSpec::alone(&name, case.definition.config.clone());
+    let by = case.definition.group_by.as_deref().map(GroupBy::parse).transpose();
+    let group_by = by.map_err(|error| format!("`group_by`: {error}"))?;
+    let spec = StageSpec { group_by, ..StageSpec::alone(&name, case.definition.config.clone()) };
     let stage = match Stage::build(host, Arc::clone(plugin), spec).await {
         Ok(stage) => stage,
         Err(BuildError::Config { reason }) => return Ok(Ran::Refused { message: reason, row: None }),

@@ -83,6 +83,6 @@ pub(super) fn read_metadata_keys(reader: &Reader) -> Vec<Arc<str>> {
     keys
 }
 
-fn to_usize(number: u64) -> usize {
+pub(super) fn to_usize(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }

@@ -17,7 +17,7 @@ use crate::values::{expected, text, word};
 
 /// A processor that is a plugin of the binary.
 pub(super) fn stage(reader: &Reader, plugin: &str, config: Json) -> FileProcessor {
-    FileProcessor::Stage(FileStage {
+    FileProcessor::Stage(Box::new(FileStage {
         plugin: Located { value: PluginSource::Builtin(plugin.into()), place: reader.own_place().clone() },
         config: Secret::new(config.to_string()),
         limits: PluginLimits::default(),
@@ -26,9 +26,10 @@ pub(super) fn stage(reader: &Reader, plugin: &str, config: Json) -> FileProcesso
         breaker: Some(Breaker::default()),
         content_faults_max: Some(WasmStage::CONTENT_FAULTS_MAX),
         swap: Swap::default(),
+        group: None,
         routes: Vec::new(),
         may_route: false,
-    })
+    }))
 }
 
 /// What a map hands on. Lists and maps without anything are left out, so that what means the same is the same.

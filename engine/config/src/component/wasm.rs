@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::FileProcessor;
 use super::plugin_config::json;
+use super::{FileProcessor, grouping};
 use crate::id::ComponentId;
 use crate::node::{Node, Value};
 use crate::problem::Problem;
 use crate::reader::{Located, Reader, list};
-use crate::running::{Breaker, Endpoint, OnFault, PluginLimits, PluginSource, Swap, WasmStage};
+use crate::running::{Breaker, Endpoint, Grouping, OnFault, PluginLimits, PluginSource, Swap, WasmStage};
 use crate::schema::{Kind, Section, key, required};
 use crate::secret::Secret;
 use crate::values::{FromNode, Size, expected, text, words};
@@ -38,6 +38,19 @@ pub(super) static SECTION: Section = Section {
             Kind::Ids,
             "[]",
             "Exporters and pipelines for such rows; with `on_fault: divert`, and only then.",
+        ),
+        key(
+            "group_by",
+            Kind::Text,
+            "",
+            "A path, such as `trace_id`: rows with the same value wait for each other and are decided together, by a plugin that decides \
+             about groups. Clients are answered when their rows wait. See [groups](groups.md).",
+        ),
+        key(
+            "groups",
+            Kind::Section(&grouping::SECTION),
+            "",
+            "How long they wait, and how much of them; with `group_by`.",
         ),
         key(
             "content_faults_max",
@@ -146,6 +159,7 @@ pub(crate) struct FileStage {
     pub breaker: Option<Breaker>,
     pub content_faults_max: Option<NonZeroU32>,
     pub swap: Swap,
+    pub group: Option<Grouping>,
     pub routes: Vec<Route>,
     /// Whether its plugin is anybody's, which may route to any exporter by its id.
     pub may_route: bool,
@@ -177,9 +191,11 @@ pub(super) fn read(reader: &Reader, _: &mut Vec<Located<Endpoint>>) -> Option<Fi
         Some(faults) => NonZeroU32::new(faults),
         None => Some(WasmStage::CONTENT_FAULTS_MAX),
     };
+    let group = grouping::read(reader, &limits);
     let stage = FileStage {
         config,
         limits,
+        group,
         on_fault,
         divert_to: read_divert_to(reader, on_fault),
         breaker: read_breaker(reader),
@@ -189,7 +205,7 @@ pub(super) fn read(reader: &Reader, _: &mut Vec<Located<Endpoint>>) -> Option<Fi
         plugin: plugin?,
         may_route: true,
     };
-    Some(FileProcessor::Stage(stage))
+    Some(FileProcessor::Stage(Box::new(stage)))
 }
 
 fn read_divert_to(reader: &Reader, on_fault: OnFault) -> Vec<Located<ComponentId>> {

@@ -11,7 +11,7 @@ use crate::id::{ComponentId, PipelineId};
 
 #[derive(Clone, PartialEq, Debug)]
 pub enum Processor {
-    Wasm(WasmStage),
+    Wasm(Box<WasmStage>),
     Batch(BatchProcessor),
     MemoryLimiter(MemoryLimiter),
 }
@@ -58,8 +58,50 @@ pub struct WasmStage {
     /// to retry each time.
     pub content_faults_max: Option<NonZeroU32>,
     pub swap: Swap,
+    /// `None`: rows are decided as they come.
+    pub group: Option<Grouping>,
     /// What the plugin's route names mean. Every list has at least one entry, each of the [`Config`](super::Config).
     pub routes: BTreeMap<Arc<str>, Vec<RouteTarget>>,
+}
+
+/// Rows that wait for others of their group, and are decided with them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Grouping {
+    /// The path whose value a group's rows share. Whether there is such a path is for whoever knows the pipeline's signal to say.
+    pub by: Arc<str>,
+    /// From a group's first row.
+    pub wait: Duration,
+    pub groups_max: NonZeroUsize,
+    /// Of one group; at most [`PluginLimits::slice_rows_max`].
+    pub rows_max: NonZeroUsize,
+    /// Memory that waiting rows keep.
+    pub bytes_max: usize,
+    /// Decisions remembered; 0: none.
+    pub decisions_max: usize,
+    /// In lower case.
+    pub metadata_keys: Vec<Arc<str>>,
+}
+
+impl Grouping {
+    /// The first requests of a slow trace have retried by then.
+    pub const WAIT: Duration = Duration::from_secs(10);
+    /// What the Collector's tail sampling keeps.
+    pub const GROUPS_MAX: usize = 50_000;
+    pub const BYTES_MAX: usize = 256 << 20;
+    /// 4 MB of keys.
+    pub const DECISIONS_MAX: usize = 100_000;
+
+    pub fn new(by: &str, limits: &PluginLimits) -> Grouping {
+        Grouping {
+            by: by.into(),
+            wait: Grouping::WAIT,
+            groups_max: NonZeroUsize::new(Grouping::GROUPS_MAX).unwrap_or(NonZeroUsize::MIN),
+            rows_max: limits.slice_rows_max,
+            bytes_max: Grouping::BYTES_MAX,
+            decisions_max: Grouping::DECISIONS_MAX,
+            metadata_keys: Vec::new(),
+        }
+    }
 }
 
 /// Where a route leads.

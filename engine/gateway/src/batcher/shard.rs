@@ -48,6 +48,10 @@ impl Metadata {
         Metadata(keys.iter().flat_map(values).collect())
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// All that a merged batch knows of its requests.
     pub fn context(&self, deadline: Option<Instant>) -> Arc<RequestContext> {
         let deadline = deadline.map(Instant::into_std);

@@ -21,9 +21,9 @@ use crate::telemetry::Metrics;
 
 /// An exporter that records what it gets, and answers when it may.
 #[derive(Default)]
-struct Recorder {
+pub(crate) struct Recorder {
     received: Mutex<Vec<(Vec<String>, Arc<RequestContext>)>>,
-    refusal: Mutex<Option<Refusal>>,
+    pub(crate) refusal: Mutex<Option<Refusal>>,
     /// Refused for good: requests with a span of this name.
     bad: Mutex<Option<&'static str>>,
     gate: Mutex<Option<Arc<Semaphore>>>,
@@ -50,7 +50,7 @@ impl Exporter for Recorder {
 }
 
 impl Recorder {
-    fn batches(&self) -> Vec<Vec<String>> {
+    pub(crate) fn batches(&self) -> Vec<Vec<String>> {
         self.received.lock().iter().map(|(names, _)| names.clone()).collect()
     }
 
@@ -95,9 +95,11 @@ impl Rig {
             id: PipelineId::new(Signal::Traces, None),
             steps: vec![Step::Batch(Arc::clone(&batcher))],
             ack_point: outlet.ack_point(),
+            promised: outlet.ack_point(),
             targets: vec![Target::Outlet(Arc::new(outlet))],
             own: 1,
             routes: Vec::new(),
+            route_targets: Vec::new(),
         });
         let projection = Projection::new(Signal::Traces, Vec::new());
         let inlet = Inlet { projection, guards: Vec::new(), pipelines: vec![Arc::clone(&pipeline)] };
@@ -124,7 +126,7 @@ impl Rig {
     }
 }
 
-fn batch(names: &[&str], context: RequestContext) -> (TelemetryBatch, Acked) {
+pub(crate) fn batch(names: &[&str], context: RequestContext) -> (TelemetryBatch, Acked) {
     let span = |name: &&str| Span { name: (*name).to_owned(), ..Span::default() };
     let scope = ScopeSpans { spans: names.iter().map(span).collect(), ..ScopeSpans::default() };
     let resource = ResourceSpans { scope_spans: vec![scope], ..ResourceSpans::default() };
@@ -135,7 +137,7 @@ fn batch(names: &[&str], context: RequestContext) -> (TelemetryBatch, Acked) {
     (TelemetryBatch::new(Arc::new(base), Arc::new(context), ack), acked)
 }
 
-fn names(request: &[u8]) -> Vec<String> {
+pub(crate) fn names(request: &[u8]) -> Vec<String> {
     let request = ExportTraceServiceRequest::decode(request).unwrap();
     let scopes = request.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
     scopes.flat_map(|scope| scope.spans).map(|span| span.name).collect()
@@ -146,7 +148,7 @@ fn settings(timeout_ms: u64, rows_trigger: usize, rows_max: usize) -> BatchProce
     BatchProcessor { timeout, rows_trigger, rows_max: NonZeroUsize::new(rows_max), ..BatchProcessor::default() }
 }
 
-fn tenant(name: &str) -> RequestContext {
+pub(crate) fn tenant(name: &str) -> RequestContext {
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     RequestContext {
         metadata: vec![header("x-tenant", name), header("authorization", "secret")],
@@ -161,7 +163,7 @@ fn by_tenant(most: usize) -> BatchProcessor {
 }
 
 /// Lets everything that is ready run; the paused clock moves by a millisecond.
-async fn settle() {
+pub(crate) async fn settle() {
     sleep(Duration::from_millis(1)).await;
 }
 

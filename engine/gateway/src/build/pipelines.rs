@@ -5,14 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use wasmill_config::{BatchProcessor, ComponentId, Connector, PipelineId, Processor, RouteTarget, WasmStage};
-use wasmill_host::Stage;
+use wasmill_config::{BatchProcessor, ComponentId, Connector, Grouping, PipelineId, Processor, RouteTarget, WasmStage};
+use wasmill_host::{GroupBy, Stage};
 
 use super::routers::{self, Router, RouterStep};
 use super::stage::resolve_route;
 use super::{BatcherId, BuildError, Built, Workshop};
 use crate::ack_point::AckPoint;
 use crate::batcher::{Batcher, BatcherSpec};
+use crate::grouper::{Grouper, GrouperSpec};
 use crate::pipeline::{LimitStep, Pipeline, PipelineStage, RequestRule, Step, Target};
 
 /// A row's route is 16 bits, of which the highest value says: as it was.
@@ -25,6 +26,7 @@ pub(super) struct Builder<'a> {
     previous: Option<&'a Built>,
     pub pipelines: BTreeMap<PipelineId, Arc<Pipeline>>,
     pub batchers: BTreeMap<BatcherId, Arc<Batcher>>,
+    pub groupers: BTreeMap<BatcherId, Arc<Grouper>>,
     pub errors: Vec<BuildError>,
 }
 
@@ -41,6 +43,12 @@ enum PlannedStep<'a> {
     Stage(PipelineStage),
     Limit(LimitStep),
     Request(RequestRule, u16),
+    /// Before the stage that follows.
+    Group {
+        id: &'a ComponentId,
+        settings: &'a Grouping,
+        routes_before: usize,
+    },
     Batch {
         id: &'a ComponentId,
         settings: &'a BatchProcessor,
@@ -70,8 +78,8 @@ fn is_of(target: &RouteTarget, pipeline: &PipelineId) -> bool {
 
 impl<'a> Builder<'a> {
     pub fn new(built: &'a Built, workshop: &'a Workshop, previous: Option<&'a Built>) -> Self {
-        let (pipelines, batchers, errors) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-        Builder { built, workshop, previous, pipelines, batchers, errors }
+        let (pipelines, batchers, groupers) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Builder { built, workshop, previous, pipelines, batchers, groupers, errors: Vec::new() }
     }
 
     /// Builds all of them.
@@ -94,15 +102,28 @@ impl<'a> Builder<'a> {
             return None;
         }
         let targets: Vec<Target> = plan.targets.iter().map(|target| self.target(id, target)).collect::<Option<_>>()?;
-        let ack_point = AckPoint::of_pipeline(targets.iter().map(Target::ack_point));
+        let promised = AckPoint::of_pipeline(targets.iter().map(Target::ack_point));
+        // Where rows wait for their groups nobody waits for them.
+        let groups = plan.steps.iter().any(|step| matches!(step, PlannedStep::Group { .. }));
+        let ack_point = if groups { AckPoint::QueuedInMemory } else { promised };
+        let meaning = |set: &Vec<usize>| set.iter().map(|&to| plan.targets[to].clone()).collect();
         let mut steps = Vec::with_capacity(plan.steps.len());
         for step in plan.steps {
             steps.push(match step {
-                PlannedStep::Stage(stage) => Step::Stage(stage),
+                PlannedStep::Stage(mut stage) => {
+                    if let Some(Step::Group(grouper)) = steps.last() {
+                        stage.grouper = Some(Arc::clone(grouper));
+                    }
+                    Step::Stage(stage)
+                }
+                PlannedStep::Group { id: processor, settings, routes_before } => {
+                    let routes = plan.routes.iter().take(routes_before).map(meaning).collect();
+                    let spec = GrouperSpec { settings: settings.clone(), routes };
+                    Step::Group(self.grouper((id.clone(), processor.clone()), spec)?)
+                }
                 PlannedStep::Limit(limit) => Step::Limit(limit),
                 PlannedStep::Request(rule, route) => Step::Request(rule, route),
                 PlannedStep::Batch { id: processor, settings, routes_before } => {
-                    let meaning = |set: &Vec<usize>| set.iter().map(|&to| plan.targets[to].clone()).collect();
                     let spec = BatcherSpec {
                         settings: settings.clone(),
                         holds_acks: !ack_point.memory_suffices(),
@@ -112,7 +133,17 @@ impl<'a> Builder<'a> {
                 }
             });
         }
-        let pipeline = Arc::new(Pipeline { id: id.clone(), steps, targets, own, routes: plan.routes, ack_point });
+        let route_targets = plan.routes.iter().map(meaning).collect();
+        let pipeline = Arc::new(Pipeline {
+            id: id.clone(),
+            steps,
+            targets,
+            own,
+            routes: plan.routes,
+            route_targets,
+            ack_point,
+            promised,
+        });
         self.pipelines.insert(id.clone(), Arc::clone(&pipeline));
         Some(pipeline)
     }
@@ -156,7 +187,13 @@ impl<'a> Builder<'a> {
                     let Ok(route_base) = u16::try_from(plan.routes.len()) else { break };
                     let of_signal = settings.divert_to.iter().filter(|to| is_of(to, pipeline));
                     let divert = of_signal.map(|to| plan.number(to.clone())).collect();
-                    let stage_step = PipelineStage { stage: Arc::clone(stage), route_base, divert };
+                    // Rows that the plugin does not take pass it, and need not wait.
+                    if let Some(group) = settings.group.as_ref().filter(|_| stage.columns(pipeline.signal()).is_some())
+                    {
+                        let routes_before = plan.routes.len();
+                        plan.steps.push(PlannedStep::Group { id, settings: group, routes_before });
+                    }
+                    let stage_step = PipelineStage { stage: Arc::clone(stage), route_base, divert, grouper: None };
                     plan.steps.push(PlannedStep::Stage(stage_step));
                     self.plan_routes(pipeline, stage, settings, plan);
                 }
@@ -182,7 +219,12 @@ impl<'a> Builder<'a> {
                     let settings = self.built.routers.stages.get(name);
                     let (Some(stage), Some(settings)) = (self.built.stages.get(name), settings) else { continue };
                     let divert = Vec::new();
-                    plan.steps.push(PlannedStep::Stage(PipelineStage { stage: Arc::clone(stage), route_base, divert }));
+                    plan.steps.push(PlannedStep::Stage(PipelineStage {
+                        stage: Arc::clone(stage),
+                        route_base,
+                        divert,
+                        grouper: None,
+                    }));
                     self.plan_routes(pipeline, stage, settings, plan);
                 }
                 RouterStep::Request { rule, to } => {
@@ -220,6 +262,29 @@ impl<'a> Builder<'a> {
                 self.pipeline(id).map(Target::Pipeline)
             }
         }
+    }
+
+    /// The same of a grouper. `None`: its path cannot be, which is one of the errors.
+    fn grouper(&mut self, id: BatcherId, spec: GrouperSpec) -> Option<Arc<Grouper>> {
+        let signal = id.0.signal();
+        let by = GroupBy::parse(&spec.settings.by);
+        let by = by.map_err(|source| self.errors.push(BuildError::GroupBy { id: id.1.clone(), source })).ok()?;
+        if by.column(signal).is_none() {
+            let path = by.path().to_owned();
+            self.errors.push(BuildError::GroupPath { id: id.1, pipeline: id.0, path });
+            return None;
+        }
+        let previous = self.previous.and_then(|previous| previous.groupers.get(&id));
+        let grouper = match previous.filter(|previous| *previous.spec() == spec) {
+            Some(previous) => Arc::clone(previous),
+            None => {
+                let name = id.1.to_string();
+                let metrics = self.workshop.metrics.grouper(&name, &id.0.to_string());
+                Arc::new(Grouper::start(name.into(), spec, by, metrics))
+            }
+        };
+        self.groupers.insert(id, Arc::clone(&grouper));
+        Some(grouper)
     }
 
     /// The previous build's, where it would be the same, with what waits in it.

@@ -184,6 +184,7 @@ fn stage(rules: &[Rule], errors: RoutingErrors, signal: Signal) -> WasmStage {
         breaker: Some(Breaker::default()),
         content_faults_max: Some(WasmStage::CONTENT_FAULTS_MAX),
         swap: Swap::default(),
+        group: None,
         routes,
     }
 }

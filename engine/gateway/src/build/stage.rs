@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wasmill_config::{ComponentId, Config, PluginLimits, PluginSource, RouteTarget, WasmStage};
-use wasmill_host::{BreakerSettings, Limits, OnFault, Plugin, Stage, StageSpec};
+use wasmill_host::{BreakerSettings, GroupBy, GroupByError, Limits, OnFault, Plugin, Stage, StageSpec};
 
 use super::{BuildError, Workshop};
 
@@ -18,7 +18,7 @@ pub(super) async fn build_stage(
     settings: &WasmStage,
     plugin: &Arc<Plugin>,
 ) -> Result<Arc<Stage>, BuildError> {
-    let spec = spec(config, id, settings).map_err(|source| BuildError::Config { id: id.clone(), source })?;
+    let spec = spec(config, id, settings).map_err(|error| error.of(id))?;
     let stage = Stage::build(&workshop.host, Arc::clone(plugin), spec).await;
     stage.map_err(|source| BuildError::Stage { id: id.clone(), plugin: plugin.name.clone(), source })
 }
@@ -36,17 +36,34 @@ pub async fn candidate(
         breaker: None,
         content_faults_max: None,
         quiet: true,
-        ..spec(config, id, settings).map_err(|source| BuildError::Config { id: id.clone(), source })?
+        ..spec(config, id, settings).map_err(|error| error.of(id))?
     };
     let stage = Stage::build(&workshop.host, Arc::clone(plugin), spec).await;
     stage.map_err(|source| BuildError::Stage { id: id.clone(), plugin: plugin.name.clone(), source })
 }
 
-/// An error: its `config` is not JSON.
-fn spec(config: &Config, id: &ComponentId, settings: &WasmStage) -> serde_json::Result<StageSpec> {
+/// What is wrong with a stage's settings, whatever its plugin.
+#[derive(Debug)]
+enum SpecError {
+    Config(serde_json::Error),
+    GroupBy(GroupByError),
+}
+
+impl SpecError {
+    fn of(self, id: &ComponentId) -> BuildError {
+        let id = id.clone();
+        match self {
+            SpecError::Config(source) => BuildError::Config { id, source },
+            SpecError::GroupBy(source) => BuildError::GroupBy { id, source },
+        }
+    }
+}
+
+fn spec(config: &Config, id: &ComponentId, settings: &WasmStage) -> Result<StageSpec, SpecError> {
+    let group_by = settings.group.as_ref().map(|group| GroupBy::parse(&group.by));
     Ok(StageSpec {
         name: id.to_string(),
-        config: serde_json::from_str(settings.config.expose())?,
+        config: serde_json::from_str(settings.config.expose()).map_err(SpecError::Config)?,
         limits: limits(&settings.limits),
         on_fault: match settings.on_fault {
             wasmill_config::OnFault::Reject => OnFault::Reject,
@@ -63,6 +80,7 @@ fn spec(config: &Config, id: &ComponentId, settings: &WasmStage) -> serde_json::
         content_faults_max: settings.content_faults_max,
         quiet: false,
         routes: Some(route_names(config, settings)),
+        group_by: group_by.transpose().map_err(SpecError::GroupBy)?,
     })
 }
 

@@ -104,6 +104,9 @@ pub struct BenchArgs {
     /// What the stage's `config` would be, as JSON.
     #[arg(long, value_name = "JSON")]
     config: Option<String>,
+    /// What a plugin that decides about groups has its rows grouped by.
+    #[arg(long, value_name = "PATH", default_value = "trace_id")]
+    group_by: String,
     /// Rows a call, several with commas, each 1 to 8192.
     #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = bench::ROWS, value_parser = rows)]
     rows: Vec<usize>,
@@ -201,7 +204,7 @@ pub fn bench(args: &BenchArgs) -> Result<ExitCode, ExitCode> {
     let bytes = read(&args.file)?;
     let config = plugin_config(args.config.as_deref())?;
     let (signal, request, config) = bench_input(args, config).map_err(|reason| failed(EXIT_WRONG, [reason]))?;
-    let spec = BenchSpec { bytes: &bytes, config, signal, request, rows: args.rows.clone() };
+    let spec = BenchSpec { bytes: &bytes, config, signal, request, group_by: &args.group_by, rows: args.rows.clone() };
     let report = runtime()?.block_on(bench::bench(args.host.config(), &spec)).map_err(|error| {
         let code = if matches!(error, BenchError::Host(_) | BenchError::Cache(_)) { EXIT_FAILED } else { EXIT_WRONG };
         failed(code, [chain(&error)])

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use wasmill_config::Grouping;
+
 use super::{ConfigArgs, EXIT_WRONG, HostArgs, complain, explained, runtime, say};
 use crate::build::{Built, Plugins, Workshop, build, plugin_source};
 use crate::engine::EngineError;
@@ -38,6 +40,10 @@ pub fn validate(config: &ConfigArgs, host: &HostArgs) -> ExitCode {
     })
 }
 
+fn seconds(wait: std::time::Duration) -> String {
+    format!("{} s", wait.as_secs_f64())
+}
+
 /// What the configuration would run.
 fn summary(built: &Built) -> String {
     let mut out = String::from("the configuration is valid\n\npipelines:\n");
@@ -56,6 +62,18 @@ fn summary(built: &Built) -> String {
             let _ = writeln!(out, "    leads to {}", next.join(", "));
         }
         let _ = writeln!(out, "    clients are answered when their data is {}", pipeline.answered_when());
+        if pipeline.promised > pipeline.ack_point {
+            let _ = writeln!(
+                out,
+                "    the exporters promise that it is {}, which is not waited for: rows wait for their groups in memory, and are lost with \
+                 the process",
+                pipeline.promised
+            );
+        }
+        for (_, grouper) in pipeline.groupers() {
+            let Grouping { by, wait, .. } = &grouper.spec().settings;
+            let _ = writeln!(out, "    {} decides about rows of one `{by}` after {}", grouper.name(), seconds(*wait));
+        }
         for (_, batcher) in pipeline.batchers().filter(|(_, batcher)| batcher.spec().holds_acks) {
             let _ =
                 writeln!(out, "    {} waits for no more rows than other clients are about to bring", batcher.name());

@@ -5,6 +5,7 @@
 //! counting where the old one stopped.
 
 mod batchers;
+mod groupers;
 mod plugins;
 mod queues;
 
@@ -27,9 +28,11 @@ use wasmill_wire::Signal;
 use super::{HttpEndpoint, process};
 use crate::queue::{Capacity, Queue};
 use batchers::BatcherFamilies;
+use groupers::GrouperFamilies;
 use queues::{QueueId, QueueMetrics};
 
 pub use batchers::{BatcherMetrics, SendReason};
+pub use groupers::GrouperMetrics;
 pub use plugins::{PluginMetrics, SwapResult};
 
 /// All metrics of the process.
@@ -44,6 +47,7 @@ pub struct Metrics {
     reloads: Family<[(&'static str, &'static str); 1], Counter>,
     limiters: Families<ProcessorLabels, 2>,
     batchers: BatcherFamilies,
+    groupers: GrouperFamilies,
     queues: Arc<QueueMetrics>,
     pub plugins: Arc<PluginMetrics>,
 }
@@ -128,6 +132,7 @@ impl Metrics {
         register(&mut registry, "otelcol_processor_accepted", "passed on by the memory limiter", &limiters[0]);
         register(&mut registry, "otelcol_processor_refused", "refused by the memory limiter", &limiters[1]);
         let batchers = BatcherFamilies::register(&mut registry);
+        let groupers = GrouperFamilies::register(&mut registry);
         let queues = Arc::new(QueueMetrics::default());
         registry.register_collector(Box::new(Arc::clone(&queues)));
         let plugins = Arc::new(PluginMetrics::default());
@@ -143,6 +148,7 @@ impl Metrics {
             reloads,
             limiters,
             batchers,
+            groupers,
             queues,
             plugins,
         }
@@ -180,6 +186,11 @@ impl Metrics {
 
     pub fn batcher(&self, processor: &str) -> BatcherMetrics {
         self.batchers.of(processor)
+    }
+
+    /// Of what stands before a stage that decides about groups.
+    pub fn grouper(&self, processor: &str, pipeline: &str) -> GrouperMetrics {
+        self.groupers.of(processor, pipeline)
     }
 
     /// The configuration was reloaded, or the old one serves on.

@@ -11,6 +11,7 @@ mod contexts;
 mod data_path;
 mod durable;
 mod faults;
+mod groups;
 mod memory;
 mod operation;
 mod probation;

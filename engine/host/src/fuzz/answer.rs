@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use wasmill_batch::Gathered;
 use wasmill_columns::Kind;
 use wasmill_wire::{Edit, Rows, Signal};
 
@@ -9,6 +10,7 @@ use super::batch;
 use super::counted::most_bytes;
 use super::input::Input;
 use crate::bindings::wasmill::plugin::types;
+use crate::gather::Grouped;
 use crate::slice::{Runs, slices};
 use crate::verdict::{Decision, Keep, Route, Subject};
 use crate::{Requirements, gather};
@@ -95,8 +97,13 @@ fn of(input: &mut Input<'_>) -> Answered {
     let arrays = batch.columns(&asked.columns);
     let slices = slices(Runs::of(batch.selection()), &arrays, &asked.columns, 1 + input.below(64), usize::MAX);
     let rows = &slices[input.below(slices.len())];
-    gather::gather(asked, &arrays, rows, |_| None, 0).expect("a block of a small batch");
-    let subject = Subject::new(&requirements, asked, &arrays, rows, slices.len() == 1);
+    // Groups of three rows.
+    let count = rows.count() as u32;
+    let starts: Vec<u32> = (0..count).step_by(3).chain([count]).collect();
+    let groups = Grouped { count: starts.len() - 1, gathered: Gathered::default() };
+    gather::gather(asked, &arrays, rows, |_| None, groups, 0).expect("a block of a small batch");
+    let mut subject = Subject::new(&requirements, asked, &arrays, rows, slices.len() == 1);
+    subject.groups = requirements.uses.groups.then_some(starts.as_slice());
     let decision = match Decision::check(verdict(input, signal, rows.count()), &subject) {
         Ok(decision) => decision,
         Err(fault) => {

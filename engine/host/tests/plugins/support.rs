@@ -36,6 +36,7 @@ pub fn spec(config: &str) -> StageSpec {
         content_faults_max: None,
         quiet: false,
         routes: Some(vec!["pager".to_owned(), "archive".to_owned()]),
+        group_by: None,
     }
 }
 
