@@ -188,6 +188,22 @@ fn a_plugins_configuration_is_exact() {
     assert_eq!(stage("{plugin: 'builtin:filter'}", &[]).config.expose(), "{}");
 }
 
+/// Scenario: a stage that decides about groups, with nothing else said, and with everything.
+/// Guarantee: the defaults are those that the documentation has; a group is never larger than a call.
+#[test]
+fn a_stage_groups_rows() {
+    let plain = stage("{plugin: 'builtin:noop'}", &[]);
+    assert_eq!(plain.group, None);
+    let limited = stage("{plugin: 'builtin:noop', group_by: trace_id, limits: {rows_max: 50}}", &[]).group.unwrap();
+    assert_eq!((&*limited.by, limited.wait.as_secs(), limited.rows_max.get()), ("trace_id", 10, 50));
+    assert_eq!((limited.groups_max.get(), limited.bytes_max, limited.decisions_max), (50_000, 256 << 20, 100_000));
+    let all = "{plugin: 'builtin:noop', group_by: name, groups: {wait: 5m, groups_max: 7, rows_max: 9, bytes_max: 2MiB, \
+               decisions_max: 0, metadata_keys: [X-Tenant]}}";
+    let all = stage(all, &[]).group.unwrap();
+    assert_eq!((all.wait.as_secs(), all.groups_max.get(), all.rows_max.get(), all.bytes_max), (300, 7, 9, 2 << 20));
+    assert_eq!((all.decisions_max, &*all.metadata_keys), (0, &["x-tenant".into()][..]));
+}
+
 /// Scenario: a route to an exporter that is not among the pipeline's.
 /// Guarantee: the exporter runs, the route leads to it.
 #[test]
