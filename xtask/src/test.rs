@@ -7,7 +7,7 @@ use xtask::places;
 
 use crate::{demo, setup};
 
-/// Tests of ours and against real peers, the example's plugin as its author tests it, and the demo, which fails where a span
+/// Tests of ours and against real peers, the examples' plugins as their authors test them, and the demo, which fails where a span
 /// is lost. With `args`, which go to `cargo test`, only that.
 pub fn run(args: &[String]) -> Result<()> {
     let wasm = setup::wasm()?;
@@ -23,10 +23,12 @@ pub fn run(args: &[String]) -> Result<()> {
     };
     setup::shown(cargo(&["test", "--workspace"]).args(args))?;
     if args.is_empty() {
-        let plugin = places::checkout().join("examples/quickstart/plugin/Cargo.toml");
-        let target = places::target().join("demo-plugin");
-        let mut test = cargo(&["test", "--manifest-path"]);
-        setup::shown(test.arg(plugin).env("CARGO_TARGET_DIR", target))?;
+        for example in ["quickstart", "span-metrics"] {
+            let plugin = places::checkout().join("examples").join(example).join("plugin/Cargo.toml");
+            let target = places::target().join("demo-plugin");
+            let mut test = cargo(&["test", "--manifest-path"]);
+            setup::shown(test.arg(plugin).env("CARGO_TARGET_DIR", target))?;
+        }
         demo::run(demo::Gateway::IsBuilt)?;
     }
     Ok(())

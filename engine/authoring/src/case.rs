@@ -4,6 +4,7 @@
 //!  tests/NAME/case.yaml       the configuration, and expectations
 //!  tests/NAME/input.json      an OTLP/JSON export request; or input.binpb, in protobuf
 //!  tests/NAME/expected.json   the rows that are kept, as the plugin leaves them
+//!  tests/NAME/emitted.metrics.json   the new data points that it makes, and so for traces and logs
 //!
 //!  tests/NAME.yaml            or in one file, whose `input:` names the request
 //! ```
@@ -11,6 +12,7 @@
 //! What runs the plugin is what runs it in a gateway, limits included.
 
 mod compare;
+mod emitted;
 mod request;
 pub(crate) mod run;
 

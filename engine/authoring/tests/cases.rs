@@ -258,3 +258,49 @@ async fn costs_are_measured() {
     spec.request = bytes::Bytes::from_static(&[0xff; 7]);
     assert!(matches!(bench(config(), &spec).await, Err(BenchError::Input(_))));
 }
+
+/// A case does not tick for ever.
+#[test]
+fn ticks_of_a_case_are_bounded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), &[("a/input.json", SPANS), ("a/case.yaml", "ticks: 1001\n")]);
+    let error = find(folder.path()).map(drop).expect_err("too many").to_string();
+    assert!(error.contains("expected a whole number, 0 to 1000"), "{error}");
+}
+
+/// New records, of the rows, of two ticks and of the end: written where it is asked for, without the times of the run, and compared. A plugin
+/// that makes none any more, or others, fails.
+#[tokio::test]
+async fn new_records_are_written_and_compared() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let case = |what: &str| format!("config: {{do: emit, what: {what}}}\nticks: 2\n");
+    write(folder.path(), &[("spans/input.json", SPANS), ("spans/case.yaml", &case("ticks"))]);
+    let host = Host::new(config()).expect("a host");
+    let plugin = plugin(&host, wasmill_fixtures::hostile()).await;
+    let run = async |mode| {
+        let cases = find(folder.path()).expect("cases");
+        run(&host, &plugin, &cases[0], mode).await
+    };
+    let file = folder.path().join("spans/emitted.logs.json");
+    let written = run(Mode::Update).await;
+    assert!(written.updated && written.failures.is_empty(), "{written:?}");
+    let text = fs::read_to_string(&file).expect("a file");
+    assert_eq!(text.matches("\"stringValue\": \"new\"").count(), 3, "two ticks and the end: {text}");
+    assert!(!text.contains("UnixNano"), "{text}");
+    let again = run(Mode::Check).await;
+    assert_eq!(summaries(&again), [""; 0]);
+
+    write(folder.path(), &[("spans/case.yaml", &case("log"))]);
+    assert_eq!(
+        summaries(&run(Mode::Check).await),
+        ["the new records differ from `emitted.logs.json` (- expected, + found)"]
+    );
+    write(folder.path(), &[("spans/case.yaml", &case("count"))]);
+    assert_eq!(summaries(&run(Mode::Check).await), ["no logs were emitted; `emitted.logs.json` expects some"]);
+    assert!(
+        run(Mode::Update).await.updated && !file.exists() && folder.path().join("spans/emitted.metrics.json").exists()
+    );
+    write(folder.path(), &[("spans/case.yaml", "config: {do: tick, how: trap}\nticks: 1\n")]);
+    let failed = run(Mode::Check).await;
+    assert!(summaries(&failed)[0].contains("trapped"), "{failed:?}");
+}

@@ -26,6 +26,7 @@ static SECTION: Section = Section {
         key("group_by", Kind::Text, "", "The stage's `group_by:`, for a plugin that decides about groups."),
         key("input", Kind::File, "input.json", "An OTLP export request, JSON or (`.binpb`) protobuf, beside the case."),
         key("signal", Kind::Word(SIGNAL), "", "What a protobuf input holds; JSON says it itself."),
+        key("ticks", Kind::Integer, "0", "How often `tick` is called behind the rows; at most 1000."),
         key("expect", Kind::Section(&EXPECT), "", "What must come out, beside `expected.json`."),
     ],
 };
@@ -60,6 +61,9 @@ static ATTRIBUTES: Section = Section {
 
 words!(Signal, SIGNAL: "traces" => Signal::Traces, "metrics" => Signal::Metrics, "logs" => Signal::Logs);
 
+/// More say nothing more.
+const TICKS_MAX: u32 = 1_000;
+
 /// A test case of a plugin.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct TestCase {
@@ -69,6 +73,8 @@ pub struct TestCase {
     /// As written. `None`: the file that is there by convention.
     pub input: Option<PathBuf>,
     pub signal: Option<Signal>,
+    /// So many calls of `tick`, after the rows.
+    pub ticks: u32,
     pub expect: Expectations,
 }
 
@@ -114,6 +120,7 @@ fn case(reader: &Reader) -> TestCase {
         group_by: reader.get("group_by"),
         input: reader.get("input"),
         signal: reader.get("signal"),
+        ticks: reader.checked("ticks", "a whole number, 0 to 1000", |ticks: &u32| *ticks <= TICKS_MAX).unwrap_or(0),
         expect: reader.section("expect", &EXPECT).map(|reader| expectations(&reader)).unwrap_or_default(),
     }
 }

@@ -62,7 +62,7 @@ impl Used {
         used.connectors = used.receivers.union(&used.exporters).cloned().collect();
         for stage in stages.iter().filter(|stage| used.processors.contains(&stage.id.value)) {
             used.has_stages |= stage_of(stage).is_some_and(|stage| stage.may_route);
-            let to = stage_of(stage).into_iter().flat_map(FileStage::leads_to);
+            let to = stage_of(stage).into_iter().flat_map(FileStage::reaches);
             used.exporters.extend(to.map(|to| to.value.clone()));
         }
         used
@@ -165,7 +165,7 @@ fn check_list(ids: &[Located<ComponentId>], section: &'static str, defined: &[St
 fn check_unreached(file: &FileConfig, used: &Used, report: &Report) {
     for exporter in file.exporters.iter().filter(|exporter| !used.exporters.contains(&exporter.id.value)) {
         let leads_here = |stage: &&Component<FileProcessor>| {
-            let mut to = stage_of(stage).into_iter().flat_map(FileStage::leads_to);
+            let mut to = stage_of(stage).into_iter().flat_map(FileStage::reaches);
             to.any(|to| to.value == exporter.id.value)
         };
         if let Some(stage) = file.processors.iter().find(leads_here) {
@@ -222,7 +222,7 @@ fn check_used(file: &FileConfig, used: &Used, report: &Report) {
     warn_unused(&file.receivers, "receiver", &used.receivers, report);
     warn_unused(&file.processors, "processor", &used.processors, report);
     let by_unused_route: HashSet<_> =
-        file.processors.iter().filter_map(stage_of).flat_map(FileStage::leads_to).map(|to| to.value.clone()).collect();
+        file.processors.iter().filter_map(stage_of).flat_map(FileStage::reaches).map(|to| to.value.clone()).collect();
     let exporters = used.exporters.iter().cloned().chain(by_unused_route).collect();
     if used.has_stages {
         warn_unnamed(&file.exporters, &exporters, report);
@@ -367,6 +367,7 @@ fn running_stage(stage: FileStage) -> WasmStage {
         swap: stage.swap,
         group: stage.group,
         routes: routes.collect(),
+        emit_to: stage.emit_to.into_iter().map(target).collect(),
     }
 }
 

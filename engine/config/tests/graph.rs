@@ -48,7 +48,7 @@ service:
         ),
         (
             "service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}, traces/b: {exporters: [debug]}}}",
-            "the key `receivers` is missing: at least one receiver, or a route that leads to this pipeline",
+            "the key `receivers` is missing: at least one receiver, or a route or `emit_to` that leads to this pipeline",
         ),
         (
             "processors: {wasm: {plugin: 'builtin:filter', routes: {x: [traces/absent]}}}
@@ -62,6 +62,37 @@ service:
     traces: {receivers: [otlp], processors: [wasm], exporters: [debug]}
     logs: {receivers: [otlp], exporters: [debug]}",
             "`wasm` is in no logs pipeline, so that nothing of it can go to `logs`",
+        ),
+        (
+            "processors: {wasm: {plugin: 'builtin:filter', emit_to: [metrics/absent, debgu]}}
+service: {pipelines: {traces: {receivers: [otlp], processors: [wasm], exporters: [debug]}}}",
+            "there is no pipeline `metrics/absent`",
+        ),
+        (
+            "processors: {wasm: {plugin: 'builtin:filter', emit_to: [debgu]}}
+service: {pipelines: {traces: {receivers: [otlp], processors: [wasm], exporters: [debug]}}}",
+            "did you mean `debug`?",
+        ),
+        (
+            "processors: {wasm: {plugin: 'builtin:filter', emit_to: [traces]}}
+service: {pipelines: {traces: {receivers: [otlp], processors: [wasm], exporters: [debug]}}}",
+            "pipelines lead in a circle: traces -> traces",
+        ),
+        (
+            "processors: {wasm: {plugin: 'builtin:filter', emit_to: [metrics]}, wasm/back: {plugin: 'builtin:filter', emit_to: [traces]}}
+service:
+  pipelines:
+    traces: {receivers: [otlp], processors: [wasm], exporters: [debug]}
+    metrics: {processors: [wasm/back], exporters: [debug]}",
+            "pipelines lead in a circle: traces -> metrics -> traces",
+        ),
+        (
+            "processors: {wasm: {plugin: 'builtin:filter', emit_to: [metrics]}}
+service:
+  pipelines:
+    traces: {receivers: [otlp], exporters: [debug]}
+    metrics: {exporters: [debug]}",
+            "the key `receivers` is missing: at least one receiver, or a route or `emit_to` that leads to this pipeline",
         ),
         (
             "connectors: {routing: {table: [{condition: 'true', pipelines: [traces/b]}]}}
@@ -94,6 +125,22 @@ service:
         let errors = load(yaml).expect_err(yaml);
         assert!(errors.contains(expected), "expected: {expected}\nfound:\n{errors}\nin:\n{yaml}");
     }
+}
+
+/// A pipeline may have new records as its only input, of another signal than the stage's pipelines.
+#[test]
+fn new_records_are_an_input() {
+    let config = load(
+        "processors: {wasm: {plugin: 'builtin:filter', emit_to: [metrics, logs/alerts, debug]}}
+service:
+  pipelines:
+    traces: {receivers: [otlp], processors: [wasm], exporters: [debug]}
+    metrics: {exporters: [debug]}
+    logs/alerts: {exporters: [debug]}",
+    )
+    .unwrap();
+    let (_, stage) = config.stages().next().unwrap();
+    assert_eq!(stage.emit_to.len(), 3);
 }
 
 /// Ways that part and meet again are no circle, and one connector may serve several signals.

@@ -12,7 +12,7 @@ mod stage;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use wasmill_config::{ComponentId, Config, Exporter, Extension, PipelineId, Processor, WasmStage};
+use wasmill_config::{ComponentId, Config, Exporter, Extension, PipelineId, Processor, RouteTarget, WasmStage};
 use wasmill_host::{GroupByError, Host, Plugin, Stage};
 use wasmill_transport::settings::ClientAuthSettings;
 use wasmill_transport::{BindError, ClientError, Guard};
@@ -20,6 +20,7 @@ use wasmill_wire::{ColumnRequest, Projection, Signal};
 
 use crate::auth::{client_auth, health_guard};
 use crate::batcher::Batcher;
+use crate::emissions::{self, Emissions, Exits};
 use crate::exporter::{DebugExporter, ExporterError, FileExporter, OpenFiles, OtlpExporter};
 use crate::generation::Inlets;
 use crate::grouper::Grouper;
@@ -30,7 +31,7 @@ use crate::receiver::{self, BoundReceiver};
 use crate::telemetry::Metrics;
 use pipelines::Builder;
 use routers::Routers;
-use stage::{build_stage, route_names};
+use stage::{build_stage, emission_targets, route_names};
 
 pub use plugins::{PluginError, Plugins, file_hash};
 pub use routers::plugin_source;
@@ -43,6 +44,8 @@ pub struct Workshop {
     pub metrics: Metrics,
     /// That exporters write.
     pub files: OpenFiles,
+    /// Where plugins' new records go.
+    pub emissions: Emissions,
 }
 
 /// Everything that batches run through, made of one configuration.
@@ -53,6 +56,8 @@ pub struct Built {
     pub routers: Routers,
     /// Processors', and those of connectors.
     pub stages: BTreeMap<ComponentId, Arc<Stage>>,
+    /// Of the stages that make new records, by name: where these may go.
+    pub emission_targets: BTreeMap<String, Vec<RouteTarget>>,
     pub outlets: BTreeMap<OutletId, Arc<Outlet>>,
     /// Processors and extensions; an extension's name does not stand in a pipeline.
     pub limiters: BTreeMap<LimiterId, Arc<MemoryLimiter>>,
@@ -102,6 +107,13 @@ pub enum BuildError {
     },
     #[error("processor `{id}`: rows of pipeline `{pipeline}` cannot be grouped by `{path}`, which {} do not have", pipeline.signal())]
     GroupPath { id: ComponentId, pipeline: PipelineId, path: String },
+    #[error(
+        "processor `{id}`: plugin `{plugin}` makes new records, and nothing says where they go: expected `emit_to` with exporters or \
+         pipelines"
+    )]
+    EmitsNowhere { id: ComponentId, plugin: String },
+    #[error("new records would come back to where they were made: {} lead in a circle", listed(.pipelines))]
+    Circle { pipelines: Vec<PipelineId> },
     #[error("processor `{id}`: {why}")]
     Shadow { id: ComponentId, why: String },
     #[error("exporter `{id}` cannot be made")]
@@ -134,6 +146,11 @@ impl BuildError {
             BuildError::Stage { id, source, .. } => stage_key(id, source),
             BuildError::Config { id, .. } => format!("processors::{id}::config"),
             BuildError::GroupBy { id, .. } | BuildError::GroupPath { id, .. } => format!("processors::{id}::group_by"),
+            BuildError::EmitsNowhere { id, .. } => format!("processors::{id}::emit_to"),
+            BuildError::Circle { pipelines } => match pipelines.first() {
+                Some(id) => format!("service::pipelines::{id}"),
+                None => "service::pipelines".to_owned(),
+            },
             BuildError::Exporter { source: ExporterError::Client(ClientError::Auth(source)), .. } => {
                 source.key().to_owned()
             }
@@ -142,6 +159,10 @@ impl BuildError {
             BuildError::Routes { id, .. } => format!("service::pipelines::{id}"),
         }
     }
+}
+
+fn listed(pipelines: &[PipelineId]) -> String {
+    pipelines.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// The key that a plugin's refusal starts with, `traces::span[0]` or whatever stands there in backticks, in its stage's settings.
@@ -176,6 +197,7 @@ pub async fn build(
         config,
         plugins,
         stages: BTreeMap::new(),
+        emission_targets: BTreeMap::new(),
         outlets: BTreeMap::new(),
         limiters: BTreeMap::new(),
         batchers: BTreeMap::new(),
@@ -195,6 +217,8 @@ pub async fn build(
         let Builder { pipelines, batchers, groupers, errors: more, .. } = builder;
         (built.pipelines, built.batchers, built.groupers) = (pipelines, batchers, groupers);
         errors.extend(more);
+        let circle = emissions::depths(&built).err();
+        errors.extend(circle.map(|pipelines| BuildError::Circle { pipelines }));
     }
     if errors.is_empty() { Ok(built) } else { Err(errors) }
 }
@@ -238,7 +262,13 @@ impl Built {
                 }
             };
             match stage {
-                Ok(stage) => drop(self.stages.insert(id.clone(), stage)),
+                Ok(stage) => {
+                    let targets = emission_targets(&self.config, settings, &stage);
+                    if !targets.is_empty() {
+                        self.emission_targets.insert(stage.name().to_owned(), targets);
+                    }
+                    self.stages.insert(id.clone(), stage);
+                }
                 Err(error) => errors.push(error),
             }
         }
@@ -274,6 +304,12 @@ impl Built {
                     wanted.entry(id).or_default().insert(pipeline.signal());
                 }
             }
+        }
+        // New records may be of any signal that their exporter takes.
+        for target in self.emission_targets.values().flatten() {
+            let RouteTarget::Exporter(id) = target else { continue };
+            let Some((id, exporter)) = self.config.exporters.get_key_value(id) else { continue };
+            wanted.entry(id).or_default().extend(Signal::ALL.into_iter().filter(|signal| takes(exporter, *signal)));
         }
         for (id, signals) in wanted {
             let Some(settings) = self.config.exporters.get(id) else { continue };
@@ -342,6 +378,11 @@ impl Built {
         self.plugins.of(stage, self.stage_settings(stage)?).ok()
     }
 
+    /// Where its plugins' new records can go.
+    pub fn exits(&self) -> Exits {
+        Exits { pipelines: self.pipelines.clone(), outlets: self.outlets.clone() }
+    }
+
     /// What each receiver hands each signal to.
     pub fn inlets(&self) -> Inlets {
         let mut pipelines: BTreeMap<(&ComponentId, Signal), Vec<Arc<Pipeline>>> = BTreeMap::new();
@@ -390,6 +431,14 @@ pub(crate) fn make_exporter(
         Exporter::Debug(settings) => Arc::new(DebugExporter::new(id.to_string().into(), settings.clone())),
         Exporter::File(settings) => Arc::new(FileExporter::new(settings, files)?),
     })
+}
+
+/// Whether an exporter has somewhere to send a signal to.
+fn takes(exporter: &Exporter, signal: Signal) -> bool {
+    match exporter {
+        Exporter::OtlpHttp(settings) => settings.urls.get(signal).is_some(),
+        Exporter::OtlpGrpc(_) | Exporter::Debug(_) | Exporter::File(_) => true,
+    }
 }
 
 /// How the exporter says who we are.

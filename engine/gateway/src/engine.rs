@@ -37,6 +37,7 @@ use wasmill_transport::{BindError, Budget, Guard, Protocol};
 use crate::allocator;
 use crate::auth::health_guard;
 use crate::build::{Built, Plugins, Workshop, build, file_hash, plugin_source};
+use crate::emissions::{Emissions, waves};
 use crate::exporter::OpenFiles;
 use crate::generation::{Ended, Generation, Generations};
 use crate::outlet::{Ending, Outlet};
@@ -137,13 +138,15 @@ impl Engine {
         let Options { host, budget } = options;
         let metrics = Metrics::new();
         metrics.plugins.watch_guests(Arc::clone(host.metrics()));
-        let workshop = Workshop { host, metrics: metrics.clone(), files: OpenFiles::default() };
+        let workshop =
+            Workshop { host, metrics: metrics.clone(), files: OpenFiles::default(), emissions: Emissions::default() };
         let plugins = Plugins::load(&workshop.host, sources(&config), None).await;
         let built = build(&workshop, config, plugins, None).await?;
         let storages = Arc::<Storages>::default();
         let opened = storages.open(&built).await?;
 
-        let (generation, ended) = Generation::new(1, built.inlets());
+        let (generation, ended) = Generation::new(1, built.inlets(), built.exits());
+        workshop.emissions.follow(&generation);
         let (in_flight, batches) = watch::channel(());
         let generations = Arc::new(Generations::new(generation));
         let intake = Intake { generations, metrics, budget, storages, tails: Tails::default(), in_flight: batches };
@@ -164,6 +167,7 @@ impl Engine {
         }
         for stage in built.stages.values() {
             intake.metrics.plugins.serves(stage, 1);
+            stage.start_ticks();
         }
         built.outlets.values().for_each(|outlet| outlet.begin());
         health.set_ready();
@@ -284,8 +288,11 @@ impl Engine {
         state.endpoints.apply(endpoints);
 
         state.generation += 1;
-        let (generation, ended) = Generation::new(state.generation, built.inlets());
-        self.intake.generations.publish(generation);
+        let (generation, ended) = Generation::new(state.generation, built.inlets(), built.exits());
+        self.intake.generations.publish(Arc::clone(&generation));
+        self.workshop.emissions.follow(&generation);
+        drop(generation);
+        built.stages.values().for_each(|stage| stage.start_ticks());
         self.intake.storages.serve(opened);
 
         for receiver in bound {
@@ -371,8 +378,10 @@ impl Engine {
     async fn end(self, until: Instant) -> Left {
         let State { built, receivers, endpoints, .. } = self.state.into_inner();
         drop(self.serving);
+        // New records go through it to the last.
+        let newest = self.intake.generations.current();
         // Nothing waits for more rows any longer: callers are answered, and then their receivers can stop.
-        let waiting = self.intake.generations.current().close();
+        let waiting = newest.close();
         let mut stopping: JoinSet<_> = receivers.into_values().map(Receiver::stop).collect();
         let stopped = async { while stopping.join_next().await.is_some() {} };
         // What has not stopped by then is cut off, and counted below.
@@ -381,12 +390,33 @@ impl Engine {
         let storages = Arc::clone(&self.intake.storages);
         drop(self.intake);
         let _ = timeout_at(until, self.in_flight.closed()).await;
-        let _ = timeout_at(until, waiting.idle()).await;
-        // No batch is left that a plugin could be asked about. What it holds goes out before the exporters end.
-        if timeout_at(until, end_stages(built.stages.values())).await.is_err() {
+        let emissions = &self.workshop.emissions;
+        let unticked = async {
+            for stage in built.stages.values() {
+                stage.end_ticks().await;
+            }
+        };
+        let _ = timeout_at(until, unticked).await;
+        let settled = async || {
+            emissions.idle().await;
+            waiting.idle().await;
+            emissions.idle().await;
+        };
+        let _ = timeout_at(until, settled()).await;
+        // No batch is left that a plugin could be asked about. What it holds goes out before the exporters end, and before those plugins
+        // do that its new records come to.
+        let ended = async {
+            for stages in waves(&built) {
+                end_stages(&stages).await;
+                settled().await;
+            }
+        };
+        if timeout_at(until, ended).await.is_err() {
             tracing::warn!("plugins were not done with what they held in time");
         }
-        let mut left = Left { in_flight: self.in_flight.receiver_count(), ..Left::default() };
+        drop(newest);
+        let in_flight = self.in_flight.receiver_count() + emissions.on_their_way();
+        let mut left = Left { in_flight, ..Left::default() };
         waiting.held().for_each(|held| left.add(held));
         let mut draining: JoinSet<Held> =
             built.outlets.values().map(|outlet| drain(Arc::clone(outlet), until, Ending::Shutdown)).collect();

@@ -13,6 +13,7 @@ use wasmill_config::ComponentId;
 use wasmill_wire::Signal;
 
 use crate::batcher::Batcher;
+use crate::emissions::Exits;
 use crate::grouper::Grouper;
 use crate::pipeline::{Inlet, Pipeline};
 use crate::queue::Held;
@@ -24,6 +25,8 @@ pub struct Generation {
     /// Ascends from 1.
     pub number: u64,
     inlets: Inlets,
+    /// For records that its stages make.
+    exits: Exits,
     /// Dropped with the generation: its other end hears that no batch is left.
     _ended: oneshot::Sender<()>,
 }
@@ -37,9 +40,13 @@ pub struct Generations {
 }
 
 impl Generation {
-    pub fn new(number: u64, inlets: Inlets) -> (Arc<Generation>, Ended) {
+    pub fn new(number: u64, inlets: Inlets, exits: Exits) -> (Arc<Generation>, Ended) {
         let (sender, receiver) = oneshot::channel();
-        (Arc::new(Generation { number, inlets, _ended: sender }), Ended(receiver))
+        (Arc::new(Generation { number, inlets, exits, _ended: sender }), Ended(receiver))
+    }
+
+    pub fn exits(&self) -> &Exits {
+        &self.exits
     }
 
     /// `None`: the receiver is in no pipeline of this signal.
@@ -88,14 +95,18 @@ impl Waiting {
 }
 
 impl Generation {
-    /// All pipelines, some more than once.
+    /// All pipelines, each once.
     fn pipelines(&self) -> Vec<&Arc<Pipeline>> {
         let inlets = self.inlets.values().flatten().flatten();
-        let mut pipelines: Vec<&Arc<Pipeline>> = inlets.flat_map(|inlet| &inlet.pipelines).collect();
-        let mut seen = 0;
-        while let Some(&pipeline) = pipelines.get(seen) {
-            pipelines.extend(pipeline.next());
-            seen += 1;
+        let of_inlets = inlets.flat_map(|inlet| &inlet.pipelines);
+        // Those too that nothing but new records come to.
+        let mut found: Vec<&Arc<Pipeline>> = of_inlets.chain(self.exits.pipelines.values()).collect();
+        let mut pipelines: Vec<&Arc<Pipeline>> = Vec::with_capacity(found.len());
+        while let Some(pipeline) = found.pop() {
+            if !pipelines.iter().any(|seen| Arc::ptr_eq(seen, pipeline)) {
+                found.extend(pipeline.next());
+                pipelines.push(pipeline);
+            }
         }
         pipelines
     }
@@ -103,18 +114,10 @@ impl Generation {
     /// Where rows wait, each once.
     fn waiting(&self) -> Waiting {
         let mut waiting = Waiting::default();
+        // Each is of one pipeline.
         for pipeline in self.pipelines() {
-            let batchers = pipeline.batchers().map(|(_, batcher)| batcher);
-            for batcher in batchers {
-                if !waiting.batchers.iter().any(|known| Arc::ptr_eq(known, batcher)) {
-                    waiting.batchers.push(Arc::clone(batcher));
-                }
-            }
-            for (_, grouper) in pipeline.groupers() {
-                if !waiting.groupers.iter().any(|known| Arc::ptr_eq(known, grouper)) {
-                    waiting.groupers.push(Arc::clone(grouper));
-                }
-            }
+            waiting.batchers.extend(pipeline.batchers().map(|(_, batcher)| Arc::clone(batcher)));
+            waiting.groupers.extend(pipeline.groupers().map(|(_, grouper)| Arc::clone(grouper)));
         }
         waiting
     }

@@ -1,7 +1,7 @@
 //! The gateway: what puts receivers, plugins and exporters together and keeps them running.
 //!
 //! In the order in which data moves: [`receiver`], [`pipeline`] (the data path on one page), [`batcher`], [`outlet`] with its
-//! [`queue`] and [`retry`], [`exporter`]. Around it: [`build`] makes pipelines of a configuration, [`generation`] is what a batch is run by,
+//! [`queue`] and [`retry`], [`exporter`]; what plugins make of it goes by [`emissions`]. Around it: [`build`] makes pipelines of a configuration, [`generation`] is what a batch is run by,
 //! [`memory_limiter`] refuses what
 //! would be too much, [`engine`] starts, swaps, reloads and ends all of it, [`telemetry`] tells of it, and by
 //! the socket of [`admin`] its operator asks and changes it.
@@ -14,6 +14,7 @@ mod auth;
 pub mod batcher;
 pub mod build;
 pub mod cli;
+pub mod emissions;
 pub mod engine;
 pub mod exporter;
 pub mod generation;

@@ -19,6 +19,7 @@ use opentelemetry_proto::tonic::metrics::v1::{Gauge, Metric, NumberDataPoint, Re
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 use wasmill::build::{Built, Plugins, Workshop, build};
+use wasmill::emissions::Emissions;
 use wasmill::exporter::{self, Exporter, OpenFiles, Sending, Sent};
 use wasmill::generation::Generation;
 use wasmill::outlet::{Outlet, OutletSettings};
@@ -182,11 +183,12 @@ async fn allocations_do_not_grow_with_records() {
     let host =
         Host::new(HostConfig { compile: Compile::InProcess, cache_dir: Some(cache.into()), ..HostConfig::default() })
             .unwrap();
-    let workshop = Workshop { host, metrics: Metrics::new(), files: OpenFiles::default() };
+    let workshop =
+        Workshop { host, metrics: Metrics::new(), files: OpenFiles::default(), emissions: Emissions::default() };
     let sources: Vec<_> = config.stages().map(|(_, stage)| stage.plugin.clone()).collect();
     let plugins = Plugins::load(&workshop.host, sources, None).await;
     let built = build(&workshop, config, plugins, None).await.unwrap_or_else(|errors| panic!("{errors:?}"));
-    let (generation, _ended) = Generation::new(1, built.inlets());
+    let (generation, _ended) = Generation::new(1, built.inlets(), built.exits());
 
     for signal in Signal::ALL {
         let inlet = inlet(&built, &workshop.metrics, signal);

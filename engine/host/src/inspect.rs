@@ -33,6 +33,8 @@ pub struct Wants {
     pub signals: Vec<WantsSignal>,
     pub uses: Vec<String>,
     pub route_sets: Vec<Vec<String>>,
+    /// How often it wants to be called without rows; `None`: never.
+    pub tick_ms: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -94,6 +96,7 @@ impl Wants {
             signals: signals.collect(),
             uses: requirements.uses.names(),
             route_sets: requirements.route_sets.clone(),
+            tick_ms: requirements.tick.map(|tick| u64::try_from(tick.as_millis()).unwrap_or(u64::MAX)),
         }
     }
 }
@@ -123,6 +126,8 @@ impl Inspection {
             }
         }
         compare(&mut lines, "uses", new.uses.clone(), old.uses.clone());
+        let ticks = |wants: &Wants| wants.tick_ms.map(|ms| format!("every {ms} ms")).into_iter().collect();
+        compare(&mut lines, "is called", ticks(new), ticks(old));
         let sets = |wants: &Wants| wants.route_sets.iter().map(|set| format!("[{}]", set.join(", "))).collect();
         compare(&mut lines, "routes to", sets(new), sets(old));
         lines
@@ -153,6 +158,7 @@ mod tests {
             signals: signals.collect(),
             uses: uses.iter().map(|used| (*used).to_owned()).collect(),
             route_sets: sets.iter().map(|name| vec![(*name).to_owned()]).collect(),
+            tick_ms: None,
         };
         Inspection {
             hash: String::new(),

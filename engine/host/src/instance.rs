@@ -38,6 +38,8 @@ pub(crate) struct Instance {
     stats: Arc<StageStats>,
     /// What the stage's statistics hold of its memory.
     counted_bytes: u64,
+    /// The round of ticks that it was last called in, or that it was made in.
+    pub round: u64,
 }
 
 /// The instance's right to run: while this lives, one call fewer can begin.
@@ -54,6 +56,14 @@ pub(crate) struct Called {
     pub outgrown: Option<Lease>,
     pub verdict: Result<types::Verdict, Fault>,
     pub took: Duration,
+}
+
+/// How a tick ended.
+pub(crate) struct Ticked {
+    /// As of [`Called`].
+    pub lease: Option<Lease>,
+    pub outgrown: Option<Lease>,
+    pub emitted: Result<Vec<types::Emission>, Fault>,
 }
 
 /// What a start needs, shared by all instances of a stage.
@@ -114,7 +124,8 @@ impl Instance {
         };
         start.stats.instances.fetch_add(1, Relaxed);
         start.stats.instances_created.fetch_add(1, Relaxed);
-        let mut instance = Box::new(Instance { store, plugin, stats: Arc::clone(&start.stats), counted_bytes: 0 });
+        let mut instance =
+            Box::new(Instance { store, plugin, stats: Arc::clone(&start.stats), counted_bytes: 0, round: 0 });
         instance.count_memory();
         Ok((instance, requirements))
     }
@@ -136,7 +147,7 @@ impl Instance {
 
     /// Asks for what it holds, and drops it. The call owns all that it needs, as [`Lease::process`] does; nobody waits for its answer
     /// at the price of others.
-    pub async fn flush(mut self: Box<Self>, host: &HostInner, start: &Start) -> Result<(), Fault> {
+    pub async fn flush(mut self: Box<Self>, host: &HostInner, start: &Start) -> Result<Vec<types::Emission>, Fault> {
         let ticking = host.ticker.ticking();
         let deadline_ms = start.limits.call_deadline_ms.get();
         let call = async move {
@@ -144,13 +155,22 @@ impl Instance {
             self.store.data_mut().begin(Instant::now(), deadline_ms);
             self.store.set_epoch_deadline(TICKS_ON_TASK);
             match self.plugin.wasmill_plugin_stage().call_flush(&mut self.store).await {
-                Ok(Ok(emitted)) if emitted.is_empty() => Ok(()),
-                Ok(Ok(_)) => Err(Fault::bad_output("`flush` gave new records, which are not served yet")),
+                Ok(Ok(emitted)) => Ok(emitted),
                 Ok(Err(reason)) => Err(Fault::new(FaultKind::Refused, reason)),
                 Err(error) => Err(Fault::from_call(&error, self.store.data().memory_refused)),
             }
         };
         host.lane.run(call, Begin::OnLane).await.unwrap_or_else(|lost| Err(lost.into()))
+    }
+
+    async fn tick(&mut self, deadline_ms: u64, now_unix_nano: u64) -> Result<Vec<types::Emission>, Fault> {
+        self.store.data_mut().begin(Instant::now(), deadline_ms);
+        self.store.set_epoch_deadline(TICKS_ON_TASK);
+        match self.plugin.wasmill_plugin_stage().call_tick(&mut self.store, now_unix_nano).await {
+            Ok(Ok(emitted)) => Ok(emitted),
+            Ok(Err(reason)) => Err(Fault::new(FaultKind::Refused, reason)),
+            Err(error) => Err(Fault::from_call(&error, self.store.data().memory_refused)),
+        }
     }
 
     fn count_memory(&mut self) {
@@ -198,6 +218,27 @@ impl Lease {
         let called = host.lane.run(call, start.begin()).await;
         start.lasts.store(called.as_ref().is_ok_and(|called| called.took > TICK * TICKS_ON_TASK as u32), Relaxed);
         called
+    }
+}
+
+impl Lease {
+    /// Calls `tick`, as [`process`](Lease::process) is called; no row waits for it, so it never holds up the task that others
+    /// share.
+    pub async fn tick(self, host: &HostInner, start: &Start, now_unix_nano: u64) -> Result<Ticked, Lost> {
+        let ticking = host.ticker.ticking();
+        let Limits { call_deadline_ms, memory_bytes_retire, .. } = start.limits;
+        let call = async move {
+            let _ticking = ticking;
+            let Lease { mut instance, permit } = self;
+            let emitted = instance.tick(call_deadline_ms.get(), now_unix_nano).await;
+            instance.count_memory();
+            let survives = emitted.as_ref().err().is_none_or(|fault| fault.kind.instance_survives());
+            let retired = instance.store.data().memory_bytes > memory_bytes_retire.get();
+            let left = survives.then_some(Lease { instance, permit });
+            let (lease, outgrown) = if retired { (None, left) } else { (left, None) };
+            Ticked { lease, outgrown, emitted }
+        };
+        host.lane.run(call, Begin::OnTask).await
     }
 }
 

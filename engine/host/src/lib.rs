@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  bytes ──Host::load──► Plugin ──Stage::build──► Stage ──process──► rows kept, routes, edits
-//!          check, compile          init, check      │
+//!          check, compile          init, check      │   └─process, tick, flush──► new records
 //!          in a child, cache       what it wants    └─ instances, slices, deadlines, verdicts, faults
 //! ```
 //!
@@ -17,6 +17,8 @@ mod check;
 mod compile;
 mod content;
 mod deadline;
+mod emission;
+mod emitting;
 mod fault;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
@@ -40,12 +42,14 @@ mod slice;
 mod stage;
 mod stats;
 mod ticker;
+mod ticks;
 mod values;
 mod verdict;
 mod wasi;
 
 pub use breaker::{BreakerSettings, BreakerState};
 pub use compile::{Compile, CompileCommand, CompileError, compile_child_main};
+pub use emitting::{EmissionSink, Emitted, Losses};
 pub use fault::{FAULT_MESSAGE_BYTES_MAX, Fault, FaultKind, OnFault};
 pub use groups::{GroupBy, GroupByError};
 pub use host::{Host, HostConfig, HostError};

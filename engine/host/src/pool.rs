@@ -4,6 +4,7 @@
 //! wait, up to a limit too. What is idle is taken youngest first: its memory is still in the processor's caches.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -20,6 +21,8 @@ pub(crate) struct Pool {
     running: Arc<Semaphore>,
     /// Permits of `running`.
     instances_max: u32,
+    /// Of ticks, counted from 1: an instance that was not called in this one is due.
+    round: AtomicU64,
 }
 
 /// Why there is no instance for a call.
@@ -35,7 +38,7 @@ impl Pool {
         // More than fit in memory.
         let instances_max = u32::try_from(start.limits.instances_max.get()).unwrap_or(u32::MAX >> 3);
         let running = Arc::new(Semaphore::new(instances_max as usize));
-        Pool { start, idle: Mutex::default(), running, instances_max }
+        Pool { start, idle: Mutex::default(), running, instances_max, round: AtomicU64::new(0) }
     }
 
     /// The right to run a call, as soon as one of the running ones has ended.
@@ -62,8 +65,10 @@ impl Pool {
         let instance = match idle {
             Some(instance) => instance,
             None => {
-                let (instance, requirements) = Instance::start(host, &self.start).await.map_err(TakeError::Start)?;
+                let (mut instance, requirements) =
+                    Instance::start(host, &self.start).await.map_err(TakeError::Start)?;
                 accept(requirements).map_err(TakeError::Start)?;
+                self.ticked(&mut instance);
                 instance
             }
         };
@@ -75,6 +80,32 @@ impl Pool {
         // The semaphore is never closed. Calls have deadlines, and so end.
         let _all = self.running.acquire_many(self.instances_max).await;
         std::mem::take(&mut *self.idle.lock())
+    }
+
+    /// All instances that live now are due for a tick.
+    pub fn begin_round(&self) -> u64 {
+        self.round.fetch_add(1, Relaxed) + 1
+    }
+
+    pub fn is_due(&self, instance: &Instance) -> bool {
+        instance.round < self.round.load(Relaxed)
+    }
+
+    /// It has had its tick of this round, or needs none.
+    pub fn ticked(&self, instance: &mut Instance) {
+        instance.round = self.round.load(Relaxed);
+    }
+
+    /// An idle instance that is due in a round. `None`: there is none, or all calls that may run do.
+    pub async fn take_due(&self, round: u64) -> Option<Lease> {
+        let is_due = |instance: &Instance| instance.round < round;
+        if !self.idle.lock().iter().any(|instance| is_due(instance)) {
+            return None;
+        }
+        let permit = self.permit().await.ok()?;
+        let mut idle = self.idle.lock();
+        let at = idle.iter().position(|instance| is_due(instance))?;
+        Some(Lease { instance: idle.remove(at), permit })
     }
 
     /// An instance that can be called again.

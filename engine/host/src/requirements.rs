@@ -1,5 +1,7 @@
 //! What a plugin said at `init` that it wants, checked.
 
+use std::time::Duration;
+
 use wasmill_columns::Kind;
 use wasmill_wire::{ColumnRequest, ColumnType, Field, Key, Path, PathError, Signal, TextForm};
 
@@ -14,6 +16,8 @@ pub struct Requirements {
     /// See [`crate::Stage::route_sets`].
     pub route_sets: Vec<Vec<String>>,
     pub uses: Uses,
+    /// How often its instances are called without rows; `None`: never.
+    pub tick: Option<Duration>,
 }
 
 /// The columns of one signal.
@@ -60,6 +64,8 @@ pub struct Uses {
     pub edits: bool,
     /// It decides about groups of rows.
     pub groups: bool,
+    /// New records, of a verdict as of `tick` and `flush`.
+    pub emit: bool,
     /// Not of a verdict: its instances are asked for what they hold before they go.
     pub flush: bool,
 }
@@ -93,6 +99,8 @@ pub enum RequirementsError {
     GroupPath { signals: String, path: String },
     #[error("the plugin asks for `{path}`, and does not decide about groups (`groups` is not among what it uses)")]
     GroupFact { path: &'static str },
+    #[error("the plugin wants to be called every {tick_ms} ms; at most once in {TICK_MS_MIN} ms is possible")]
+    TickTooOften { tick_ms: u32 },
     #[error("the plugin answered `init` differently in another instance")]
     Differs,
 }
@@ -105,6 +113,9 @@ const ROUTE_SETS_MAX: usize = 65_535;
 const ROUTE_NAMES_MAX: usize = 256;
 /// Entries of `uses`: the contract knows eight.
 const USES_MAX: usize = 64;
+
+/// The shortest interval of ticks. With a deadline of 250 ms and a call for each instance, shorter ones would be all that it does.
+const TICK_MS_MIN: u32 = 10;
 
 /// For messages.
 const KNOWN_USES: &str = "`keep`, `routes`, `edits`, `emit`, `groups`, `flush`, `snapshot` and `state`";
@@ -124,9 +135,10 @@ impl Requirements {
         if let Some(table) = raw.tables.first() {
             return not_served(&format!("lookup table {table}"));
         }
-        if raw.tick_ms != 0 {
-            return not_served("ticks");
+        if (1..TICK_MS_MIN).contains(&raw.tick_ms) {
+            return Err(RequirementsError::TickTooOften { tick_ms: raw.tick_ms });
         }
+        let tick = (raw.tick_ms != 0).then(|| Duration::from_millis(raw.tick_ms.into()));
         let uses = Uses::check(&raw.uses)?;
         let route_sets = check_routes(&raw.route_sets, routes)?;
         let mut inputs: Vec<Input> = Vec::new();
@@ -145,7 +157,7 @@ impl Requirements {
         {
             return Err(RequirementsError::GroupFact { path });
         }
-        Ok(Requirements { inputs, route_sets, uses })
+        Ok(Requirements { inputs, route_sets, uses, tick })
     }
 
     /// Whether a stage that groups rows so, or not at all, is one for this plugin.
@@ -175,9 +187,10 @@ impl Uses {
                 "keep" => uses.keep = true,
                 "routes" => uses.routes = true,
                 "edits" => uses.edits = true,
+                "emit" => uses.emit = true,
                 "flush" => uses.flush = true,
                 "groups" => uses.groups = true,
-                "emit" | "snapshot" | "state" => {
+                "snapshot" | "state" => {
                     return Err(RequirementsError::NotServed { what: name.clone() });
                 }
                 _ => return Err(RequirementsError::UnknownUse { name: name.clone(), known: KNOWN_USES }),
@@ -193,6 +206,7 @@ impl Uses {
             (self.routes, "routes"),
             (self.edits, "edits"),
             (self.groups, "groups"),
+            (self.emit, "emit"),
             (self.flush, "flush"),
         ];
         named.into_iter().filter(|(used, _)| *used).map(|(_, name)| name.to_owned()).collect()

@@ -9,21 +9,24 @@
 //! ```
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use arrow_buffer::BooleanBufferBuilder;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
-use wasmill_batch::{Refusal, RefusalKind, Routes, TelemetryBatch};
+use wasmill_batch::{Refusal, RefusalKind, RequestContext, Routes, TelemetryBatch};
 use wasmill_wire::{ColumnRequest, Edit, Selection, Signal, WireBatch};
 
 use crate::bindings::wasmill::plugin::host::Level;
 use crate::bindings::wasmill::plugin::types;
 use crate::breaker::{Breaker, Closed, Turned};
 use crate::content::ContentFaults;
+use crate::emission;
+use crate::emitting::{EmissionSink, Emitting};
 use crate::gather::Grouped;
 use crate::groups::{self, Groups};
 use crate::host::HostInner;
@@ -32,6 +35,7 @@ use crate::log::GuestLog;
 use crate::pool::{Pool, TakeError};
 use crate::shadow::{Copied, Shadow};
 use crate::slice::{Runs, Sizing, slices};
+use crate::ticks::Ticks;
 use crate::verdict::{Decision, Keep, Route, Subject};
 use crate::{
     BreakerSettings, BreakerState, Fault, FaultKind, GroupBy, Host, Limits, OnFault, Plugin, Requirements,
@@ -95,20 +99,24 @@ pub enum BuildError {
 /// A plugin in a pipeline: instances, limits, counts. Shared by all batches of a generation.
 pub struct Stage {
     name: Arc<str>,
-    host: Arc<HostInner>,
-    pool: Pool,
+    pub(crate) host: Arc<HostInner>,
+    pub(crate) pool: Pool,
     on_fault: OnFault,
     breaker: Option<Breaker>,
     content: Option<ContentFaults>,
     routes: Option<Vec<String>>,
     group_by: Option<GroupBy>,
     requirements: Requirements,
-    stats: Arc<StageStats>,
+    pub(crate) stats: Arc<StageStats>,
     /// Of the last slice: the next is likely to be as large.
     block_bytes: AtomicUsize,
     /// Faults have a budget of lines beside the guest's own: a guest that floods its log cannot hide them.
-    faults: Arc<GuestLog>,
-    last_fault: Mutex<Option<Fault>>,
+    pub(crate) faults: Arc<GuestLog>,
+    pub(crate) emitting: Arc<Emitting>,
+    pub(crate) ticks: Ticks,
+    /// For calls that outlive the batch that they follow.
+    me: Weak<Stage>,
+    pub(crate) last_fault: Arc<Mutex<Option<Fault>>>,
     /// Whether there is one, which each batch asks.
     shadowed: AtomicBool,
     shadow: Mutex<Option<Arc<Shadow>>>,
@@ -124,7 +132,7 @@ enum Undecided {
 
 /// The instance of a batch, from slice to slice; it goes back to the pool however this ends.
 struct Held<'a> {
-    pool: &'a Pool,
+    stage: &'a Stage,
     lease: Option<Lease>,
 }
 
@@ -156,7 +164,8 @@ impl Stage {
         }
         pool.put(instance);
         let faults = GuestLog::new(Arc::clone(&name), spec.quiet);
-        Ok(Arc::new(Stage {
+        let emitting = Emitting::new(Arc::clone(&stats), Arc::clone(&faults));
+        Ok(Arc::new_cyclic(|me| Stage {
             name,
             host,
             pool,
@@ -169,7 +178,10 @@ impl Stage {
             stats,
             block_bytes: AtomicUsize::new(0),
             faults,
-            last_fault: Mutex::default(),
+            emitting,
+            ticks: Ticks::default(),
+            me: Weak::clone(me),
+            last_fault: Arc::default(),
             shadowed: AtomicBool::new(false),
             shadow: Mutex::default(),
         }))
@@ -197,6 +209,11 @@ impl Stage {
     /// `route_base + i` in a batch's `Routes`. An empty set goes nowhere, and is not a drop.
     pub fn route_sets(&self) -> &[Vec<String>] {
         &self.requirements.route_sets
+    }
+
+    /// Where the new records of its plugin go; without one they go nowhere. Once, before it serves.
+    pub fn set_emissions(&self, sink: Arc<dyn EmissionSink>) {
+        self.emitting.set(sink);
     }
 
     pub fn stats(&self) -> &StageStats {
@@ -231,6 +248,7 @@ impl Stage {
     /// holds something, and drops them. What goes wrong is counted and logged as a fault. Lasts as long as the calls that still run, and
     /// then at most as long as a call may.
     pub async fn end(&self) {
+        self.ticks.end().await;
         let instances = self.pool.empty().await;
         if !self.requirements.uses.flush {
             return;
@@ -242,11 +260,32 @@ impl Stage {
     /// Flushes and drops an instance.
     fn flush(&self, instance: Box<Instance>) -> impl Future<Output = ()> + Send + 'static {
         let (host, start, faults) = (Arc::clone(&self.host), Arc::clone(&self.pool.start), Arc::clone(&self.faults));
+        let (emitting, requirements) = (Arc::clone(&self.emitting), self.requirements.clone());
+        let last_fault = Arc::clone(&self.last_fault);
         async move {
-            if let Err(fault) = instance.flush(&host, &start).await {
-                start.stats.faulted(&fault);
-                faults.write(Level::Warn, &format!("`flush` failed: {fault}"));
+            let records = match instance.flush(&host, &start).await {
+                Ok(emitted) => emission::check_aside(emitted, &requirements).await,
+                Err(fault) => Err(fault),
+            };
+            match records {
+                Ok(records) => emitting.emit(records, &Arc::new(RequestContext::default())),
+                Err(fault) => {
+                    start.stats.faulted(&fault);
+                    faults.write(Level::Warn, &format!("`flush` failed: {fault}"));
+                    *last_fault.lock() = Some(fault);
+                }
             }
+        }
+    }
+
+    /// Lets an instance go that has more memory than it may keep.
+    pub(crate) fn retire(&self, outgrown: Option<Lease>) {
+        if let Some(Lease { instance, permit }) = outgrown.filter(|_| self.requirements.uses.flush) {
+            let flush = self.flush(instance);
+            tokio::spawn(async move {
+                flush.await;
+                drop(permit);
+            });
         }
     }
 
@@ -299,7 +338,7 @@ impl Stage {
         };
         let gathered = batch.gathered.unwrap_or_default();
         let (base, context) = (Arc::clone(batch.base()), Arc::clone(batch.context()));
-        let mut held = Held { pool: &self.pool, lease: None };
+        let mut held = Held { stage: self, lease: None };
         let mut decisions = SmallVec::<[Decision; 1]>::with_capacity(slices.len());
         let mut edited_rows = 0;
         for (number, rows) in slices.iter().enumerate() {
@@ -320,6 +359,7 @@ impl Stage {
             let mut subject = Subject::new(&self.requirements, input, &arrays, rows, slices.len() == 1);
             subject.edited_rows_max -= edited_rows;
             subject.groups = starts;
+            subject.index = Some(batch.index());
             let decided = self.decide(&mut held.lease, &subject, block).await;
             if let (Some(permit), Err(Undecided::Fault(_)) | Ok(_)) = (permit, &decided) {
                 let faulted = matches!(&decided, Err(Undecided::Fault(fault)) if fault.kind != FaultKind::Refused);
@@ -340,6 +380,10 @@ impl Stage {
         self.edit(batch, &mut decisions, &mut held)?;
         let diverted = self.select(batch, &slices, &decisions);
         set_routes(batch, &slices, &decisions, route_base);
+        // Not before everything else of the verdicts is in force: who is refused sends the same rows again.
+        for decision in decisions {
+            self.emitting.emit(decision.emitted, &context);
+        }
         Ok(diverted)
     }
 
@@ -362,13 +406,7 @@ impl Stage {
         let decision = verdict.and_then(|verdict| Decision::check(verdict, subject));
         if decision.as_ref().err().is_none_or(|fault| fault.kind.instance_survives()) {
             *lease = left;
-            if let Some(Lease { instance, permit }) = outgrown.filter(|_| self.requirements.uses.flush) {
-                let flush = self.flush(instance);
-                tokio::spawn(async move {
-                    flush.await;
-                    drop(permit);
-                });
-            }
+            self.retire(outgrown);
         }
         decision.map_err(Undecided::Fault)
     }
@@ -565,8 +603,14 @@ fn set_routes(batch: &mut TelemetryBatch, slices: &[Runs], decisions: &[Decision
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            self.pool.put(lease.instance);
+        let Some(lease) = self.lease.take() else { return };
+        let due = self.stage.requirements.tick.is_some() && self.stage.pool.is_due(&lease.instance);
+        // Ticks passed it by while it was busy. A runtime that ends calls nobody any more.
+        match (due.then(|| self.stage.me.upgrade()).flatten(), Handle::try_current()) {
+            (Some(stage), Ok(runtime)) => {
+                runtime.spawn(async move { stage.tick_lease(lease).await });
+            }
+            _ => self.stage.pool.put(lease.instance),
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use wasmill_wire::Signal;
+
 use crate::{Fault, FaultKind};
 
 /// Upper bounds of the call duration histogram, in nanoseconds: from an empty call (0.3 µs) to a default deadline.
@@ -34,6 +36,10 @@ pub struct StageStats {
     pub(crate) rows_uncalled: AtomicU64,
     pub(crate) rows_given_up: AtomicU64,
     pub(crate) breaker_opened: AtomicU64,
+    emitted: [AtomicU64; Signal::ALL.len()],
+    emitted_lost: [AtomicU64; Signal::ALL.len()],
+    ticks: AtomicU64,
+    tick_faults: AtomicU64,
     faults: [AtomicU64; FaultKind::ALL.len()],
     duration_ns_sum: AtomicU64,
     duration_buckets: [AtomicU64; CALL_DURATION_BOUNDS_NS.len() + 1],
@@ -59,6 +65,14 @@ pub struct StageStatsSnapshot {
     pub rows_given_up: u64,
     /// How often the breaker opened.
     pub breaker_opened: u64,
+    /// New records, by signal in the order of [`Signal::ALL`].
+    pub emitted: [u64; Signal::ALL.len()],
+    /// Those of them that nothing took.
+    pub emitted_lost: [u64; Signal::ALL.len()],
+    /// Calls of `tick`: one for each instance and round.
+    pub ticks: u64,
+    /// Those of them that failed, which are among `faults` too.
+    pub tick_faults: u64,
     /// By kind, in the order of [`FaultKind::ALL`].
     pub faults: [u64; FaultKind::ALL.len()],
     pub duration_ns_sum: u64,
@@ -83,6 +97,10 @@ impl StageStats {
             rows_uncalled: self.rows_uncalled.load(Relaxed),
             rows_given_up: self.rows_given_up.load(Relaxed),
             breaker_opened: self.breaker_opened.load(Relaxed),
+            emitted: self.emitted.each_ref().map(|rows| rows.load(Relaxed)),
+            emitted_lost: self.emitted_lost.each_ref().map(|rows| rows.load(Relaxed)),
+            ticks: self.ticks.load(Relaxed),
+            tick_faults: self.tick_faults.load(Relaxed),
             faults: std::array::from_fn(|i| self.faults[i].load(Relaxed)),
             duration_ns_sum: self.duration_ns_sum.load(Relaxed),
             duration_buckets: std::array::from_fn(|i| self.duration_buckets[i].load(Relaxed)),
@@ -100,6 +118,27 @@ impl StageStats {
         if let Some(count) = self.duration_buckets.get(bucket) {
             count.fetch_add(1, Relaxed);
         }
+    }
+
+    pub(crate) fn emitted(&self, signal: Signal, rows: u64) {
+        if let Some(count) = self.emitted.get(signal as usize) {
+            count.fetch_add(rows, Relaxed);
+        }
+    }
+
+    pub(crate) fn emitted_lost(&self, signal: Signal, rows: u64) {
+        if let Some(count) = self.emitted_lost.get(signal as usize) {
+            count.fetch_add(rows, Relaxed);
+        }
+    }
+
+    pub(crate) fn ticked(&self) {
+        self.ticks.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn tick_faulted(&self, fault: &Fault) {
+        self.tick_faults.fetch_add(1, Relaxed);
+        self.faulted(fault);
     }
 
     pub(crate) fn faulted(&self, fault: &Fault) {

@@ -10,10 +10,11 @@ use arrow_array::types::UInt32Type;
 use arrow_array::{Array, ArrayRef, MapArray};
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, Buffer};
 use arrow_schema::DataType;
-use wasmill_wire::{Change, Edit, Key, Path, Rows, Signal};
+use wasmill_wire::{Change, Edit, Index, Key, Path, Rows, Signal};
 
 use crate::Requirements;
 use crate::bindings::wasmill::plugin::types;
+use crate::emission::{self, Origin, Records};
 use crate::fault::Fault;
 use crate::groups::ranges;
 use crate::requirements::Input;
@@ -36,6 +37,7 @@ pub(crate) struct Decision {
     pub keep: Keep,
     pub route: Route,
     pub edits: Vec<Edit>,
+    pub emitted: Vec<Records>,
     /// Rows that the edits name one by one, those named several times so often.
     pub edited_rows: usize,
     /// Whether the slice's rows leave the pipeline here.
@@ -74,13 +76,16 @@ pub(crate) struct Subject<'a> {
     pub is_whole: bool,
     /// Of [`EDITED_ROWS_MAX`], what earlier slices left.
     pub edited_rows_max: usize,
+    /// The batch as earlier stages left it, for new records that are to be like its rows.
+    pub index: Option<&'a Index>,
     numbers: OnceLock<Arc<[u32]>>,
 }
 
 impl Decision {
     /// What is left of a slice that the guest failed on.
     pub fn untouched(keep: Keep) -> Decision {
-        Decision { keep, route: Route::Unchanged, edits: Vec::new(), edited_rows: 0, diverted: false }
+        let (edits, emitted) = (Vec::new(), Vec::new());
+        Decision { keep, route: Route::Unchanged, edits, emitted, edited_rows: 0, diverted: false }
     }
 
     /// Of a slice that goes elsewhere as it is.
@@ -97,11 +102,10 @@ impl Decision {
         announced("a selection", !matches!(verdict.keep, types::Keep::All), uses.keep)?;
         announced("routes", !matches!(verdict.route, types::Route::Unchanged), uses.routes)?;
         announced("edits", !verdict.edits.is_empty(), uses.edits)?;
-        announced("new records", !verdict.emit.is_empty(), false)?;
         if verdict.edits.len() > EDITS_MAX {
             return Err(Fault::bad_output(format!("{} edits; at most {EDITS_MAX} are allowed", verdict.edits.len())));
         }
-        let (keep, route) = (keep(verdict.keep, subject)?, route(verdict.route, subject)?);
+        let (keep, route) = (keep(verdict.keep, subject)?, route(verdict.route, subject.len(), subject.groups, subject.requirements)?);
         let mut edits = Vec::with_capacity(verdict.edits.len());
         let mut edited_rows = 0;
         if !matches!(keep, Keep::None) {
@@ -114,7 +118,15 @@ impl Decision {
                 }
             }
         }
-        Ok(Decision { keep, route, edits, edited_rows, diverted: false })
+        let emitted = match (verdict.emit.is_empty(), subject.index) {
+            (true, _) => Vec::new(),
+            (false, Some(index)) => {
+                let origin = Origin { signal: subject.signal, index, rows: subject.numbers() };
+                emission::check(verdict.emit, subject.requirements, Some(origin))?
+            }
+            (false, None) => emission::check(verdict.emit, subject.requirements, None)?,
+        };
+        Ok(Decision { keep, route, edits, emitted, edited_rows, diverted: false })
     }
 }
 
@@ -135,6 +147,7 @@ impl<'a> Subject<'a> {
             groups: None,
             is_whole,
             edited_rows_max: EDITED_ROWS_MAX,
+            index: None,
             numbers: OnceLock::new(),
         }
     }
@@ -165,8 +178,14 @@ fn keep(keep: types::Keep, subject: &Subject<'_>) -> Result<Keep, Fault> {
     }
 }
 
-fn route(route: types::Route, subject: &Subject<'_>) -> Result<Route, Fault> {
-    let sets = subject.requirements.route_sets.len();
+/// Checks the routes of so many rows; `groups`: where their groups start, and the end, where there are groups.
+pub(crate) fn route(
+    route: types::Route,
+    rows: usize,
+    groups: Option<&[u32]>,
+    requirements: &Requirements,
+) -> Result<Route, Fault> {
+    let sets = requirements.route_sets.len();
     let known = |set: u16| match set {
         ROUTE_UNCHANGED => Ok(None),
         set if usize::from(set) < sets => Ok(Some(set)),
@@ -177,20 +196,20 @@ fn route(route: types::Route, subject: &Subject<'_>) -> Result<Route, Fault> {
         types::Route::All(set) => Ok(known(set)?.map_or(Route::Unchanged, Route::All)),
         types::Route::Rows(bytes) => {
             let routes = numbers::<2>("routes", &bytes)?;
-            length("routes", routes.len(), subject.len(), "rows")?;
+            length("routes", routes.len(), rows, "rows")?;
             let routes = routes.iter().map(|&set| known(u16::from_le_bytes(set)));
             Ok(Route::Rows(routes.collect::<Result<_, _>>()?))
         }
         types::Route::Groups(bytes) => {
-            let starts = subject.groups.ok_or_else(|| no_groups("routes"))?;
-            let (groups, routes) = (ranges(starts), numbers::<2>("routes of groups", &bytes)?);
+            let groups = ranges(groups.ok_or_else(|| no_groups("routes"))?);
+            let routes = numbers::<2>("routes of groups", &bytes)?;
             length("routes of groups", routes.len(), groups.len(), "groups")?;
-            let mut rows = Vec::with_capacity(subject.len());
+            let mut of_rows = Vec::with_capacity(rows);
             for (range, &set) in groups.zip(routes) {
                 let route = known(u16::from_le_bytes(set))?;
-                rows.extend(range.map(|_| route));
+                of_rows.extend(range.map(|_| route));
             }
-            Ok(Route::Rows(rows))
+            Ok(Route::Rows(of_rows))
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Real plugins, good and hostile, through the whole host: load, build, process.
 
+#[path = "plugins/emissions.rs"]
+mod emissions;
 #[path = "plugins/faults.rs"]
 mod faults;
 #[path = "plugins/files.rs"]
@@ -14,3 +16,5 @@ mod preview1;
 mod serving;
 #[path = "plugins/support.rs"]
 mod support;
+#[path = "plugins/ticks.rs"]
+mod ticks;

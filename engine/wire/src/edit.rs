@@ -15,6 +15,7 @@
 
 mod any;
 mod change;
+mod create;
 mod maps;
 mod parents;
 mod patch;
@@ -32,7 +33,8 @@ use arrow_buffer::BooleanBuffer;
 
 use crate::path::{Field, Key};
 use crate::{ColumnRequest, Index, Path, Selection, WireBatch};
-use patch::Patch;
+pub use create::{Like, NewRecords, NewRecordsError, create};
+use patch::{PATCH_BYTES_MAX, Patch};
 use prepare::{Prepared, prepare};
 
 /// Which rows an edit is about, all numbers those of the batch. Rows that are not selected are never changed; where they
@@ -118,12 +120,23 @@ impl Overlay {
         selection: &Selection,
         edits: &[Edit],
     ) -> Result<Arc<Overlay>, EditError> {
+        Overlay::apply_within(base, earlier, selection, edits, PATCH_BYTES_MAX)
+    }
+
+    /// The same, of edits that may write at most `bytes_max`.
+    fn apply_within(
+        base: &Arc<WireBatch>,
+        earlier: Option<&Arc<Overlay>>,
+        selection: &Selection,
+        edits: &[Edit],
+        bytes_max: usize,
+    ) -> Result<Arc<Overlay>, EditError> {
         assert_eq!(selection.len(), base.rows(), "a selection of this batch's rows");
         let signal = base.signal();
         let mut prepared =
             edits.iter().map(|edit| prepare(edit, signal, selection)).collect::<Result<Vec<Prepared<'_>>, _>>()?;
         let mut index = earlier.map_or(base.index(), |earlier| earlier.index()).clone();
-        let mut patch = Patch::new(index.buffers.len(), patch_len(&index, selection, &prepared));
+        let mut patch = Patch::new(index.buffers.len(), patch_len(&index, selection, &prepared), bytes_max);
         records::apply(signal, &mut index, selection, &mut prepared, &mut patch)?;
         parents::apply(signal, &mut index, selection, &mut prepared, &mut patch)?;
         if patch.len() > 0 {

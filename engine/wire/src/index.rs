@@ -71,6 +71,18 @@ impl MetricKind {
         MetricKind::Summary,
     ];
 
+    /// In words, for messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            MetricKind::None => "metric without data",
+            MetricKind::Gauge => "gauge",
+            MetricKind::Sum => "sum",
+            MetricKind::Histogram => "histogram",
+            MetricKind::ExponentialHistogram => "exponential histogram",
+            MetricKind::Summary => "summary",
+        }
+    }
+
     /// The kind whose `data` is this field of `Metric`.
     pub fn of_field(number: u32) -> Option<MetricKind> {
         match number {

@@ -36,7 +36,7 @@ mod signal;
 mod varint;
 
 pub use batch::{IdFaults, WireBatch};
-pub use edit::{Change, Edit, EditError, Overlay, Rows};
+pub use edit::{Change, Edit, EditError, Like, NewRecords, NewRecordsError, Overlay, Rows, create};
 pub use encode::{encode, encode_limited, encoded_len};
 pub use error::WireError;
 pub use index::{Extent, Index, MetricData, MetricKind, Parent, Record};

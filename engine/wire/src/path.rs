@@ -19,7 +19,7 @@ mod table;
 
 use std::fmt;
 
-pub(crate) use table::{Code, Entry, names};
+pub(crate) use table::{Code, Entry, Inner, names};
 pub use table::{Field, Level};
 
 use crate::{ColumnType, Signal, TextForm};

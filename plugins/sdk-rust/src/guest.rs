@@ -68,29 +68,64 @@ impl<P: Plugin> Running<P> {
 }
 
 impl<P: Plugin> Running<P> {
+    pub fn tick(&self, now: u64) -> Result<Vec<Emission>, String> {
+        self.emit("tick", |plugin, emit| plugin.tick(now, emit))
+    }
+
     pub fn flush(&self) -> Result<Vec<Emission>, String> {
+        self.emit("flush", |plugin, emit| plugin.flush(emit))
+    }
+
+    fn emit(
+        &self,
+        called: &str,
+        call: impl FnOnce(&mut P, &mut crate::Emissions) -> crate::Result<()>,
+    ) -> Result<Vec<Emission>, String> {
+        let mut emissions = crate::Emissions::default();
         match &mut *self.0.borrow_mut() {
-            Some(Instance { plugin, .. }) => plugin.flush().map_err(crate::Error::into_message)?,
-            None => return Err("`flush` was called before `init`".to_owned()),
+            Some(Instance { plugin, .. }) => call(plugin, &mut emissions).map_err(crate::Error::into_message)?,
+            None => return Err(format!("`{called}` was called before `init`")),
         }
-        Ok(Vec::new())
+        Ok(emissions.list.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<crate::Emission> for Emission {
+    fn from(emission: crate::Emission) -> Emission {
+        let crate::Emission { signal, rows, routes, fields } = emission;
+        let fields = fields.into_iter().map(|(path, values)| types::Field { path, values });
+        Emission { signal: signal_of(signal), rows: rows as u32, route: route(&routes), fields: fields.collect() }
+    }
+}
+
+fn signal_of(signal: Signal) -> types::Signal {
+    match signal {
+        Signal::Traces => types::Signal::Traces,
+        Signal::Metrics => types::Signal::Metrics,
+        Signal::Logs => types::Signal::Logs,
+    }
+}
+
+/// `routes`: none, or one for each row.
+fn route(routes: &[u16]) -> types::Route {
+    match routes {
+        [] => types::Route::Unchanged,
+        [first, rest @ ..] if rest.iter().all(|route| route == first) => types::Route::All(*first),
+        routes => types::Route::Rows(routes.iter().flat_map(|route| route.to_le_bytes()).collect()),
     }
 }
 
 impl From<&crate::Requirements> for Requirements {
     fn from(requirements: &crate::Requirements) -> Self {
         let inputs = requirements.inputs.iter().map(|input| types::Input {
-            signal: match input.signal {
-                Signal::Traces => types::Signal::Traces,
-                Signal::Metrics => types::Signal::Metrics,
-                Signal::Logs => types::Signal::Logs,
-            },
+            signal: signal_of(input.signal),
             columns: input.columns.iter().filter_map(|&number| requirements.columns.get(number)).map(request).collect(),
         });
         let uses = requirements.used().into_iter().map(|used| match used {
             Use::Keep => "keep",
             Use::Routes => "routes",
             Use::Edits => "edits",
+            Use::Emit => "emit",
             Use::Flush => "flush",
         });
         Requirements {
@@ -99,7 +134,7 @@ impl From<&crate::Requirements> for Requirements {
             route_sets: requirements.route_sets.clone(),
             uses: uses.map(str::to_owned).collect(),
             tables: Vec::new(),
-            tick_ms: 0,
+            tick_ms: requirements.tick_ms,
         }
     }
 }
@@ -123,11 +158,7 @@ fn answer(verdict: &mut crate::Verdict) -> Verdict {
         Some(keep) if keep.is_all() => types::Keep::All,
         Some(keep) => types::Keep::Rows(keep.to_bytes()),
     };
-    let route = match verdict.routes.as_slice() {
-        [] => types::Route::Unchanged,
-        [first, rest @ ..] if rest.iter().all(|route| route == first) => types::Route::All(*first),
-        routes => types::Route::Rows(routes.iter().flat_map(|route| route.to_le_bytes()).collect()),
-    };
+    let route = route(&verdict.routes);
     let edits = verdict.edits.drain(..).map(|Edit { path, target, change }| types::Edit {
         path,
         target: match target {
@@ -142,5 +173,6 @@ fn answer(verdict: &mut crate::Verdict) -> Verdict {
             Change::Merge(columns) => types::Change::Merge(columns),
         },
     });
-    Verdict { keep, route, edits: edits.collect(), emit: Vec::new() }
+    let edits = edits.collect();
+    Verdict { keep, route, edits, emit: verdict.emit.drain(..).map(Into::into).collect() }
 }

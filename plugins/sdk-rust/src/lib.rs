@@ -75,10 +75,12 @@
 //! - Ask for few columns, of the type you compare with: [`Column<str>`](Column) rather than [`Column<Dynamic>`](Dynamic).
 //! - `matches` on text looks at each distinct value once. A look at each row costs a few nanoseconds more.
 //! - One [`Verdict::set`] for many rows is cheaper than many for one.
-//! - A plugin is dropped and made anew at any time, and several run at once: keep nothing from call to call but caches.
+//! - A plugin is dropped and made anew at any time, and several run at once: keep nothing from call to call but caches, and
+//!   what `tick` and `flush` give.
 
 #[cfg(feature = "arrow")]
 pub mod arrow;
+mod emission;
 mod error;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
@@ -94,6 +96,7 @@ mod verdict;
 /// The data block: typed views of columns, builders of new ones, bitmaps.
 pub use wasmill_columns as columns;
 
+pub use emission::{Emission, Emissions, MetricType, Temporality};
 pub use error::{Error, Result};
 pub use plugin::Plugin;
 pub use requirements::{
@@ -107,7 +110,7 @@ pub mod prelude {
     pub use crate::columns::{AnyValue, Bitmap};
     pub use crate::host::Level;
     pub use crate::{
-        Attributes, Column, Dynamic, Error, List, Plugin, Requirements, Result, RouteSet, Rows, Signal, Slice,
-        TextForm, Use, Verdict, attribute, host, log,
+        Attributes, Column, Dynamic, Emission, Emissions, Error, List, MetricType, Plugin, Requirements, Result,
+        RouteSet, Rows, Signal, Slice, Temporality, TextForm, Use, Verdict, attribute, host, log,
     };
 }

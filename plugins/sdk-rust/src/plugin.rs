@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::{Error, Requirements, Result, Slice, Verdict};
+use crate::{Emissions, Error, Requirements, Result, Slice, Verdict};
 
 /// A plugin. [`plugin!`](crate::plugin) makes it a component's export.
 pub trait Plugin: Sized + 'static {
@@ -21,9 +21,19 @@ pub trait Plugin: Sized + 'static {
     /// refuses the slice as a whole; the instance goes on.
     fn process(&mut self, slice: &Slice<'_>, verdict: &mut Verdict) -> Result<()>;
 
-    /// The instance is about to go, after its last slice: the moment to count or log what it gathered. Called once, where the plugin said
-    /// that it [uses](Requirements::uses) [`Use::Flush`](crate::Use::Flush), and not after a fault. An error is logged and counted.
-    fn flush(&mut self) -> Result<()> {
+    /// Called at the interval that the plugin [asked for](Requirements::ticks), whether or not rows come; `now` is in nanoseconds since
+    /// 1970. Each instance has memory of its own, and so a tick of its own: what several of them make of what they saw is to be added
+    /// up behind. An error is logged and counted.
+    fn tick(&mut self, now: u64, emit: &mut Emissions) -> Result<()> {
+        let _ = (now, emit);
+        Ok(())
+    }
+
+    /// The instance is about to go, after its last slice: the moment to count, log or [emit](Emissions::push) what it gathered. Called once,
+    /// where the plugin said that it [uses](Requirements::uses) [`Use::Flush`](crate::Use::Flush), and not after a fault. An error is
+    /// logged and counted.
+    fn flush(&mut self, emit: &mut Emissions) -> Result<()> {
+        let _ = emit;
         Ok(())
     }
 }
@@ -93,8 +103,8 @@ macro_rules! plugin {
                 fn process(slice: Slice) -> Result<Verdict, String> {
                     RUNNING.with(|running| running.process(slice))
                 }
-                fn tick(_now: u64) -> Result<Vec<Emission>, String> {
-                    Ok(Vec::new())
+                fn tick(now: u64) -> Result<Vec<Emission>, String> {
+                    RUNNING.with(|running| running.tick(now))
                 }
                 fn flush() -> Result<Vec<Emission>, String> {
                     RUNNING.with(|running| running.flush())

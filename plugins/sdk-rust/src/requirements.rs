@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use wasmill_columns as data;
 use wasmill_columns::{Any, Binary, Boolean, Kind, Sequence, Text, Values};
@@ -23,6 +24,8 @@ pub enum Use {
     Keep,
     Routes,
     Edits,
+    /// Makes new records, in whichever call.
+    Emit,
     /// Holds something from call to call that [`Plugin::flush`](crate::Plugin::flush) gives: say so with [`Requirements::uses`].
     Flush,
 }
@@ -75,6 +78,8 @@ pub struct Requirements {
     pub(crate) inputs: Vec<Input>,
     pub(crate) route_sets: Vec<Vec<String>>,
     uses: Option<Vec<Use>>,
+    /// 0: none.
+    pub(crate) tick_ms: u32,
     /// The signals that columns are asked for of.
     current: Vec<Signal>,
 }
@@ -161,6 +166,12 @@ impl Requirements {
     /// Says that the plugin does this alone. Without it, it may keep, edit, and route where it declared route sets.
     pub fn uses(&mut self, uses: impl IntoIterator<Item = Use>) {
         self.uses = Some(uses.into_iter().collect());
+    }
+
+    /// Asks for [`Plugin::tick`](crate::Plugin::tick) at this interval: at least 10 ms, in whole milliseconds.
+    pub fn ticks(&mut self, interval: Duration) {
+        // Shorter ones are the host's to refuse; 0 would be none at all.
+        self.tick_ms = u32::try_from(interval.as_millis()).unwrap_or(u32::MAX).max(1);
     }
 
     pub(crate) fn used(&self) -> Vec<Use> {

@@ -30,15 +30,17 @@
 mod answer;
 mod cell;
 mod columns;
+mod emitted;
 mod log;
 
 use wasmill_columns::{Block, BlockBuilder};
 
 use crate::plugin;
-use crate::{Plugin, Requirements, Result, Signal, Slice, Use, Verdict};
+use crate::{Emissions, Plugin, Requirements, Result, Signal, Slice, Use, Verdict};
 
 pub use answer::{Answer, Edited};
 pub use cell::Cell;
+pub use emitted::Emitted;
 pub use log::{Metric, MetricKind, logged, metrics};
 pub(crate) use log::{clock, counter, gauge, histogram, log};
 
@@ -61,9 +63,22 @@ pub struct SliceOf<'h, P> {
 pub fn is_a_plugin<P: Plugin>() {}
 
 impl<P: Plugin> Harness<P> {
-    /// Calls [`Plugin::flush`], as the host does before an instance goes.
-    pub fn flush(mut self) -> Result<()> {
-        self.plugin.flush()
+    /// Calls [`Plugin::tick`]; gives the new records.
+    pub fn tick(&mut self, now: u64) -> Result<Vec<Emitted>> {
+        self.emitted(|plugin, emit| plugin.tick(now, emit))
+    }
+
+    /// Calls [`Plugin::flush`], as the host does before an instance goes; gives the new records.
+    pub fn flush(mut self) -> Result<Vec<Emitted>> {
+        self.emitted(Plugin::flush)
+    }
+
+    fn emitted(&mut self, call: impl FnOnce(&mut P, &mut Emissions) -> Result<()>) -> Result<Vec<Emitted>> {
+        let mut emissions = Emissions::default();
+        call(&mut self.plugin, &mut emissions)?;
+        let announced = self.requirements.used().contains(&Use::Emit);
+        assert!(announced || emissions.list.is_empty(), "the plugin does what it did not name: {:?}", Use::Emit);
+        Ok(emissions.list.iter().map(|emission| Emitted::of(emission, &self.requirements)).collect())
     }
 
     /// Starts the plugin with a config in JSON. An error is what the operator would read.

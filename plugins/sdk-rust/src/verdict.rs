@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use wasmill_columns::{AnyValue, AttributesBuilder, Bitmap, BlockBuilder, Fixed};
 
-use crate::RouteSet;
+use crate::{Emission, RouteSet};
 
 /// What a route of a row is that has none of the plugin's.
 pub(crate) const ROUTE_UNCHANGED: u16 = u16::MAX;
@@ -21,6 +21,7 @@ pub struct Verdict {
     /// Empty: unchanged. Else one for each row.
     pub(crate) routes: Vec<u16>,
     pub(crate) edits: Vec<Edit>,
+    pub(crate) emit: Vec<Emission>,
 }
 
 /// Which rows, or entries, an edit is about.
@@ -77,6 +78,7 @@ impl Verdict {
         self.keep = None;
         self.routes.clear();
         self.edits.clear();
+        self.emit.clear();
     }
 
     /// Keeps these rows alone. Said twice, the rows that are in both stay.
@@ -160,6 +162,14 @@ impl Verdict {
         });
     }
 
+    /// Makes new records, beside whatever becomes of the slice's rows. The plugin says that it [uses](crate::Requirements::uses)
+    /// [`Use::Emit`](crate::Use::Emit), and the stage's `emit_to` where they go.
+    pub fn emit(&mut self, emission: Emission) {
+        if emission.rows > 0 {
+            self.emit.push(emission);
+        }
+    }
+
     fn edit(&mut self, path: &str, rows: Rows<'_>, change: impl FnOnce() -> Change) {
         if let Some(target) = rows.target() {
             self.edits.push(Edit { path: path.to_owned(), target, change: change() });
@@ -196,7 +206,7 @@ impl<'a> From<&'a Bitmap> for Rows<'a> {
 }
 
 impl Value<'_> {
-    fn write(self, block: &mut BlockBuilder) {
+    pub(crate) fn write(self, block: &mut BlockBuilder) {
         fn one<T: Fixed>(block: &mut BlockBuilder, value: T) {
             block.fixed([value]);
         }
@@ -278,7 +288,7 @@ values! {
 }
 
 /// A block that a plugin makes fits its 32-bit memory, and so the format; one that does not is sent empty, and refused.
-fn block(write: impl FnOnce(&mut BlockBuilder)) -> Vec<u8> {
+pub(crate) fn block(write: impl FnOnce(&mut BlockBuilder)) -> Vec<u8> {
     let mut block = BlockBuilder::with_capacity(2, 0);
     write(&mut block);
     block.finish().unwrap_or_default()

@@ -23,6 +23,8 @@ pub(super) struct Actual {
     pub counters: BTreeMap<String, f64>,
     /// Of each kept row.
     pub attributes: Vec<Map<String, Json>>,
+    /// New records by signal, as JSON that people read.
+    pub emitted: [Option<String>; 3],
 }
 
 pub(super) fn expectations(expected: &Expectations, actual: &Actual) -> Vec<Failure> {
@@ -78,7 +80,8 @@ fn same(one: &Json, other: &Json) -> bool {
 }
 
 /// Two texts, line by line: `-` is expected and not there, `+` is there and not expected.
-pub(super) fn difference(expected: &str, found: &str) -> Option<Failure> {
+/// `what` differs from what.
+pub(super) fn difference(expected: &str, found: &str, what: &str) -> Option<Failure> {
     if expected == found {
         return None;
     }
@@ -106,6 +109,6 @@ pub(super) fn difference(expected: &str, found: &str) -> Option<Failure> {
     if left_out > 0 {
         let _ = writeln!(detail, "  {left_out} more lines");
     }
-    let summary = "the rows differ from `expected.json` (- expected, + found)".to_owned();
+    let summary = format!("{what} (- expected, + found)");
     Some(Failure { summary, detail })
 }

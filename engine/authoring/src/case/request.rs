@@ -68,9 +68,14 @@ pub(super) fn pretty(signal: Signal, wire: &[u8]) -> Result<(Json, String), Stri
     let mut json = Vec::new();
     to_json(JsonDocument::Request(signal), wire, &mut json).map_err(|error| error.to_string())?;
     let value: Json = serde_json::from_slice(&json).map_err(|error| error.to_string())?;
-    let mut text = serde_json::to_string_pretty(&value).map_err(|error| error.to_string())?;
-    text.push('\n');
+    let text = text(&value)?;
     Ok((value, text))
+}
+
+pub(super) fn text(json: &Json) -> Result<String, String> {
+    let mut text = serde_json::to_string_pretty(json).map_err(|error| error.to_string())?;
+    text.push('\n');
+    Ok(text)
 }
 
 /// The attributes of each row of a request, in order.

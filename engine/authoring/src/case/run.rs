@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use wasmill_batch::{Ack, ROUTE_DEFAULT, RequestContext, TelemetryBatch};
 use wasmill_host::{BuildError, GroupBy, Host, MetricKind, MetricValue, Plugin, Stage, StageSpec};
 use wasmill_wire::{Projection, Selection, Signal, WireBatch};
 
 use super::compare::{self, Actual};
+use super::emitted;
 use super::{Case, EXPECTED, request};
 
 /// What happens to `expected.json`.
@@ -48,7 +49,7 @@ impl Failure {
 
 /// What became of the rows.
 enum Ran {
-    Rows(TelemetryBatch, Actual),
+    Rows(TelemetryBatch, Box<Actual>),
     /// The configuration or the rows were refused, or the call failed: the whole message, and on which row.
     Refused {
         message: String,
@@ -85,7 +86,7 @@ async fn outcome(host: &Host, plugin: &Arc<Plugin>, case: &Case, mode: Mode) -> 
         (Ran::Rows(..), Some(part)) => {
             Ok((vec![Failure::new(format!("expected an error with `{part}`; there was none"))], false))
         }
-        (Ran::Rows(batch, actual), None) => judge(case, batch, actual, mode),
+        (Ran::Rows(batch, actual), None) => judge(case, batch, *actual, mode),
     }
 }
 
@@ -94,10 +95,12 @@ fn judge(case: &Case, batch: TelemetryBatch, mut actual: Actual, mode: Mode) -> 
     let (json, text) = request::pretty(batch.signal(), &batch.encode())?;
     actual.attributes = request::attributes(&json);
     let mut failures = compare::expectations(&case.definition.expect, &actual);
+    let emitted_updated = emitted::judge(case, &actual.emitted, mode, &mut failures)?;
     let is_there = fs::exists(&case.expected);
     let is_there = is_there.map_err(|error| format!("`{}` cannot be looked at: {error}", case.expected.display()))?;
     let expected = is_there.then(|| expected(case, batch.signal(), mode)).transpose()?;
-    let nothing_said = expected.is_none() && case.definition.expect == Default::default();
+    let nothing_said =
+        expected.is_none() && case.definition.expect == Default::default() && !emitted::is_expected(case);
     match mode {
         Mode::Update if expected.as_ref() != Some(&text) => {
             fs::write(&case.expected, &text)
@@ -111,8 +114,9 @@ fn judge(case: &Case, batch: TelemetryBatch, mut actual: Actual, mode: Mode) -> 
         }
         _ => {}
     }
-    failures.extend(expected.and_then(|expected| compare::difference(&expected, &text)));
-    Ok((failures, false))
+    let what = format!("the rows differ from `{EXPECTED}`");
+    failures.extend(expected.and_then(|expected| compare::difference(&expected, &text, &what)));
+    Ok((failures, emitted_updated))
 }
 
 /// `expected.json`, as what came out is written, so that only meaning is compared.
@@ -132,7 +136,7 @@ async fn ran(
     signal: Signal,
     wire: bytes::Bytes,
 ) -> Result<Ran, String> {
-    let name = format!("test/{}", case.name);
+    let (name, began) = (format!("test/{}", case.name), SystemTime::now());
     let by = case.definition.group_by.as_deref().map(GroupBy::parse).transpose();
     let group_by = by.map_err(|error| format!("`group_by`: {error}"))?;
     let spec = StageSpec { group_by, ..StageSpec::alone(&name, case.definition.config.clone()) };
@@ -141,6 +145,8 @@ async fn ran(
         Err(BuildError::Config { reason }) => return Ok(Ran::Refused { message: reason, row: None }),
         Err(error) => return Ok(Ran::Refused { message: error.to_string(), row: None }),
     };
+    let (collected, sink) = emitted::collected();
+    stage.set_emissions(sink);
     let Some(columns) = stage.columns(signal) else {
         return Err(format!("the plugin does not take {signal}"));
     };
@@ -153,14 +159,24 @@ async fn ran(
         let message = stage.last_fault().map_or_else(|| refusal.reason.to_string(), |fault| fault.to_string());
         return Ok(Ran::Refused { message, row: culprit(&stage, &base).await });
     }
+    for _ in 0..case.definition.ticks {
+        stage.tick().await;
+    }
+    stage.end().await;
+    if stage.stats().snapshot().faults.iter().any(|faults| *faults > 0) {
+        let message =
+            stage.last_fault().map_or_else(|| "`tick` or `flush` failed".to_owned(), |fault| fault.to_string());
+        return Ok(Ran::Refused { message, row: None });
+    }
     let actual = Actual {
         rows: batch.selection().count() as u64,
         routes: routes(&batch, stage.route_sets()),
         // They outlive stages, and another case may have this name.
         counters: since(counters(host, &name), &before),
         attributes: Vec::new(),
+        emitted: collected.requests(began)?,
     };
-    Ok(Ran::Rows(batch, actual))
+    Ok(Ran::Rows(batch, Box::new(actual)))
 }
 
 pub(crate) fn batch(base: &Arc<WireBatch>) -> TelemetryBatch {

@@ -28,6 +28,7 @@ pub(super) fn stage(reader: &Reader, plugin: &str, config: Json) -> FileProcesso
         swap: Swap::default(),
         group: None,
         routes: Vec::new(),
+        emit_to: Vec::new(),
         may_route: false,
     }))
 }

@@ -73,6 +73,13 @@ pub(super) static SECTION: Section = Section {
             "For each route that the plugin names, the exporters and pipelines that its rows go to. A route that is not here is the \
              id of an exporter.",
         ),
+        key(
+            "emit_to",
+            Kind::Ids,
+            "[]",
+            "Exporters and pipelines for new records that the plugin makes and sends to no route: a pipeline takes those of its signal, an \
+             exporter those of every signal that it can. A pipeline may have this as its only input. See [plugins](plugins.md).",
+        ),
     ],
 };
 
@@ -161,6 +168,7 @@ pub(crate) struct FileStage {
     pub swap: Swap,
     pub group: Option<Grouping>,
     pub routes: Vec<Route>,
+    pub emit_to: Vec<Located<ComponentId>>,
     /// Whether its plugin is anybody's, which may route to any exporter by its id.
     pub may_route: bool,
 }
@@ -171,6 +179,11 @@ pub(crate) struct Route {
 }
 
 impl FileStage {
+    /// The same, and those for its new records.
+    pub fn reaches(&self) -> impl Iterator<Item = &Located<ComponentId>> {
+        self.leads_to().chain(&self.emit_to)
+    }
+
     /// Exporters and pipelines that its rows may go to from here.
     pub fn leads_to(&self) -> impl Iterator<Item = &Located<ComponentId>> {
         self.ways().flatten()
@@ -202,6 +215,7 @@ pub(super) fn read(reader: &Reader, _: &mut Vec<Located<Endpoint>>) -> Option<Fi
         content_faults_max,
         swap: reader.section("swap", &SWAP).map_or_else(Swap::default, |swap| read_swap(&swap)),
         routes: read_routes(reader),
+        emit_to: reader.list("emit_to"),
         plugin: plugin?,
         may_route: true,
     };

@@ -62,6 +62,8 @@ pub struct WasmStage {
     pub group: Option<Grouping>,
     /// What the plugin's route names mean. Every list has at least one entry, each of the [`Config`](super::Config).
     pub routes: BTreeMap<Arc<str>, Vec<RouteTarget>>,
+    /// Where new records go that the plugin sends to no route.
+    pub emit_to: Vec<RouteTarget>,
 }
 
 /// Rows that wait for others of their group, and are decided with them.

@@ -1,4 +1,4 @@
-//! How pipelines lead to pipelines: by connectors, and by routes of their plugins.
+//! How pipelines lead to pipelines: by connectors, by routes of their plugins, and by new records that plugins make.
 //!
 //! A pipeline that nothing leads to and a connector that leads nowhere are mistakes, and so is a way that comes back to where it
 //! began: a record would never leave it.
@@ -20,6 +20,7 @@ pub(super) fn check(file: &FileConfig, service: &FileService, report: &Report) {
     graph.check_tables(report);
     graph.check_routes(report);
     graph.check_diverts(report);
+    graph.check_emissions(report);
     graph.check_inputs(report);
     graph.check_cycles(report);
 }
@@ -70,13 +71,27 @@ impl<'f> Graph<'f> {
             let to = to.filter(|to| to.id.value.signal() == from.id.value.signal());
             ways.extend(to.map(|to| Way { to, place: &route.place }));
         }
+        // New records may be of any signal.
+        for place in self.emissions(from) {
+            let to = as_pipeline(&place.value).and_then(|id| self.pipeline(&id));
+            ways.extend(to.map(|to| Way { to, place: &place.place }));
+        }
         ways
     }
 
     /// What the routes of a pipeline's plugins lead to.
     fn routes(&self, from: &'f FilePipeline) -> impl Iterator<Item = &'f Located<ComponentId>> {
-        let used = self.file.processors.iter().filter(|processor| names(&from.processors, &processor.id.value));
-        used.filter_map(stage_of).flat_map(FileStage::leads_to)
+        self.stages(from).flat_map(FileStage::leads_to)
+    }
+
+    /// Where the new records of a pipeline's plugins go.
+    fn emissions(&self, from: &'f FilePipeline) -> impl Iterator<Item = &'f Located<ComponentId>> {
+        self.stages(from).flat_map(|stage| &stage.emit_to)
+    }
+
+    fn stages(&self, of: &'f FilePipeline) -> impl Iterator<Item = &'f FileStage> {
+        let used = self.file.processors.iter().filter(|processor| names(&of.processors, &processor.id.value));
+        used.filter_map(stage_of)
     }
 
     /// A connector has two ends, for each signal that comes to it.
@@ -191,12 +206,27 @@ impl<'f> Graph<'f> {
         }
     }
 
-    /// A pipeline has a receiver, or a route leads to it.
+    /// New records go to exporters and pipelines that there are.
+    fn check_emissions(&self, report: &Report) {
+        let exporters = defined(&self.file.exporters);
+        for settings in self.file.processors.iter().filter_map(stage_of) {
+            let is_pipeline = |to: &Located<ComponentId>| as_pipeline(&to.value).is_some();
+            let (pipelines, to): (Vec<_>, Vec<_>) = settings.emit_to.iter().cloned().partition(is_pipeline);
+            super::check_list(&to, "exporter", &exporters, report);
+            for to in pipelines {
+                if let Some(id) = as_pipeline(&to.value).filter(|id| self.pipeline(id).is_none()) {
+                    self.report_undefined(&id, &to.place, report);
+                }
+            }
+        }
+    }
+
+    /// A pipeline has a receiver, or a route leads to it, or new records do.
     fn check_inputs(&self, report: &Report) {
         for pipeline in self.pipelines.iter().filter(|pipeline| pipeline.receivers.is_empty()) {
-            let mut routes = self.pipelines.iter().flat_map(|from| self.routes(from));
+            let mut routes = self.pipelines.iter().flat_map(|from| self.routes(from).chain(self.emissions(from)));
             if !routes.any(|to| as_pipeline(&to.value).as_ref() == Some(&pipeline.id.value)) {
-                let expected = "at least one receiver, or a route that leads to this pipeline".to_owned();
+                let expected = "at least one receiver, or a route or `emit_to` that leads to this pipeline".to_owned();
                 report.error(&pipeline.receivers_place, Problem::MissingKey { key: "receivers", expected });
             }
         }

@@ -13,6 +13,7 @@ use wasmill_config::{ComponentId, OnFull, PipelineId, SendingQueue};
 use wasmill_wire::{Projection, Signal, WireBatch};
 
 use super::*;
+use crate::emissions::Exits;
 use crate::exporter::{Exporter, Request, Sending, Sent};
 use crate::generation::Inlets;
 use crate::outlet::{Ending, Outlet, OutletSettings};
@@ -104,7 +105,7 @@ impl Rig {
         let projection = Projection::new(Signal::Traces, Vec::new());
         let inlet = Inlet { projection, guards: Vec::new(), pipelines: vec![Arc::clone(&pipeline)] };
         let inlets = Inlets::from([(ComponentId::parse("otlp").unwrap(), [Some(inlet), None, None])]);
-        let (generation, _) = Generation::new(1, inlets);
+        let (generation, _) = Generation::new(1, inlets, Exits::default());
         batcher.follow(&generation, &pipeline, 1);
         Rig { batcher, pipeline, exporter, metrics, generation }
     }

@@ -186,6 +186,7 @@ fn stage(rules: &[Rule], errors: RoutingErrors, signal: Signal) -> WasmStage {
         swap: Swap::default(),
         group: None,
         routes,
+        emit_to: Vec::new(),
     }
 }
 

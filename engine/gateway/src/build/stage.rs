@@ -9,6 +9,7 @@ use wasmill_config::{ComponentId, Config, PluginLimits, PluginSource, RouteTarge
 use wasmill_host::{BreakerSettings, GroupBy, GroupByError, Limits, OnFault, Plugin, Stage, StageSpec};
 
 use super::{BuildError, Workshop};
+use crate::emissions::Emitter;
 
 /// Builds the stage of one processor: instantiates its plugin and gives it its configuration.
 pub(super) async fn build_stage(
@@ -20,7 +21,14 @@ pub(super) async fn build_stage(
 ) -> Result<Arc<Stage>, BuildError> {
     let spec = spec(config, id, settings).map_err(|error| error.of(id))?;
     let stage = Stage::build(&workshop.host, Arc::clone(plugin), spec).await;
-    stage.map_err(|source| BuildError::Stage { id: id.clone(), plugin: plugin.name.clone(), source })
+    let stage = stage.map_err(|source| BuildError::Stage { id: id.clone(), plugin: plugin.name.clone(), source })?;
+    if stage.requirements().uses.emit {
+        if emission_targets(config, settings, &stage).is_empty() {
+            return Err(BuildError::EmitsNowhere { id: id.clone(), plugin: plugin.name.clone() });
+        }
+        let_emit(workshop, config, settings, &stage);
+    }
+    Ok(stage)
 }
 
 /// Builds a stage for a shadow run: nothing that it does is seen, and each fault is one.
@@ -100,6 +108,23 @@ pub(super) fn resolve_route(config: &Config, settings: &WasmStage, name: &str) -
             of_name.cloned().map(RouteTarget::Exporter).collect()
         }
     }
+}
+
+/// Where new records of a stage may go, whatever their signal; nowhere, where its plugin makes none.
+pub(super) fn emission_targets(config: &Config, settings: &WasmStage, stage: &Stage) -> Vec<RouteTarget> {
+    if !stage.requirements().uses.emit {
+        return Vec::new();
+    }
+    let named = stage.route_sets().iter().flatten().flat_map(|name| resolve_route(config, settings, name));
+    settings.emit_to.iter().cloned().chain(named).collect()
+}
+
+/// Gives a stage that is to serve a way for its new records.
+pub(super) fn let_emit(workshop: &Workshop, config: &Config, settings: &WasmStage, stage: &Stage) {
+    let resolved = |set: &Vec<String>| set.iter().flat_map(|name| resolve_route(config, settings, name)).collect();
+    let sets = stage.route_sets().iter().map(resolved).collect();
+    let emitter = Emitter::new(workshop.emissions.clone(), stage, settings.emit_to.clone(), sets);
+    stage.set_emissions(Arc::new(emitter));
 }
 
 /// A plugin's source as the configuration writes it.

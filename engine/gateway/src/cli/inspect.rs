@@ -63,6 +63,8 @@ pub(super) fn text(file: &Path, inspection: &Inspection) -> String {
             list(&mut out, &format!("wants of {}", signal.signal), &columns);
         }
         list(&mut out, "uses", &wants.uses);
+        let ticks: Vec<String> = wants.tick_ms.map(|ms| format!("every {ms} ms")).into_iter().collect();
+        list(&mut out, "is called without rows", &ticks);
         let sets: Vec<String> = wants.route_sets.iter().map(|set| format!("[{}]", set.join(", "))).collect();
         list(&mut out, "routes to", &sets);
     }

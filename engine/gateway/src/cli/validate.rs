@@ -1,12 +1,14 @@
 //! `wasmill validate`: everything that a start does, but for the ports.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use wasmill_config::Grouping;
+use wasmill_config::{Grouping, RouteTarget};
 
 use super::{ConfigArgs, EXIT_WRONG, HostArgs, complain, explained, runtime, say};
 use crate::build::{Built, Plugins, Workshop, build, plugin_source};
+use crate::emissions::Emissions;
 use crate::engine::EngineError;
 use crate::exporter::OpenFiles;
 use crate::telemetry::Metrics;
@@ -26,7 +28,8 @@ pub fn validate(config: &ConfigArgs, host: &HostArgs) -> ExitCode {
         Err(code) => return code,
     };
     runtime.block_on(async {
-        let workshop = Workshop { host, metrics: Metrics::new(), files: OpenFiles::default() };
+        let workshop =
+            Workshop { host, metrics: Metrics::new(), files: OpenFiles::default(), emissions: Emissions::default() };
         let sources: Vec<_> =
             settings.stages().map(|(_, stage)| stage.plugin.clone()).chain(plugin_source(&settings)).collect();
         let plugins = Plugins::load(&workshop.host, sources, None).await;
@@ -42,6 +45,13 @@ pub fn validate(config: &ConfigArgs, host: &HostArgs) -> ExitCode {
 
 fn seconds(wait: std::time::Duration) -> String {
     format!("{} s", wait.as_secs_f64())
+}
+
+fn target_name(target: &RouteTarget) -> String {
+    match target {
+        RouteTarget::Exporter(id) => id.to_string(),
+        RouteTarget::Pipeline(id) => id.to_string(),
+    }
 }
 
 /// What the configuration would run.
@@ -80,6 +90,12 @@ fn summary(built: &Built) -> String {
         }
         for stage in pipeline.stages().filter(|stage| stage.stage.columns(id.signal()).is_none()) {
             let _ = writeln!(out, "    {} does not take {}: they pass it unchanged", stage.stage.name(), id.signal());
+        }
+        for stage in pipeline.stages() {
+            let Some(targets) = built.emission_targets.get(stage.stage.name()) else { continue };
+            let names: BTreeSet<String> = targets.iter().map(target_name).collect();
+            let names = names.into_iter().collect::<Vec<_>>().join(", ");
+            let _ = writeln!(out, "    new records of {} go to {names}", stage.stage.name());
         }
     }
     if !built.stages.is_empty() {

@@ -9,6 +9,7 @@ use wasmill_wire::{Projection, Signal};
 
 use super::*;
 use crate::batcher::tests::{Recorder, batch, settle, tenant};
+use crate::emissions::Exits;
 use crate::generation::Inlets;
 use crate::outlet::{Outlet, OutletSettings};
 use crate::pipeline::{Inlet, Step, Target};
@@ -45,7 +46,7 @@ impl Rig {
         let projection = Projection::new(Signal::Traces, Vec::new());
         let inlet = Inlet { projection, guards: Vec::new(), pipelines: vec![Arc::clone(&pipeline)] };
         let inlets = Inlets::from([(ComponentId::parse("otlp").unwrap(), [Some(inlet), None, None])]);
-        let (generation, _) = Generation::new(1, inlets);
+        let (generation, _) = Generation::new(1, inlets, Exits::default());
         grouper.follow(&generation, &pipeline, 1);
         Rig { grouper, pipeline, exporter, metrics, generation }
     }

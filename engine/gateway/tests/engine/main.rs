@@ -10,6 +10,7 @@ mod connectors;
 mod contexts;
 mod data_path;
 mod durable;
+mod emissions;
 mod faults;
 mod groups;
 mod memory;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use wasmill_batch::Gathered;
 use wasmill_columns::Kind;
-use wasmill_wire::{Edit, Rows, Signal};
+use wasmill_wire::{Edit, Rows, Selection, Signal, encode};
 
 use super::batch;
 use super::counted::most_bytes;
@@ -104,6 +104,7 @@ fn of(input: &mut Input<'_>) -> Answered {
     gather::gather(asked, &arrays, rows, |_| None, groups, 0).expect("a block of a small batch");
     let mut subject = Subject::new(&requirements, asked, &arrays, rows, slices.len() == 1);
     subject.groups = requirements.uses.groups.then_some(starts.as_slice());
+    subject.index = Some(batch.index());
     let decision = match Decision::check(verdict(input, signal, rows.count()), &subject) {
         Ok(decision) => decision,
         Err(fault) => {
@@ -112,6 +113,13 @@ fn of(input: &mut Input<'_>) -> Answered {
         }
     };
     hold_to(&decision, &requirements, rows);
+    for records in &decision.emitted {
+        // What was made is a request of so many records.
+        let base = &records.base;
+        let made = encode(base.signal(), base.index(), &Selection::all(base.rows()));
+        let read = batch::parse(base.signal(), made.to_vec()).expect("new records are a request");
+        assert_eq!(read.base().rows(), base.rows());
+    }
     if let Err(error) = batch.edit(&decision.edits) {
         assert!(!error.to_string().is_empty());
         return Answered::Edits;
@@ -172,8 +180,8 @@ fn requirements(input: &mut Input<'_>, signal: Signal) -> types::Requirements {
     };
     let route_sets =
         (0..input.below(4)).map(|_| (0..input.below(3)).map(|_| name(input)).collect()).collect::<Vec<Vec<String>>>();
-    // The first three are served; the others are rare.
-    let bits = u16::from(input.byte()) & 7 | u16::from(input.byte() / 0xf0) << 3;
+    // The first four are served; the others are rare.
+    let bits = u16::from(input.byte()) & 15 | u16::from(input.byte() / 0xf0) << 4;
     let uses = USES.iter().enumerate().filter(|(bit, _)| bits & (1 << bit) != 0).map(|(_, name)| (*name).to_owned());
     let (tables, tick_ms) = match input.byte() {
         0xff => (vec![input.text()], 0),
@@ -231,13 +239,32 @@ fn verdict(input: &mut Input<'_>, signal: Signal, rows: usize) -> types::Verdict
     };
     let edits = (0..input.below(8)).map(|_| edit(input, rows)).collect();
     let emit = match input.byte() {
-        0xff => {
-            let fields = vec![types::Field { path: path(input).0, values: input.block(1) }];
-            vec![types::Emission { signal: signal.into(), rows: 1, route: types::Route::Unchanged, fields }]
-        }
+        0xc0.. => vec![emission(input, signal)],
         _ => Vec::new(),
     };
     types::Verdict { keep, route, edits, emit }
+}
+
+/// New records, of paths that can be with whatever values.
+fn emission(input: &mut Input<'_>, signal: Signal) -> types::Emission {
+    let rows = input.below(9);
+    let named = |input: &mut Input<'_>| match input.below(8) {
+        0 => "source".to_owned(),
+        1 => "metric.name".to_owned(),
+        2 => "value_int".to_owned(),
+        _ => path(input).0,
+    };
+    let fields = (0..input.below(6)).map(|_| {
+        let values = if input.byte().is_multiple_of(2) { rows } else { 1 };
+        types::Field { path: named(input), values: input.block(values) }
+    });
+    let fields = fields.collect();
+    let route = match input.below(4) {
+        0 => types::Route::All(u16::from(input.byte() % 4)),
+        1 => types::Route::Rows(input.filled(rows * 2)),
+        _ => types::Route::Unchanged,
+    };
+    types::Emission { signal: signal.into(), rows: rows as u32, route, fields }
 }
 
 fn edit(input: &mut Input<'_>, rows: usize) -> types::Edit {

@@ -115,7 +115,7 @@ fn variants(
             continue;
         }
         if last.0 != parent || !same(edits, &last.2, &hits) {
-            evaluate(index, level, parent, row, edits, &hits, &mut tree, interest)?;
+            evaluate(index, level, parent, row, edits, &hits, &mut tree, interest, patch)?;
             let variant = match tree.changed() {
                 true => variants.intern(&mut tree, parent, &hasher, &mut by_hash, patch)?,
                 false => AS_IT_WAS,
@@ -144,6 +144,7 @@ fn evaluate<'a>(
     hits: &[Hit],
     tree: &mut Tree<'a>,
     interest: u64,
+    patch: &Patch,
 ) -> Result<(), EditError> {
     let parent = match level {
         Level::Resource => &index.resources[parent as usize],
@@ -159,7 +160,7 @@ fn evaluate<'a>(
         let keys = &edit.edit.path.keys;
         change::apply(tree, edit.entry, steps, keys, edit.inner_place(hit), &edit.action(hit))
             .map_err(|absent| edit.no_entry(row, hit, absent))?;
-        Patch::check(tree.mark())?;
+        patch.check(tree.mark())?;
     }
     Ok(())
 }

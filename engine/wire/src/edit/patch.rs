@@ -7,18 +7,21 @@ use crate::Extent;
 
 /// Bytes that one apply may write. Far above what requests of the default limit of 64 MiB need; below the 2 GiB of any
 /// buffer; and what stops edits that give each row of a large resource a resource of its own.
-const PATCH_BYTES_MAX: usize = 1 << 30;
+pub(super) const PATCH_BYTES_MAX: usize = 1 << 30;
 
 /// New records and headers.
 pub(super) struct Patch {
     number: u32,
+    /// At most [`PATCH_BYTES_MAX`].
+    bytes_max: usize,
     out: Vec<u8>,
 }
 
 impl Patch {
-    /// A patch that will be the buffer of this number.
-    pub fn new(number: usize, capacity: usize) -> Patch {
-        Patch { number: number as u32, out: Vec::with_capacity(capacity.min(PATCH_BYTES_MAX)) }
+    /// A patch that will be the buffer of this number, and have at most `bytes_max`.
+    pub fn new(number: usize, capacity: usize, bytes_max: usize) -> Patch {
+        let bytes_max = bytes_max.min(PATCH_BYTES_MAX);
+        Patch { number: number as u32, bytes_max, out: Vec::with_capacity(capacity.min(bytes_max)) }
     }
 
     pub fn number(&self) -> u32 {
@@ -26,16 +29,16 @@ impl Patch {
     }
 
     /// Refuses what would not fit into a patch.
-    pub fn check(len: usize) -> Result<(), EditError> {
-        match len > PATCH_BYTES_MAX {
-            true => Err(EditError::Size { limit: PATCH_BYTES_MAX }),
+    pub fn check(&self, len: usize) -> Result<(), EditError> {
+        match len > self.bytes_max {
+            true => Err(EditError::Size { limit: self.bytes_max }),
             false => Ok(()),
         }
     }
 
     /// The patch, to which `len` bytes may be appended.
     pub fn reserve(&mut self, len: usize) -> Result<&mut Vec<u8>, EditError> {
-        Patch::check(self.out.len() + len)?;
+        self.check(self.out.len() + len)?;
         Ok(&mut self.out)
     }
 

@@ -238,6 +238,19 @@ impl Prepared<'_> {
         self.values.as_ref().map_or(Value::Null, |values| values.get(at))
     }
 
+    /// Whether the edit's array has something at a place: a value, or a map or numbers that are not empty.
+    pub fn holds(&self, at: usize) -> bool {
+        self.values.as_ref().is_some_and(|values| match values.range(at) {
+            Some(range) => !range.is_empty(),
+            None => !values.get(at).is_null(),
+        })
+    }
+
+    /// How many numbers the edit's array has at a place.
+    pub fn numbers(&self, at: usize) -> usize {
+        self.values.as_ref().and_then(|values| values.range(at)).map_or(0, |range| range.len())
+    }
+
     /// What the edit does to one of its targets.
     pub fn action(&self, hit: &Hit) -> Action<'_> {
         let at = hit.value as usize;

@@ -59,7 +59,7 @@ pub(super) fn apply(
             let (keys, place) = (&edit.edit.path.keys, edit.inner_place(hit));
             change::apply(&mut tree, edit.entry, steps, keys, place, &edit.action(hit))
                 .map_err(|absent| edit.no_entry(row, hit, absent))?;
-            Patch::check(tree.mark())?;
+            patch.check(tree.mark())?;
         }
         if tree.changed() {
             *record = write(signal, &mut tree, record.parent, patch)?;
@@ -102,8 +102,9 @@ fn rewrite(
     let Some(head) = quick.rewrite(message, (number_of(signal), attributes), edits, hits, out) else {
         return Ok(None);
     };
-    Patch::check(out.len())?;
-    let (offset, len, head) = (offset as u32, (out.len() - offset) as u32, head as u32);
+    let len = out.len() - offset;
+    patch.check(offset + len)?;
+    let (offset, len, head) = (offset as u32, len as u32, head as u32);
     Ok(Some((head > 0).then_some(Record { buffer, offset, len, head, parent })))
 }
 

@@ -2,7 +2,7 @@
 
 use wasmill_columns::{Bits, Block};
 
-use super::{Cell, columns};
+use super::{Cell, Emitted, columns};
 use crate::verdict::{Change, Edit, ROUTE_UNCHANGED, Target};
 use crate::{Requirements, Use, Verdict};
 
@@ -13,6 +13,7 @@ pub struct Answer {
     kept: Vec<usize>,
     routes: Vec<Option<Vec<String>>>,
     edits: Vec<Edited>,
+    emitted: Vec<Emitted>,
 }
 
 /// An edit, with one value for each target.
@@ -41,6 +42,11 @@ impl Answer {
         &self.edits
     }
 
+    /// The new records.
+    pub fn emitted(&self) -> &[Emitted] {
+        &self.emitted
+    }
+
     /// What each row's value at this path becomes; `None`: it stays. Edits of entries are not looked at.
     pub fn column(&self, path: &str) -> Vec<Option<Cell>> {
         let mut rows = vec![None; self.rows];
@@ -60,6 +66,7 @@ impl Answer {
         allowed(verdict.keep.is_some(), Use::Keep);
         allowed(!verdict.routes.is_empty(), Use::Routes);
         allowed(!verdict.edits.is_empty(), Use::Edits);
+        allowed(!verdict.emit.is_empty(), Use::Emit);
         let rows = verdict.rows;
         let kept = match &verdict.keep {
             None => (0..rows).collect(),
@@ -71,7 +78,9 @@ impl Answer {
         let names = |&set: &u16| (set != ROUTE_UNCHANGED).then(|| requirements.route_sets[set as usize].clone());
         let routes =
             if verdict.routes.is_empty() { vec![None; rows] } else { verdict.routes.iter().map(names).collect() };
-        Answer { rows, kept, routes, edits: verdict.edits.iter().map(|edit| Edited::of(edit, rows)).collect() }
+        let edits = verdict.edits.iter().map(|edit| Edited::of(edit, rows)).collect();
+        let emitted = verdict.emit.iter().map(|emission| Emitted::of(emission, requirements)).collect();
+        Answer { rows, kept, routes, edits, emitted }
     }
 }
 

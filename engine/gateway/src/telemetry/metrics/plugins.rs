@@ -17,6 +17,7 @@ use wasmill_host::{
     BreakerState, CALL_DURATION_BOUNDS_NS, FaultKind, GuestMetrics, MetricKind, MetricSample, MetricValue,
     ShadowReport, Stage, StageStatsSnapshot,
 };
+use wasmill_wire::Signal;
 
 const NANOS_PER_SECOND: f64 = 1e9;
 
@@ -130,6 +131,10 @@ fn add(sum: &mut StageStatsSnapshot, stats: &StageStatsSnapshot) {
     sum.rows_uncalled += stats.rows_uncalled;
     sum.rows_given_up += stats.rows_given_up;
     sum.breaker_opened += stats.breaker_opened;
+    sum.ticks += stats.ticks;
+    sum.tick_faults += stats.tick_faults;
+    sum.emitted.iter_mut().zip(stats.emitted).for_each(|(sum, count)| *sum += count);
+    sum.emitted_lost.iter_mut().zip(stats.emitted_lost).for_each(|(sum, count)| *sum += count);
     sum.duration_ns_sum += stats.duration_ns_sum;
     sum.instances_created += stats.instances_created;
     sum.faults.iter_mut().zip(stats.faults).for_each(|(sum, count)| *sum += count);
@@ -150,6 +155,7 @@ impl Collector for PluginMetrics {
                 stages.iter().map(|(name, counts)| (name.as_str(), counts, counts.total())).collect();
             encode_counts(&mut encoder, &totals)?;
             encode_faults(&mut encoder, &totals)?;
+            encode_emissions(&mut encoder, &totals)?;
             encode_durations(&mut encoder, &totals)?;
         }
         drop(stages);
@@ -167,7 +173,7 @@ type Shown<T> = (&'static str, &'static str, fn(&T) -> u64);
 type Total<'a> = (&'a str, &'a Counts, StageStatsSnapshot);
 
 fn encode_counts(encoder: &mut DescriptorEncoder<'_>, totals: &[Total<'_>]) -> fmt::Result {
-    let counters: [Shown<StageStatsSnapshot>; 9] = [
+    let counters: [Shown<StageStatsSnapshot>; 11] = [
         ("wasmill_plugin_calls", "Calls of process, one for each slice of rows", |stats| stats.calls),
         ("wasmill_plugin_rows_in", "Rows that the plugin was asked about", |stats| stats.rows_in),
         ("wasmill_plugin_rows_kept", "Rows that the plugin kept", |stats| stats.rows_kept),
@@ -180,6 +186,10 @@ fn encode_counts(encoder: &mut DescriptorEncoder<'_>, totals: &[Total<'_>]) -> f
             stats.rows_given_up
         }),
         ("wasmill_plugin_breaker_opened", "How often the breaker opened", |stats| stats.breaker_opened),
+        ("wasmill_plugin_ticks", "Calls of tick, one for each instance and interval", |stats| stats.ticks),
+        ("wasmill_plugin_tick_faults", "Calls of tick that failed, which are among the faults too", |stats| {
+            stats.tick_faults
+        }),
         ("wasmill_plugin_instances_created", "Instances ever made", |stats| stats.instances_created),
     ];
     for (name, help, value) in counters {
@@ -253,6 +263,25 @@ fn encode_faults(encoder: &mut DescriptorEncoder<'_>, totals: &[Total<'_>]) -> f
         for kind in FaultKind::ALL {
             let labels = [("plugin", *plugin), ("kind", kind.label())];
             ConstCounter::new(stats.faults_of(kind)).encode(metric.encode_family(&labels)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// By signal: only of stages that have made new records, because most never do.
+fn encode_emissions(encoder: &mut DescriptorEncoder<'_>, totals: &[Total<'_>]) -> fmt::Result {
+    let names = [
+        ("wasmill_plugin_emitted", "New records that the plugin made"),
+        ("wasmill_plugin_emitted_lost", "Those of them that nothing took"),
+    ];
+    for (number, (name, help)) in names.into_iter().enumerate() {
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (plugin, _, stats) in totals.iter().filter(|(_, _, stats)| stats.emitted != [0; 3]) {
+            let counts = if number == 0 { stats.emitted } else { stats.emitted_lost };
+            for (signal, count) in Signal::ALL.into_iter().zip(counts) {
+                let labels = [("plugin", *plugin), ("signal", signal.name())];
+                ConstCounter::new(count).encode(metric.encode_family(&labels)?)?;
+            }
         }
     }
     Ok(())
