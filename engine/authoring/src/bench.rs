@@ -16,9 +16,11 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use wasmill_host::{GroupBy, Host, HostConfig, HostError, LoadError, Plugin, Stage, StageSpec, Wants};
+use wasmill_tables::{TableSet, TableSpec};
 use wasmill_wire::{Projection, Selection, Signal, WireBatch, encode};
 
 use crate::case::run::batch;
+use crate::tables;
 
 /// Rows a call that are measured unless others are asked for.
 pub const ROWS: [usize; 5] = [1, 10, 100, 1_024, 8_192];
@@ -35,6 +37,8 @@ const ROUND: Duration = Duration::from_millis(20);
 pub struct BenchSpec<'a> {
     pub bytes: &'a [u8],
     pub config: Json,
+    /// Lookup tables that the plugin may ask, by name.
+    pub tables: Vec<(String, TableSpec)>,
     pub signal: Signal,
     /// Its rows are repeated where it has too few.
     pub request: Bytes,
@@ -89,6 +93,8 @@ pub enum BenchError {
     Cache(#[source] std::io::Error),
     #[error("the plugin cannot be loaded")]
     Load(#[from] LoadError),
+    #[error("a lookup table cannot be loaded")]
+    Table(#[from] wasmill_tables::LoadError),
     #[error("the plugin does not start")]
     Start(#[from] wasmill_host::BuildError),
     #[error("the plugin does not take {0}")]
@@ -115,15 +121,18 @@ pub async fn bench(config: HostConfig, spec: &BenchSpec<'_>) -> Result<BenchRepo
     let started = Instant::now();
     let plugin = host.load("measured", spec.bytes).await?;
     let load_ms = ms(started.elapsed());
+    let tables = spec.tables.iter().map(|(name, table)| (name.as_str(), table.clone()));
+    let tables = tables::open(&host, tables).await?;
     let started = Instant::now();
-    let mut stage = self::stage(&host, Arc::clone(&plugin), "measured", spec.config.clone(), None).await?;
+    let shape = Shape { group_by: None, tables };
+    let mut stage = self::stage(&host, Arc::clone(&plugin), "measured", spec.config.clone(), shape.clone()).await?;
     let start_ms = ms(started.elapsed());
     if stage.requirements().uses.groups {
-        let by = GroupBy::parse(spec.group_by)?;
-        stage = self::stage(&host, plugin, "measured", spec.config.clone(), Some(by)).await?;
+        let shape = Shape { group_by: Some(GroupBy::parse(spec.group_by)?), ..shape };
+        stage = self::stage(&host, plugin, "measured", spec.config.clone(), shape).await?;
     }
     let noop = host.load("builtin:noop", wasmill_builtin::get("noop").unwrap_or_default()).await?;
-    let noop = self::stage(&host, noop, "noop", same_columns(&stage.wants()), None).await?;
+    let noop = self::stage(&host, noop, "noop", same_columns(&stage.wants()), Shape::default()).await?;
 
     let columns = stage.columns(spec.signal).ok_or(BenchError::Signal(spec.signal))?.to_vec();
     let mut measured = Vec::new();
@@ -142,15 +151,22 @@ pub async fn bench(config: HostConfig, spec: &BenchSpec<'_>) -> Result<BenchRepo
     })
 }
 
+/// What a stage has besides its plugin's configuration.
+#[derive(Clone, Default)]
+struct Shape {
+    group_by: Option<GroupBy>,
+    tables: TableSet,
+}
+
 async fn stage(
     host: &Host,
     plugin: Arc<Plugin>,
     name: &str,
     config: Json,
-    group_by: Option<GroupBy>,
+    Shape { group_by, tables }: Shape,
 ) -> Result<Arc<Stage>, BenchError> {
     // A plugin that logs each call would measure the terminal.
-    let spec = StageSpec { quiet: true, group_by, ..StageSpec::alone(name, config) };
+    let spec = StageSpec { quiet: true, group_by, tables: Some(tables), ..StageSpec::alone(name, config) };
     Ok(Stage::build(host, plugin, spec).await?)
 }
 

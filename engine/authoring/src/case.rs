@@ -23,7 +23,10 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use wasmill_config::{ConfigErrors, TestCase, load_case};
+use wasmill_tables::TableSpec;
 use wasmill_wire::Signal;
+
+use crate::tables;
 
 pub use request::{of_json as signal_of_json, read as read_request};
 pub use run::{Failure, Mode, Outcome, run};
@@ -46,6 +49,8 @@ pub struct Case {
     definition: TestCase,
     input: PathBuf,
     expected: PathBuf,
+    /// What relative paths start at.
+    folder: PathBuf,
 }
 
 /// Why there are no cases to run.
@@ -80,6 +85,11 @@ impl Case {
 
     pub fn config(&self) -> &serde_json::Value {
         &self.definition.config
+    }
+
+    /// The lookup tables that the plugin may ask.
+    pub fn tables(&self) -> impl Iterator<Item = (&str, TableSpec)> {
+        self.definition.tables.iter().map(|(name, table)| (name.as_str(), tables::spec(table, &self.folder)))
     }
 
     /// The input's signal and its request in protobuf. `Err` says what is wrong with the file.
@@ -140,7 +150,7 @@ fn made(
 ) -> Result<Case, CaseError> {
     let named = definition.input.as_ref().map(|input| dir.join(input));
     match named.map_or(usual, Ok) {
-        Ok(input) => Ok(Case { name, definition, input, expected }),
+        Ok(input) => Ok(Case { name, definition, input, expected, folder: dir.to_owned() }),
         Err(expected) => Err(CaseError::NoInput { name, expected }),
     }
 }

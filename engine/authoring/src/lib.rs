@@ -17,6 +17,7 @@ mod embedded;
 mod language;
 pub mod project;
 pub mod report;
+pub mod tables;
 pub mod template;
 
 pub use language::Language;

@@ -239,6 +239,7 @@ async fn costs_are_measured() {
     let mut spec = BenchSpec {
         bytes: wasmill_builtin::get("filter").expect("a plugin"),
         config: serde_json::json!({"drop": ["attributes[\"http.route\"] == \"/healthz\""]}),
+        tables: Vec::new(),
         signal: wasmill_wire::Signal::Traces,
         request: request.into(),
         group_by: "trace_id",
@@ -303,4 +304,24 @@ async fn new_records_are_written_and_compared() {
     write(folder.path(), &[("spans/case.yaml", "config: {do: tick, how: trap}\nticks: 1\n")]);
     let failed = run(Mode::Check).await;
     assert!(summaries(&failed)[0].contains("trapped"), "{failed:?}");
+}
+
+/// The example's own cases, which look up in its table; and a case whose table cannot be loaded, which fails with the reason.
+#[tokio::test]
+async fn a_case_has_lookup_tables() {
+    let host = Host::new(config()).expect("a host");
+    let plugin = plugin(&host, wasmill_fixtures::enrich_from_table()).await;
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/enrich-from-table/plugin/tests");
+    let cases = find(&example).expect("cases");
+    assert_eq!(cases.len(), 2);
+    for case in &cases {
+        let outcome = run(&host, &plugin, case, Mode::Check).await;
+        assert!(outcome.failures.is_empty(), "{}: {:?}", outcome.name, summaries(&outcome));
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let case = "tables: {services: {file: services.csv, key: service}}\n\
+                config: {table: services, key: name, signals: [traces], set: {team: 'attributes[\"team\"]'}}\n";
+    write(folder.path(), &[("a/case.yaml", case), ("a/input.json", SPANS), ("a/services.csv", "service,team\na\n")]);
+    let outcome = run(&host, &plugin, &find(folder.path()).expect("cases")[0], Mode::Check).await;
+    assert!(summaries(&outcome)[0].contains("services.csv`, line 2: 1 cells: expected 2"), "{:?}", summaries(&outcome));
 }

@@ -10,11 +10,13 @@ use serde_json::{Map, Value as Json};
 use wasmill_wire::Signal;
 
 use crate::component::plugin_config::json;
+use crate::component::tables;
 use crate::diagnostic::{ConfigErrors, Place, Report};
 use crate::load::read;
 use crate::node::Entry;
 use crate::problem::Problem;
 use crate::reader::Reader;
+use crate::running::LookupTable;
 use crate::schema::{Kind, Section, key, required};
 use crate::source::{Sources, Span};
 use crate::values::{FromNode, expected, words};
@@ -24,6 +26,12 @@ static SECTION: Section = Section {
     keys: &[
         key("config", Kind::Any, "{}", "The stage's `config:`."),
         key("group_by", Kind::Text, "", "The stage's `group_by:`, for a plugin that decides about groups."),
+        key(
+            "tables",
+            Kind::NamedSections(&tables::SECTION),
+            "{}",
+            "The stage's `tables:`; a relative path starts at the case.",
+        ),
         key("input", Kind::File, "input.json", "An OTLP export request, JSON or (`.binpb`) protobuf, beside the case."),
         key("signal", Kind::Word(SIGNAL), "", "What a protobuf input holds; JSON says it itself."),
         key("ticks", Kind::Integer, "0", "How often `tick` is called behind the rows; at most 1000."),
@@ -70,6 +78,8 @@ pub struct TestCase {
     /// `{}` where there is none.
     pub config: Json,
     pub group_by: Option<String>,
+    /// Files as written.
+    pub tables: BTreeMap<String, LookupTable>,
     /// As written. `None`: the file that is there by convention.
     pub input: Option<PathBuf>,
     pub signal: Option<Signal>,
@@ -118,6 +128,7 @@ fn case(reader: &Reader) -> TestCase {
     TestCase {
         config: config.unwrap_or_else(|| Json::Object(Map::new())),
         group_by: reader.get("group_by"),
+        tables: tables::read(reader).into_iter().map(|table| (table.name.to_string(), table.table)).collect(),
         input: reader.get("input"),
         signal: reader.get("signal"),
         ticks: reader.checked("ticks", "a whole number, 0 to 1000", |ticks: &u32| *ticks <= TICKS_MAX).unwrap_or(0),

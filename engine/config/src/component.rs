@@ -25,6 +25,7 @@ mod redaction;
 mod retry;
 mod routing;
 mod sending_queue;
+pub(crate) mod tables;
 mod tls;
 mod tls_server;
 mod transform;

@@ -116,6 +116,7 @@ fn flatten(section: &'static Section) -> Vec<(String, &'static Key)> {
         let (below, mark) = match key.kind {
             Kind::Section(below) => (below, "::"),
             Kind::Sections(below) | Kind::TextsOrSections(below) => (below, "[]::"),
+            Kind::NamedSections(below) => (below, "::NAME::"),
             _ => continue,
         };
         keys.extend(flatten(below).into_iter().map(|(path, below)| (format!("{}{mark}{path}", key.name), below)));
@@ -143,6 +144,7 @@ fn kind_name(kind: &Kind) -> String {
         Kind::Any => "anything",
         Kind::Section(_) => "map",
         Kind::Sections(_) => "list of maps",
+        Kind::NamedSections(_) => "map of maps",
         Kind::TextsOrSections(_) => "list of texts or maps",
         Kind::Word(words) => {
             return words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");

@@ -13,6 +13,7 @@ mod extensions;
 mod memory_limiter;
 mod processors;
 mod receivers;
+mod tables;
 mod telemetry;
 mod tls;
 
@@ -40,6 +41,7 @@ pub use processors::{
 pub use receivers::{
     Cors, GrpcServer, HttpServer, Network, OtlpJsonFileReceiver, OtlpReceiver, Receiver, ServerKeepalive,
 };
+pub use tables::{CellType, LookupTable, TableFormat};
 pub use telemetry::{LogEncoding, LogLevel, LogSettings, MetricsLevel, MetricsSettings, Telemetry};
 pub use tls::{Pem, TlsClient, TlsServer, TlsVersion, TlsVersions};
 

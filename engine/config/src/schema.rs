@@ -53,6 +53,8 @@ pub enum Kind {
     Section(&'static Section),
     /// A list of such maps.
     Sections(&'static Section),
+    /// A map from names to such maps.
+    NamedSections(&'static Section),
     /// A list of texts, or of such maps.
     TextsOrSections(&'static Section),
 }

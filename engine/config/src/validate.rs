@@ -33,6 +33,7 @@ pub(crate) fn validate(file: FileConfig, report: &Report) -> Config {
     check_used(&file, &used, report);
     check_ports(&file, service, &used, report);
     check_plugins(&file.processors, report);
+    check_tables(&file.processors, report);
     build(file, used)
 }
 
@@ -291,6 +292,18 @@ fn check_plugins(stages: &[Component<FileProcessor>], report: &Report) {
     }
 }
 
+/// What is in them is for whoever loads them.
+fn check_tables(stages: &[Component<FileProcessor>], report: &Report) {
+    for table in stages.iter().filter_map(stage_of).flat_map(|stage| &stage.tables) {
+        let why = match std::fs::metadata(&table.file.value) {
+            Ok(metadata) if metadata.is_file() => continue,
+            Ok(_) => "it is not a file".to_owned(),
+            Err(error) => format!("{error}; a relative path starts at the working directory"),
+        };
+        report.error(&table.file.place, Problem::NoSuchFile { path: table.file.value.display().to_string(), why });
+    }
+}
+
 fn build(file: FileConfig, mut used: Used) -> Config {
     let Some(service) = file.service else { return Config::default() };
     if used.has_stages {
@@ -368,6 +381,7 @@ fn running_stage(stage: FileStage) -> WasmStage {
         group: stage.group,
         routes: routes.collect(),
         emit_to: stage.emit_to.into_iter().map(target).collect(),
+        tables: stage.tables.into_iter().map(|table| (table.name, table.table)).collect(),
     }
 }
 

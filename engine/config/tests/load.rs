@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use wasmill_config::{
-    ComponentId, Compression, Config, ConfigErrors, Endpoint, Exporter, Loaded, Network, OnFull, OtlpGrpcExporter,
-    OtlpHttpExporter, PipelineId, PluginSource, Problem, Processor, Receiver, Retry, RouteTarget, SendingQueue, Sizer,
-    WasmStage, load, load_texts,
+    CellType, ComponentId, Compression, Config, ConfigErrors, Endpoint, Exporter, Loaded, Network, OnFull,
+    OtlpGrpcExporter, OtlpHttpExporter, PipelineId, PluginSource, Problem, Processor, Receiver, Retry, RouteTarget,
+    SendingQueue, Sizer, TableFormat, WasmStage, load, load_texts,
 };
 use wasmill_wire::Signal;
 
@@ -477,4 +477,33 @@ fn sockets_networks_and_idle_connections() {
         let (grpc, http) = (otlp.grpc.as_ref().unwrap(), otlp.http.as_ref().unwrap());
         assert_eq!((grpc.network, http.network, grpc.read_timeout), (expected, expected, Duration::from_secs(2)));
     }
+}
+
+/// Tables are read by their files' endings or as they say; nothing more than a file and a key is needed.
+#[test]
+fn lookup_tables_have_a_format_and_settings() {
+    let file = "tests/load.rs";
+    let settings = format!(
+        "{{plugin: 'builtin:filter', tables: {{
+            a: {{file: {file}, format: csv, key: host}},
+            b: {{file: {file}, format: TSV, key: host, types: {{port: int64, weight: double, internal: boolean, name: text}}}},
+            c: {{file: {file}, format: csv, key: host, delimiter: ';', max_bytes: 1MiB}},
+            d: {{file: {file}, format: mmdb}}}}}}"
+    );
+    let stage = stage(&settings, &[]);
+    let delimiter = |name: &str| match &stage.tables[name].format {
+        TableFormat::Csv { key, delimiter, .. } if key == "host" => Some(char::from(*delimiter)),
+        _ => None,
+    };
+    assert_eq!(["a", "b", "c", "d"].map(delimiter), [Some(','), Some('\t'), Some(';'), None]);
+    assert_eq!(["a", "c"].map(|name| stage.tables[name].bytes_max), [1 << 30, 1 << 20]);
+    let TableFormat::Csv { types, .. } = &stage.tables["b"].format else { panic!("another format") };
+    let types: Vec<_> = types.iter().map(|(name, cell)| (name.as_str(), *cell)).collect();
+    let expected = [
+        ("internal", CellType::Boolean),
+        ("name", CellType::Text),
+        ("port", CellType::Int64),
+        ("weight", CellType::Double),
+    ];
+    assert_eq!(types, expected);
 }

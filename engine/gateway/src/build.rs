@@ -8,12 +8,14 @@ mod pipelines;
 mod plugins;
 mod routers;
 mod stage;
+mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use wasmill_config::{ComponentId, Config, Exporter, Extension, PipelineId, Processor, RouteTarget, WasmStage};
 use wasmill_host::{GroupByError, Host, Plugin, Stage};
+use wasmill_tables::LoadError;
 use wasmill_transport::settings::ClientAuthSettings;
 use wasmill_transport::{BindError, ClientError, Guard};
 use wasmill_wire::{ColumnRequest, Projection, Signal};
@@ -114,6 +116,13 @@ pub enum BuildError {
     EmitsNowhere { id: ComponentId, plugin: String },
     #[error("new records would come back to where they were made: {} lead in a circle", listed(.pipelines))]
     Circle { pipelines: Vec<PipelineId> },
+    #[error("processor `{id}`: the lookup table `{table}` cannot be loaded")]
+    Table {
+        id: ComponentId,
+        table: String,
+        #[source]
+        source: LoadError,
+    },
     #[error("processor `{id}`: {why}")]
     Shadow { id: ComponentId, why: String },
     #[error("exporter `{id}` cannot be made")]
@@ -144,6 +153,7 @@ impl BuildError {
         match self {
             BuildError::Plugin { id, .. } | BuildError::Shadow { id, .. } => format!("processors::{id}::plugin"),
             BuildError::Stage { id, source, .. } => stage_key(id, source),
+            BuildError::Table { id, table, .. } => format!("processors::{id}::tables::{table}"),
             BuildError::Config { id, .. } => format!("processors::{id}::config"),
             BuildError::GroupBy { id, .. } | BuildError::GroupPath { id, .. } => format!("processors::{id}::group_by"),
             BuildError::EmitsNowhere { id, .. } => format!("processors::{id}::emit_to"),

@@ -19,6 +19,7 @@ mod rehearsal;
 mod report;
 mod status;
 mod storages;
+mod tables;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
@@ -54,8 +55,9 @@ pub use ledger::{ChangedBy, LastSwap};
 pub use listen::ListenError;
 pub use rehearsal::describe;
 pub use report::{EngineError, Left, Reloaded, chain};
-pub use status::{Pending, PipelineStatus, PluginStatus, QueueStatus, Status};
+pub use status::{Pending, PipelineStatus, PluginStatus, QueueStatus, Status, TableStatus};
 pub use storages::{StorageError, Storages};
+pub use tables::TableKeeper;
 
 /// How long a generation that was replaced may take for its last batches before that is worth a warning. It is not cut off: a
 /// stage's calls have deadlines, and batches that wait for a backend end with their retries.
@@ -169,6 +171,7 @@ impl Engine {
             intake.metrics.plugins.serves(stage, 1);
             stage.start_ticks();
         }
+        intake.metrics.tables.serve(built.stages.values());
         built.outlets.values().for_each(|outlet| outlet.begin());
         health.set_ready();
         let built = Arc::new(built);
@@ -334,6 +337,7 @@ impl Engine {
         by: ChangedBy,
         mut shadows: ShadowReports,
     ) -> Reloaded {
+        self.intake.metrics.tables.serve(new.stages.values());
         let metrics = &self.intake.metrics.plugins;
         let mut previous = self.previous.lock();
         previous.retain(|id, _| new.stages.contains_key(id));

@@ -11,6 +11,7 @@ pub use http::HttpEndpoint;
 pub use logs::{LogHandle, init_logs, init_plugin_logs};
 pub use metrics::{
     BatcherMetrics, ExporterMetrics, GrouperMetrics, LimiterMetrics, Metrics, ReceiverMetrics, SendReason, SwapResult,
+    TableMetrics,
     serve_metrics,
 };
 pub use process::{memory_rss_bytes, survive_file_size_limit};

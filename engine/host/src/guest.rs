@@ -12,6 +12,7 @@ use crate::deadline::Deadline;
 use crate::log::GuestLog;
 use crate::metrics::{GuestMetrics, MetricKind};
 use crate::output::Output;
+use crate::tables::GuestTables;
 
 /// Elements of all tables of an instance. CPython needs 5,680, JavaScript 7,697; the pool's slots hold 20,000 each.
 const TABLE_ELEMENTS_MAX: usize = 100_000;
@@ -22,6 +23,8 @@ pub(crate) struct Guest {
     /// What it prints.
     pub output: Output,
     metrics: Arc<GuestMetrics>,
+    /// What it may look up: nothing, before `init` has named it.
+    pub tables: GuestTables,
     memory_bytes_max: usize,
     /// Linear memory, all memories together.
     pub memory_bytes: usize,
@@ -39,6 +42,7 @@ impl Guest {
             output: Output::new(Arc::clone(&log)),
             log,
             metrics,
+            tables: GuestTables::default(),
             memory_bytes_max,
             memory_bytes: 0,
             memory_refused: false,
@@ -115,14 +119,13 @@ impl HostFunctions for Guest {
     }
 }
 
-/// Not served yet: `init` refuses the plugins that announce it, and this those that do not.
 impl lookup::Host for Guest {
-    fn find(&mut self, _table: String, _keys: Vec<u8>, _fields: Vec<String>) -> Result<Vec<u8>, Failure> {
-        Err(Failure::Unavailable)
+    fn find(&mut self, table: String, keys: Vec<u8>, fields: Vec<String>) -> Result<Vec<u8>, Failure> {
+        self.tables.find(&table, &keys, &fields, &self.log)
     }
 }
 
-/// Not served yet, as above.
+/// Not served yet: `init` refuses the plugins that announce it, and this those that do not.
 impl state::Host for Guest {
     fn get(&mut self, _keys: Vec<u8>) -> Result<Vec<u8>, Failure> {
         Err(Failure::Unavailable)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use wasmill_tables::Registry;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
 
@@ -81,6 +82,7 @@ pub(crate) struct HostInner {
     pub ticker: Ticker,
     pub lane: Lane,
     pub metrics: Arc<GuestMetrics>,
+    pub tables: Registry,
 }
 
 impl Default for HostConfig {
@@ -99,9 +101,9 @@ impl Host {
         bindings::Plugin::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest).map_err(failed)?;
         preview1::define(&mut linker).map_err(failed)?;
         let cache = Cache::open(config.cache_dir.as_deref(), settings(&engine));
-        let (lane, metrics) = (Lane::default(), Arc::default());
+        let (lane, metrics, tables) = (Lane::default(), Arc::default(), Registry::default());
         let ticker = Ticker::start(&engine, lane.busy()).map_err(HostError::Ticker)?;
-        Ok(Host { inner: Arc::new(HostInner { engine, linker, config, cache, ticker, lane, metrics }) })
+        Ok(Host { inner: Arc::new(HostInner { engine, linker, config, cache, ticker, lane, metrics, tables }) })
     }
 
     /// Checks and compiles a plugin, or takes it from the cache. `name` is for messages: a path, `builtin:filter`.
@@ -120,6 +122,11 @@ impl Host {
     /// of WASI's first version answered in it; a component as it is.
     pub fn component(&self, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
         check::component(bytes, self.inner.config.plugin_bytes_max)
+    }
+
+    /// The lookup tables of all stages: each file is there once.
+    pub fn tables(&self) -> &Registry {
+        &self.inner.tables
     }
 
     /// The counters, gauges and histograms that plugins keep.

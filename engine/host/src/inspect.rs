@@ -35,6 +35,8 @@ pub struct Wants {
     pub route_sets: Vec<Vec<String>>,
     /// How often it wants to be called without rows; `None`: never.
     pub tick_ms: Option<u64>,
+    /// Lookup tables that it asks, by the names that are to be configured.
+    pub tables: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -97,6 +99,7 @@ impl Wants {
             uses: requirements.uses.names(),
             route_sets: requirements.route_sets.clone(),
             tick_ms: requirements.tick.map(|tick| u64::try_from(tick.as_millis()).unwrap_or(u64::MAX)),
+            tables: requirements.tables.clone(),
         }
     }
 }
@@ -130,6 +133,7 @@ impl Inspection {
         compare(&mut lines, "is called", ticks(new), ticks(old));
         let sets = |wants: &Wants| wants.route_sets.iter().map(|set| format!("[{}]", set.join(", "))).collect();
         compare(&mut lines, "routes to", sets(new), sets(old));
+        compare(&mut lines, "looks up in", new.tables.clone(), old.tables.clone());
         lines
     }
 }
@@ -159,6 +163,7 @@ mod tests {
             uses: uses.iter().map(|used| (*used).to_owned()).collect(),
             route_sets: sets.iter().map(|name| vec![(*name).to_owned()]).collect(),
             tick_ms: None,
+            tables: sets.iter().map(|name| format!("table {name}")).collect(),
         };
         Inspection {
             hash: String::new(),
@@ -187,6 +192,8 @@ mod tests {
                 "uses edits, the other not",
                 "routes to [us], the other not",
                 "routes to no [eu], the other does",
+                "looks up in table us, the other not",
+                "looks up in no table eu, the other does",
             ]
         );
         assert!(old.instead_of(&old).is_empty());

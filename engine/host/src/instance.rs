@@ -15,6 +15,7 @@ use crate::lane::{Begin, Lost};
 use crate::load::Plugin;
 use crate::log::GuestLog;
 use crate::metrics::GuestMetrics;
+use crate::tables::GuestTables;
 use crate::ticker::TICK;
 use crate::{FaultKind, Limits, StageStats};
 
@@ -75,6 +76,7 @@ pub(crate) struct Start {
     /// JSON.
     pub config: String,
     pub limits: Limits,
+    pub tables: GuestTables,
     /// The last call outlived what it is given on the task that made it: the next one is likely to.
     pub lasts: AtomicBool,
 }
@@ -122,6 +124,7 @@ impl Instance {
             Ok(Err(reason)) => return Err(StartError::Config(reason)),
             Err(error) => return Err(StartError::Fault(Fault::from_call(&error, store.data().memory_refused))),
         };
+        store.data_mut().tables = start.tables.named(&requirements.tables);
         start.stats.instances.fetch_add(1, Relaxed);
         start.stats.instances_created.fetch_add(1, Relaxed);
         let mut instance =

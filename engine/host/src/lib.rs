@@ -41,6 +41,7 @@ mod shadow;
 mod slice;
 mod stage;
 mod stats;
+mod tables;
 mod ticker;
 mod ticks;
 mod values;

@@ -7,6 +7,7 @@ use wasmill_wire::{ColumnRequest, ColumnType, Field, Key, Path, PathError, Signa
 
 use crate::GroupBy;
 use crate::bindings::wasmill::plugin::types;
+use crate::tables::GuestTables;
 
 /// A checked answer to `init`. All instances of a stage answer alike.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,6 +19,8 @@ pub struct Requirements {
     pub uses: Uses,
     /// How often its instances are called without rows; `None`: never.
     pub tick: Option<Duration>,
+    /// Lookup tables that it may ask.
+    pub tables: Vec<String>,
 }
 
 /// The columns of one signal.
@@ -87,6 +90,10 @@ pub enum RequirementsError {
     ColumnType { signal: Signal, path: String, wanted: String, expected: String },
     #[error("the plugin may route to `{name}`, which is not configured; configured are {known}")]
     UnknownRoute { name: String, known: String },
+    #[error(
+        "the plugin asks the lookup table `{name}`, which is not configured under `tables`; configured are {known}"
+    )]
+    UnknownTable { name: String, known: String },
     #[error("the plugin has {count} {what}; at most {max} are allowed")]
     TooMany { what: &'static str, count: usize, max: usize },
     #[error("the plugin decides about groups of rows; expected `group_by` in its stage, such as `group_by: trace_id`")]
@@ -121,19 +128,17 @@ const TICK_MS_MIN: u32 = 10;
 const KNOWN_USES: &str = "`keep`, `routes`, `edits`, `emit`, `groups`, `flush`, `snapshot` and `state`";
 
 impl Requirements {
-    /// Checks an answer; `routes` are the names that route sets may use, `None`: any.
+    /// Checks an answer; `routes` are the names that route sets may use, `None`: any. `tables` are those that are configured.
     pub(crate) fn check(
         raw: &types::Requirements,
         routes: Option<&[String]>,
+        tables: &GuestTables,
     ) -> Result<Requirements, RequirementsError> {
         let not_served = |what: &str| Err(RequirementsError::NotServed { what: what.to_owned() });
         match &raw.state {
             types::StateScope::Stateless => {}
             types::StateScope::Keyed(path) => return not_served(&format!("state keyed by {path}")),
             types::StateScope::Single => return not_served("a single instance with state"),
-        }
-        if let Some(table) = raw.tables.first() {
-            return not_served(&format!("lookup table {table}"));
         }
         if (1..TICK_MS_MIN).contains(&raw.tick_ms) {
             return Err(RequirementsError::TickTooOften { tick_ms: raw.tick_ms });
@@ -157,7 +162,8 @@ impl Requirements {
         {
             return Err(RequirementsError::GroupFact { path });
         }
-        Ok(Requirements { inputs, route_sets, uses, tick })
+        let tables = tables.check(&raw.tables)?;
+        Ok(Requirements { inputs, route_sets, uses, tick, tables })
     }
 
     /// Whether a stage that groups rows so, or not at all, is one for this plugin.
@@ -326,7 +332,7 @@ fn check_routes(sets: &[Vec<String>], known: Option<&[String]>) -> Result<Vec<Ve
     Ok(sets.to_vec())
 }
 
-fn at_most(what: &'static str, count: usize, max: usize) -> Result<(), RequirementsError> {
+pub(crate) fn at_most(what: &'static str, count: usize, max: usize) -> Result<(), RequirementsError> {
     if count > max { Err(RequirementsError::TooMany { what, count, max }) } else { Ok(()) }
 }
 

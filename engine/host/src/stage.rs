@@ -19,6 +19,7 @@ use smallvec::SmallVec;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use wasmill_batch::{Refusal, RefusalKind, RequestContext, Routes, TelemetryBatch};
+use wasmill_tables::{Table, TableSet};
 use wasmill_wire::{ColumnRequest, Edit, Selection, Signal, WireBatch};
 
 use crate::bindings::wasmill::plugin::host::Level;
@@ -35,6 +36,7 @@ use crate::log::GuestLog;
 use crate::pool::{Pool, TakeError};
 use crate::shadow::{Copied, Shadow};
 use crate::slice::{Runs, Sizing, slices};
+use crate::tables::GuestTables;
 use crate::ticks::Ticks;
 use crate::verdict::{Decision, Keep, Route, Subject};
 use crate::{
@@ -62,6 +64,8 @@ pub struct StageSpec {
     pub routes: Option<Vec<String>>,
     /// What its rows are grouped by, where the plugin decides about groups. Only [to look at a plugin](StageSpec::alone) it may be missing.
     pub group_by: Option<GroupBy>,
+    /// What the plugin may look things up in. `None`: it may name any table, and finds none, to look at a plugin.
+    pub tables: Option<TableSet>,
 }
 
 impl StageSpec {
@@ -77,6 +81,7 @@ impl StageSpec {
             quiet: false,
             routes: None,
             group_by: None,
+            tables: None,
         }
     }
 }
@@ -152,13 +157,14 @@ impl Stage {
             metrics: if spec.quiet { Arc::default() } else { Arc::clone(&host.inner.metrics) },
             stats: Arc::clone(&stats),
             config: spec.config.to_string(),
+            tables: GuestTables::new(spec.tables, &spec.limits),
             limits: spec.limits.bounded(),
             lasts: AtomicBool::new(false),
         };
         let pool = Pool::new(Arc::new(start));
         let host = Arc::clone(&host.inner);
         let (instance, raw) = Instance::start(&host, &pool.start).await?;
-        let requirements = Requirements::check(&raw, spec.routes.as_deref())?;
+        let requirements = Requirements::check(&raw, spec.routes.as_deref(), &pool.start.tables)?;
         if spec.routes.is_some() || spec.group_by.is_some() {
             requirements.check_groups(spec.group_by.as_ref())?;
         }
@@ -214,6 +220,11 @@ impl Stage {
     /// Where the new records of its plugin go; without one they go nowhere. Once, before it serves.
     pub fn set_emissions(&self, sink: Arc<dyn EmissionSink>) {
         self.emitting.set(sink);
+    }
+
+    /// The tables that it was given, by the names that its plugin asks them by; those that the plugin did not name too.
+    pub fn tables(&self) -> impl Iterator<Item = (&str, &Arc<Table>)> {
+        self.pool.start.tables.configured()
     }
 
     pub fn stats(&self) -> &StageStats {
@@ -412,10 +423,12 @@ impl Stage {
     }
 
     async fn take(&self) -> Result<Lease, Undecided> {
-        let accept = |raw: types::Requirements| match Requirements::check(&raw, self.routes.as_deref()) {
-            Ok(requirements) if requirements == self.requirements => Ok(()),
-            _ => Err(StartError::Fault(Fault::bad_output(RequirementsError::Differs.to_string()))),
-        };
+        let accept =
+            |raw: types::Requirements| match Requirements::check(&raw, self.routes.as_deref(), &self.pool.start.tables)
+            {
+                Ok(requirements) if requirements == self.requirements => Ok(()),
+                _ => Err(StartError::Fault(Fault::bad_output(RequirementsError::Differs.to_string()))),
+            };
         let unavailable = |reason: String| {
             Undecided::Refused(Refusal::new(RefusalKind::Unavailable, format!("`{}`: {reason}", self.name)))
         };

@@ -53,6 +53,7 @@ async fn allocations_do_not_grow_with_the_rows() {
         quiet: false,
         routes: None,
         group_by: None,
+        tables: None,
     };
     let stage = Stage::build(&support::HOST, Arc::clone(&plugin), spec).await.unwrap();
     let small = allocations(&stage, 1_000).await;

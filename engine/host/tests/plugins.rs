@@ -16,5 +16,7 @@ mod preview1;
 mod serving;
 #[path = "plugins/support.rs"]
 mod support;
+#[path = "plugins/tables.rs"]
+mod tables;
 #[path = "plugins/ticks.rs"]
 mod ticks;

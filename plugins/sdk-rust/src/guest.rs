@@ -133,7 +133,7 @@ impl From<&crate::Requirements> for Requirements {
             state: types::StateScope::Stateless,
             route_sets: requirements.route_sets.clone(),
             uses: uses.map(str::to_owned).collect(),
-            tables: Vec::new(),
+            tables: requirements.tables.clone(),
             tick_ms: requirements.tick_ms,
         }
     }

@@ -86,6 +86,7 @@ mod error;
 #[doc(hidden)]
 pub mod guest;
 pub mod host;
+pub mod lookup;
 mod plugin;
 mod requirements;
 mod slice;
@@ -109,6 +110,7 @@ pub use verdict::{Rows, Value, Verdict};
 pub mod prelude {
     pub use crate::columns::{AnyValue, Bitmap};
     pub use crate::host::Level;
+    pub use crate::lookup::Table;
     pub use crate::{
         Attributes, Column, Dynamic, Emission, Emissions, Error, List, MetricType, Plugin, Requirements, Result,
         RouteSet, Rows, Signal, Slice, Temporality, TextForm, Use, Verdict, attribute, host, log,

@@ -77,6 +77,8 @@ pub struct Requirements {
     pub(crate) columns: Vec<Wanted>,
     pub(crate) inputs: Vec<Input>,
     pub(crate) route_sets: Vec<Vec<String>>,
+    /// Lookup tables: see [`crate::lookup`].
+    pub(crate) tables: Vec<String>,
     uses: Option<Vec<Use>>,
     /// 0: none.
     pub(crate) tick_ms: u32,

@@ -32,6 +32,7 @@ mod cell;
 mod columns;
 mod emitted;
 mod log;
+mod lookup;
 
 use wasmill_columns::{Block, BlockBuilder};
 
@@ -43,6 +44,8 @@ pub use cell::Cell;
 pub use emitted::Emitted;
 pub use log::{Metric, MetricKind, logged, metrics};
 pub(crate) use log::{clock, counter, gauge, histogram, log};
+pub(crate) use lookup::find;
+pub use lookup::table;
 
 /// A plugin under test.
 pub struct Harness<P> {

@@ -12,6 +12,7 @@ use wasmill_wire::{Projection, Selection, Signal, WireBatch};
 use super::compare::{self, Actual};
 use super::emitted;
 use super::{Case, EXPECTED, request};
+use crate::tables;
 
 /// What happens to `expected.json`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -139,7 +140,9 @@ async fn ran(
     let (name, began) = (format!("test/{}", case.name), SystemTime::now());
     let by = case.definition.group_by.as_deref().map(GroupBy::parse).transpose();
     let group_by = by.map_err(|error| format!("`group_by`: {error}"))?;
-    let spec = StageSpec { group_by, ..StageSpec::alone(&name, case.definition.config.clone()) };
+    let tables = tables::open(host, case.tables()).await.map_err(|error| error.to_string())?;
+    let alone = StageSpec::alone(&name, case.definition.config.clone());
+    let spec = StageSpec { group_by, tables: Some(tables), ..alone };
     let stage = match Stage::build(host, Arc::clone(plugin), spec).await {
         Ok(stage) => stage,
         Err(BuildError::Config { reason }) => return Ok(Ran::Refused { message: reason, row: None }),

@@ -29,6 +29,7 @@ pub(super) fn stage(reader: &Reader, plugin: &str, config: Json) -> FileProcesso
         group: None,
         routes: Vec::new(),
         emit_to: Vec::new(),
+        tables: Vec::new(),
         may_route: false,
     }))
 }

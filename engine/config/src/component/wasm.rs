@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::plugin_config::json;
+use super::tables::{self, FileTable};
 use super::{FileProcessor, grouping};
 use crate::id::ComponentId;
 use crate::node::{Node, Value};
@@ -79,6 +80,12 @@ pub(super) static SECTION: Section = Section {
             "[]",
             "Exporters and pipelines for new records that the plugin makes and sends to no route: a pipeline takes those of its signal, an \
              exporter those of every signal that it can. A pipeline may have this as its only input. See [plugins](plugins.md).",
+        ),
+        key(
+            "tables",
+            Kind::NamedSections(&tables::SECTION),
+            "{}",
+            "Files that the plugin looks things up in, by the names that it asks by. See [lookup tables](plugins.md#lookup-tables).",
         ),
     ],
 };
@@ -169,6 +176,7 @@ pub(crate) struct FileStage {
     pub group: Option<Grouping>,
     pub routes: Vec<Route>,
     pub emit_to: Vec<Located<ComponentId>>,
+    pub tables: Vec<FileTable>,
     /// Whether its plugin is anybody's, which may route to any exporter by its id.
     pub may_route: bool,
 }
@@ -216,6 +224,7 @@ pub(super) fn read(reader: &Reader, _: &mut Vec<Located<Endpoint>>) -> Option<Fi
         swap: reader.section("swap", &SWAP).map_or_else(Swap::default, |swap| read_swap(&swap)),
         routes: read_routes(reader),
         emit_to: reader.list("emit_to"),
+        tables: tables::read(reader),
         plugin: plugin?,
         may_route: true,
     };

@@ -174,6 +174,7 @@ fn of_kind(kind: &Kind) -> Value {
         Kind::Any => json!({}),
         Kind::Section(below) => section(below),
         Kind::Sections(below) => json!({"type": ["array", "null"], "items": section(below)}),
+        Kind::NamedSections(below) => json!({"type": ["object", "null"], "additionalProperties": section(below)}),
         Kind::TextsOrSections(below) => {
             json!({"type": ["array", "null"], "items": {"anyOf": [{"type": "string"}, section(below)]}})
         }

@@ -30,7 +30,10 @@ fn base() -> Value {
             "otlpjsonfile": {"include": ["*.jsonl"]},
         },
         "processors": {
-            "wasm": {"plugin": "builtin:filter"},
+            "wasm": {
+                "plugin": "builtin:filter",
+                "tables": {"NAME": {"file": "Cargo.toml", "format": "csv", "key": "host"}},
+            },
             "batch": {},
             "memory_limiter": {"check_interval": "1s", "limit_mib": 100},
             "filter": {},

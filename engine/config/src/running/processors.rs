@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::MemoryLimiter;
+use super::{LookupTable, MemoryLimiter};
 use crate::id::{ComponentId, PipelineId};
 
 #[derive(Clone, PartialEq, Debug)]
@@ -64,6 +64,8 @@ pub struct WasmStage {
     pub routes: BTreeMap<Arc<str>, Vec<RouteTarget>>,
     /// Where new records go that the plugin sends to no route.
     pub emit_to: Vec<RouteTarget>,
+    /// What the plugin may look things up in, by the names that it asks by.
+    pub tables: BTreeMap<Arc<str>, LookupTable>,
 }
 
 /// Rows that wait for others of their group, and are decided with them.

@@ -187,6 +187,7 @@ fn stage(rules: &[Rule], errors: RoutingErrors, signal: Signal) -> WasmStage {
         group: None,
         routes,
         emit_to: Vec::new(),
+        tables: BTreeMap::new(),
     }
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wasmill_config::{ComponentId, Config, PluginLimits, PluginSource, RouteTarget, WasmStage};
-use wasmill_host::{BreakerSettings, GroupBy, GroupByError, Limits, OnFault, Plugin, Stage, StageSpec};
+use wasmill_host::{BreakerSettings, GroupBy, Limits, OnFault, Plugin, Stage, StageSpec};
 
-use super::{BuildError, Workshop};
+use super::{BuildError, Workshop, tables};
 use crate::emissions::Emitter;
 
 /// Builds the stage of one processor: instantiates its plugin and gives it its configuration.
@@ -19,7 +19,7 @@ pub(super) async fn build_stage(
     settings: &WasmStage,
     plugin: &Arc<Plugin>,
 ) -> Result<Arc<Stage>, BuildError> {
-    let spec = spec(config, id, settings).map_err(|error| error.of(id))?;
+    let spec = spec(workshop, config, id, settings).await?;
     let stage = Stage::build(&workshop.host, Arc::clone(plugin), spec).await;
     let stage = stage.map_err(|source| BuildError::Stage { id: id.clone(), plugin: plugin.name.clone(), source })?;
     if stage.requirements().uses.emit {
@@ -44,34 +44,24 @@ pub async fn candidate(
         breaker: None,
         content_faults_max: None,
         quiet: true,
-        ..spec(config, id, settings).map_err(|error| error.of(id))?
+        ..spec(workshop, config, id, settings).await?
     };
     let stage = Stage::build(&workshop.host, Arc::clone(plugin), spec).await;
     stage.map_err(|source| BuildError::Stage { id: id.clone(), plugin: plugin.name.clone(), source })
 }
 
-/// What is wrong with a stage's settings, whatever its plugin.
-#[derive(Debug)]
-enum SpecError {
-    Config(serde_json::Error),
-    GroupBy(GroupByError),
-}
-
-impl SpecError {
-    fn of(self, id: &ComponentId) -> BuildError {
-        let id = id.clone();
-        match self {
-            SpecError::Config(source) => BuildError::Config { id, source },
-            SpecError::GroupBy(source) => BuildError::GroupBy { id, source },
-        }
-    }
-}
-
-fn spec(config: &Config, id: &ComponentId, settings: &WasmStage) -> Result<StageSpec, SpecError> {
-    let group_by = settings.group.as_ref().map(|group| GroupBy::parse(&group.by));
+/// An error: its `config` is not JSON, rows cannot be grouped so, or a table cannot be loaded.
+async fn spec(
+    workshop: &Workshop,
+    config: &Config,
+    id: &ComponentId,
+    settings: &WasmStage,
+) -> Result<StageSpec, BuildError> {
+    let group_by = settings.group.as_ref().map(|group| GroupBy::parse(&group.by)).transpose();
+    let of_plugin = serde_json::from_str(settings.config.expose());
     Ok(StageSpec {
         name: id.to_string(),
-        config: serde_json::from_str(settings.config.expose()).map_err(SpecError::Config)?,
+        config: of_plugin.map_err(|source| BuildError::Config { id: id.clone(), source })?,
         limits: limits(&settings.limits),
         on_fault: match settings.on_fault {
             wasmill_config::OnFault::Reject => OnFault::Reject,
@@ -88,7 +78,8 @@ fn spec(config: &Config, id: &ComponentId, settings: &WasmStage) -> Result<Stage
         content_faults_max: settings.content_faults_max,
         quiet: false,
         routes: Some(route_names(config, settings)),
-        group_by: group_by.transpose().map_err(SpecError::GroupBy)?,
+        group_by: group_by.map_err(|source| BuildError::GroupBy { id: id.clone(), source })?,
+        tables: Some(tables::open(workshop, id, settings).await?),
     })
 }
 

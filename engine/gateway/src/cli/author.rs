@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use bytes::Bytes;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use tokio::runtime::Runtime;
@@ -203,8 +202,7 @@ pub fn test(args: &TestArgs) -> Result<ExitCode, ExitCode> {
 pub fn bench(args: &BenchArgs) -> Result<ExitCode, ExitCode> {
     let bytes = read(&args.file)?;
     let config = plugin_config(args.config.as_deref())?;
-    let (signal, request, config) = bench_input(args, config).map_err(|reason| failed(EXIT_WRONG, [reason]))?;
-    let spec = BenchSpec { bytes: &bytes, config, signal, request, group_by: &args.group_by, rows: args.rows.clone() };
+    let spec = bench_spec(args, &bytes, config).map_err(|reason| failed(EXIT_WRONG, [reason]))?;
     let report = runtime()?.block_on(bench::bench(args.host.config(), &spec)).map_err(|error| {
         let code = if matches!(error, BenchError::Host(_) | BenchError::Cache(_)) { EXIT_FAILED } else { EXIT_WRONG };
         failed(code, [chain(&error)])
@@ -216,21 +214,31 @@ pub fn bench(args: &BenchArgs) -> Result<ExitCode, ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn bench_input(
-    args: &BenchArgs,
+fn bench_spec<'b>(
+    args: &'b BenchArgs,
+    bytes: &'b [u8],
     config: Option<serde_json::Value>,
-) -> Result<(Signal, Bytes, serde_json::Value), String> {
-    if let Some(file) = &args.input {
-        let (signal, request) = case::read_request(file, args.signal)?;
-        return Ok((signal, request, config.unwrap_or(serde_json::Value::Null)));
-    }
+) -> Result<BenchSpec<'b>, String> {
     let folder = args.file.parent().unwrap_or(Path::new("")).join(case::FOLDER);
-    let cases = case::find(&folder).map_err(|error| format!("there is no `--input`, and {}", chain(&error)))?;
-    let case = cases.iter().find(|case| case.is_accepted());
-    let case =
-        case.ok_or_else(|| format!("there is no `--input`, and no case in `{}` that is accepted", folder.display()))?;
-    let (signal, request) = case.request()?;
-    Ok((signal, request, config.unwrap_or_else(|| case.config().clone())))
+    let cases = case::find(&folder);
+    let accepted = cases.as_ref().ok().and_then(|cases| cases.iter().find(|case| case.is_accepted()));
+    let own_tables = |case: &Case| case.tables().map(|(name, table)| (name.to_owned(), table)).collect();
+    let tables = accepted.map(own_tables).unwrap_or_default();
+    let (signal, request, config) = match (&args.input, accepted, &cases) {
+        (Some(file), ..) => {
+            let (signal, request) = case::read_request(file, args.signal)?;
+            (signal, request, config.unwrap_or(serde_json::Value::Null))
+        }
+        (None, Some(case), _) => {
+            let (signal, request) = case.request()?;
+            (signal, request, config.unwrap_or_else(|| case.config().clone()))
+        }
+        (None, None, Err(error)) => return Err(format!("there is no `--input`, and {}", chain(error))),
+        (None, None, Ok(_)) => {
+            return Err(format!("there is no `--input`, and no case in `{}` that is accepted", folder.display()));
+        }
+    };
+    Ok(BenchSpec { bytes, config, tables, signal, request, group_by: &args.group_by, rows: args.rows.clone() })
 }
 
 /// Builds now, and whenever a source changes, until it is ended.

@@ -67,6 +67,7 @@ pub(super) fn text(file: &Path, inspection: &Inspection) -> String {
         list(&mut out, "is called without rows", &ticks);
         let sets: Vec<String> = wants.route_sets.iter().map(|set| format!("[{}]", set.join(", "))).collect();
         list(&mut out, "routes to", &sets);
+        list(&mut out, "looks up in the tables", &wants.tables);
     }
     list(&mut out, "refused", &inspection.refusals);
     out

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::{EXIT_FAILED, EXIT_WRONG, complain, failed, say, say_json};
 use crate::admin::{Answer, Ask, ask, default_path};
-use crate::engine::{LastSwap, PluginStatus, Status, chain, describe};
+use crate::engine::{LastSwap, PluginStatus, Status, TableStatus, chain, describe};
 
 /// Where the gateway listens.
 #[derive(Args)]
@@ -152,6 +152,14 @@ fn write_plugin(out: &mut String, plugin: &PluginStatus) -> std::fmt::Result {
     }
     if let Some(previous) = &plugin.previous {
         writeln!(out, "    before: {}, which `wasmill rollback {stage}` puts back", short(previous))?;
+    }
+    for table in &plugin.tables {
+        let mib = table.memory_bytes as f64 / f64::from(1 << 20);
+        let TableStatus { table: name, file, rows, loaded_at, .. } = table;
+        writeln!(out, "    table {name}: {rows} rows of {file}, {mib:.1} MiB, loaded {loaded_at}")?;
+        if let Some(reason) = &table.refused {
+            writeln!(out, "      its file as it is now does not serve: {reason}")?;
+        }
     }
     match &plugin.last_swap {
         Some(last) => write_last_swap(out, last),

@@ -12,7 +12,7 @@ use wasmill_transport::Budget;
 use super::{ConfigArgs, EXIT_FAILED, EXIT_WRONG, HostArgs, complain, explained, failed, runtime, say};
 use crate::admin::{AdminServer, AdminSocket, SocketError};
 use crate::admission::{connections_max, default_budget_bytes, raise_descriptor_limit};
-use crate::engine::{Engine, EngineError, Left, Options, chain};
+use crate::engine::{Engine, EngineError, Left, Options, TableKeeper, chain};
 use crate::telemetry::{LogHandle, init_logs, survive_file_size_limit};
 use crate::watch::FileWatcher;
 
@@ -70,6 +70,7 @@ async fn serve(
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hangup = signal(SignalKind::hangup())?;
     let mut files = Files::new(files_read);
+    let tables = TableKeeper::start(&engine);
     files.watch(&engine).await;
     say(&format!("wasmill: ready: {}\n", engine.listening().await.join(", ")));
     loop {
@@ -89,6 +90,7 @@ async fn serve(
                     }
                 }
             }
+            tables.look();
             refresh(&engine).await;
             files.watch(&engine).await;
         };
@@ -101,6 +103,7 @@ async fn serve(
         }
     }
     tracing::info!("draining");
+    drop(tables);
     if let Some(server) = server {
         server.stop().await;
     }
@@ -246,7 +249,7 @@ fn report(left: Left) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The files that matter: configuration by content, plugins through the engine.
+/// The files that matter: configuration by content, plugins and lookup tables through the engine.
 struct Files {
     config: Vec<(PathBuf, Option<Vec<u8>>)>,
     /// `None`: this system cannot watch files; SIGHUP still reloads.
@@ -271,8 +274,9 @@ impl Files {
 
     async fn watch(&mut self, engine: &Engine) {
         if let Some(watcher) = &mut self.watcher {
-            let plugins = engine.plugin_files().await;
-            watcher.set(self.config.iter().map(|(path, _)| path.as_path()).chain(plugins.iter().map(PathBuf::as_path)));
+            let (plugins, tables) = (engine.plugin_files().await, engine.table_files());
+            let config = self.config.iter().map(|(path, _)| path);
+            watcher.set(config.chain(&plugins).chain(&tables).map(PathBuf::as_path));
         }
     }
 

@@ -109,8 +109,11 @@ fn summary(built: &Built) -> String {
             .iter()
             .map(|input| format!("{} ({} columns)", input.signal, input.columns.len()))
             .collect();
+        let tables: Vec<String> =
+            stage.tables().map(|(name, table)| format!("    table {name}: {} rows\n", table.state().rows)).collect();
         let hash = plugin.hash.get(..12).unwrap_or(&plugin.hash);
         let _ = writeln!(out, "  {id}: {} ({hash}, {} bytes), takes {}", plugin.name, plugin.size, signals.join(", "));
+        out.push_str(&tables.concat());
     }
     out
 }

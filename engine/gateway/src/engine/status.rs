@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use wasmill_config::{ComponentId, Sizer};
 use wasmill_host::FaultKind;
+use wasmill_tables::Table;
 
-use super::Engine;
 use super::ledger::LastSwap;
+use super::{Engine, chain};
 use crate::build::{Built, source_name};
+use crate::timestamp::rfc3339;
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Status {
@@ -74,6 +76,22 @@ pub struct PluginStatus {
     /// SHA-256 of what `wasmill rollback` would put back.
     pub previous: Option<String>,
     pub last_swap: Option<LastSwap>,
+    /// Lookup tables, by name.
+    #[serde(default)]
+    pub tables: Vec<TableStatus>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct TableStatus {
+    pub table: String,
+    pub file: String,
+    /// Rows, or networks.
+    pub rows: u64,
+    pub memory_bytes: u64,
+    /// RFC 3339.
+    pub loaded_at: String,
+    /// Why the file as it is now does not serve, where that is so.
+    pub refused: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -129,7 +147,20 @@ impl Engine {
             faults: occurred.filter(|(_, count)| *count > 0).collect(),
             previous: self.previous.lock().get(id).map(|plugin| plugin.hash.clone()),
             last_swap: self.ledger.last(id),
+            tables: stage.tables().map(|(name, table)| table_status(name, table)).collect(),
         })
+    }
+}
+
+fn table_status(name: &str, table: &Table) -> TableStatus {
+    let state = table.state();
+    TableStatus {
+        table: name.to_owned(),
+        file: table.spec().file.display().to_string(),
+        rows: state.rows,
+        memory_bytes: state.bytes,
+        loaded_at: rfc3339(state.loaded_at),
+        refused: state.refused.map(|error| chain(&*error)),
     }
 }
 

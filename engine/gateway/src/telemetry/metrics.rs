@@ -8,6 +8,7 @@ mod batchers;
 mod groupers;
 mod plugins;
 mod queues;
+mod tables;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -34,6 +35,7 @@ use queues::{QueueId, QueueMetrics};
 pub use batchers::{BatcherMetrics, SendReason};
 pub use groupers::GrouperMetrics;
 pub use plugins::{PluginMetrics, SwapResult};
+pub use tables::TableMetrics;
 
 /// All metrics of the process.
 #[derive(Clone)]
@@ -50,6 +52,7 @@ pub struct Metrics {
     groupers: GrouperFamilies,
     queues: Arc<QueueMetrics>,
     pub plugins: Arc<PluginMetrics>,
+    pub tables: Arc<TableMetrics>,
 }
 
 /// `N` kinds of counter, each for the three signals, which the Collector tells apart by name.
@@ -137,6 +140,8 @@ impl Metrics {
         registry.register_collector(Box::new(Arc::clone(&queues)));
         let plugins = Arc::new(PluginMetrics::default());
         registry.register_collector(Box::new(Arc::clone(&plugins)));
+        let tables = Arc::new(TableMetrics::default());
+        registry.register_collector(Box::new(Arc::clone(&tables)));
         registry.register_collector(Box::new(ProcessMetrics { started: Instant::now() }));
         Metrics {
             registry: Arc::new(registry),
@@ -151,6 +156,7 @@ impl Metrics {
             groupers,
             queues,
             plugins,
+            tables,
         }
     }
 

@@ -20,3 +20,4 @@ mod queue_batching;
 mod reload;
 mod shadow;
 mod swap;
+mod tables;

@@ -12,6 +12,7 @@ use super::input::Input;
 use crate::bindings::wasmill::plugin::types;
 use crate::gather::Grouped;
 use crate::slice::{Runs, slices};
+use crate::tables::GuestTables;
 use crate::verdict::{Decision, Keep, Route, Subject};
 use crate::{Requirements, gather};
 
@@ -77,7 +78,7 @@ fn of(input: &mut Input<'_>) -> Answered {
     let signal = Signal::ALL[input.below(3)];
     let raw = requirements(input, signal);
     let routes = ["pager".to_owned(), "archive".to_owned()];
-    let requirements = match Requirements::check(&raw, Some(&routes)) {
+    let requirements = match Requirements::check(&raw, Some(&routes), &GuestTables::default()) {
         Ok(requirements) => requirements,
         Err(error) => {
             assert!(!error.to_string().is_empty());

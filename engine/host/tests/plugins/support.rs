@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use wasmill_batch::{Ack, RequestContext, TelemetryBatch};
 use wasmill_host::{BuildError, Compile, Host, HostConfig, Limits, OnFault, Plugin, Stage, StageSpec};
+use wasmill_tables::TableSet;
 use wasmill_wire::{Projection, Signal, WireBatch};
 
 /// One for all tests, as a process has one.
@@ -37,6 +38,7 @@ pub fn spec(config: &str) -> StageSpec {
         quiet: false,
         routes: Some(vec!["pager".to_owned(), "archive".to_owned()]),
         group_by: None,
+        tables: Some(TableSet::new()),
     }
 }
 
