@@ -7,7 +7,7 @@
 //!
 //! A Unix socket and not a port: who may connect is settled by the file's mode and checked by what the kernel says of the peer, and
 //! there is no secret to keep. A question is one line of at most [`ASK_BYTES_MAX`] bytes, the answer is one line, and then the
-//! connection is closed. Files are named, not sent: the gateway reads them as it reads its configuration's.
+//! connection is closed; that of a tap goes on, with a [`Line`](crate::tap::Line) for each record, until either side closes it. Files are named, not sent: the gateway reads them as it reads its configuration's.
 
 mod client;
 mod server;
@@ -18,8 +18,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Status;
+use crate::tap::{Serves, TapSpec};
 
-pub use client::{AskError, ask};
+pub use client::{AskError, Tapping, ask, tap};
 pub use server::AdminServer;
 pub use socket::{AdminSocket, SocketError, default_path};
 
@@ -41,6 +42,8 @@ pub enum Ask {
     Rollback {
         stage: String,
     },
+    /// Shows records as they pass.
+    Tap(TapSpec),
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -52,6 +55,8 @@ pub enum Answer {
         generation: u64,
         stages: Vec<String>,
     },
+    /// Records follow, a line for each. What serves now.
+    Tapping(Serves),
     /// It was not, and everything serves as before: why, a line for each mistake.
     Refused(Vec<String>),
 }

@@ -30,6 +30,7 @@ use crate::memory_limiter::MemoryLimiter;
 use crate::outlet::{Outlet, OutletSettings};
 use crate::pipeline::{Inlet, Pipeline};
 use crate::receiver::{self, BoundReceiver};
+use crate::tap::Taps;
 use crate::telemetry::Metrics;
 use pipelines::Builder;
 use routers::Routers;
@@ -48,6 +49,8 @@ pub struct Workshop {
     pub files: OpenFiles,
     /// Where plugins' new records go.
     pub emissions: Emissions,
+    /// Who looks at what goes through pipelines.
+    pub taps: Arc<Taps>,
 }
 
 /// Everything that batches run through, made of one configuration.

@@ -7,8 +7,11 @@ mod author;
 mod components;
 mod inspect;
 mod operate;
+mod paint;
 mod run;
 mod send;
+mod tap;
+mod top;
 mod validate;
 
 use std::ffi::OsString;
@@ -54,7 +57,7 @@ enum Command {
         config: ConfigArgs,
         #[command(flatten)]
         host: HostArgs,
-        /// Where `wasmill status`, `swap` and `rollback` reach it, instead of `service::admin::socket`.
+        /// Where `wasmill status`, `swap`, `rollback`, `tap` and `top` reach it, instead of `service::admin::socket`.
         #[arg(long, value_name = "PATH", env = "WASMILL_ADMIN_SOCKET")]
         admin_socket: Option<PathBuf>,
     },
@@ -104,6 +107,14 @@ enum Command {
         #[command(flatten)]
         gateway: operate::AdminArgs,
     },
+    /// Shows records of a running gateway as they pass, and what a plugin makes of them.
+    #[command(
+        after_help = "Examples:\n  wasmill tap --stage wasm/triage\n  wasmill tap --pipeline logs --where 'severity_number >= 17'\n  wasmill tap --stage wasm/triage --where 'attributes[\"http.route\"] == \"/pay\"' --limit 0 --count 100 --output json | jq .changes"
+    )]
+    Tap(tap::TapArgs),
+    /// Shows what a running gateway does, each second: rates, plugins, queues, memory.
+    #[command(after_help = "Examples:\n  wasmill top\n  wasmill top --once --output json | jq '.plugins[].ns_per_row'")]
+    Top(top::TopArgs),
     /// Sends recorded telemetry to a server, and says what became of it.
     #[command(
         after_help = "Examples:\n  wasmill replay archive.jsonl\n  wasmill replay archive.jsonl --protocol http/json --rate 100 --repeat 0 --seconds 60\n  wasmill replay archive.jsonl --config gateway.yaml --exporter otlp_grpc/backend"
@@ -220,6 +231,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Status { json, gateway } => operate::status(&gateway, json),
         Command::Swap { stage, file, gateway } => operate::swap(&gateway, &stage, &file),
         Command::Rollback { stage, gateway } => operate::rollback(&gateway, &stage),
+        Command::Tap(args) => tap::tap(&args).unwrap_or_else(|code| code),
+        Command::Top(args) => top::top(&args).unwrap_or_else(|code| code),
         Command::Replay(args) => send::replay(&args),
         Command::Load(args) => send::load(&args),
         Command::Completions { shell } => {

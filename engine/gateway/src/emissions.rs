@@ -119,6 +119,7 @@ impl Emitter {
             route_targets: Vec::new(),
             ack_point,
             promised: ack_point,
+            taps: Arc::default(),
         }
     }
 }

@@ -20,6 +20,7 @@ mod report;
 mod status;
 mod storages;
 mod tables;
+mod tap;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
@@ -55,9 +56,13 @@ pub use ledger::{ChangedBy, LastSwap};
 pub use listen::ListenError;
 pub use rehearsal::describe;
 pub use report::{EngineError, Left, Reloaded, chain};
-pub use status::{Pending, PipelineStatus, PluginStatus, QueueStatus, Status, TableStatus};
+pub use status::{
+    ExporterStatus, Pending, PipelineStatus, PluginStatus, ProcessStatus, QueueStatus, ReceiverStatus, Status,
+    TableStatus,
+};
 pub use storages::{StorageError, Storages};
 pub use tables::TableKeeper;
+pub use tap::TapError;
 
 /// How long a generation that was replaced may take for its last batches before that is worth a warning. It is not cut off: a
 /// stage's calls have deadlines, and batches that wait for a backend end with their retries.
@@ -140,8 +145,13 @@ impl Engine {
         let Options { host, budget } = options;
         let metrics = Metrics::new();
         metrics.plugins.watch_guests(Arc::clone(host.metrics()));
-        let workshop =
-            Workshop { host, metrics: metrics.clone(), files: OpenFiles::default(), emissions: Emissions::default() };
+        let workshop = Workshop {
+            host,
+            metrics: metrics.clone(),
+            files: OpenFiles::default(),
+            emissions: Emissions::default(),
+            taps: Arc::default(),
+        };
         let plugins = Plugins::load(&workshop.host, sources(&config), None).await;
         let built = build(&workshop, config, plugins, None).await?;
         let storages = Arc::<Storages>::default();
@@ -314,6 +324,7 @@ impl Engine {
         let built = Arc::new(built);
         let old = std::mem::replace(&mut state.built, Arc::clone(&built));
         *self.serving.write() = built;
+        self.workshop.taps.published(state.generation);
         hand_over(&old, &state.built);
         let reloaded = self.account(&old, &state.built, state.generation, by, shadows);
         let replaced = Replaced {

@@ -4,7 +4,7 @@
 //! for each attempt). Waiting, retrying, queueing and counting are the same for all of them and stand in
 //! [`Outlet`](crate::outlet::Outlet).
 
-mod debug;
+pub(crate) mod debug;
 mod file;
 mod otlp;
 

@@ -30,7 +30,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use wasmill_batch::{Ack, GatherReason, Gathered, Outcome, Refusal, RefusalKind, TelemetryBatch};
 use wasmill_config::{Grouping, RouteTarget};
-use wasmill_host::{GroupBy, Stage};
+use wasmill_host::GroupBy;
 use wasmill_wire::Selection;
 
 use crate::batcher::Metadata;
@@ -146,7 +146,7 @@ pub struct Passed {
 }
 
 /// Rows that the stage is asked about, before it is.
-struct Asked {
+pub struct Asked {
     keys: Vec<Option<u128>>,
     selected: Selection,
 }
@@ -236,31 +236,23 @@ impl Grouper {
         passed
     }
 
-    /// Asks a stage about a batch, and remembers what it decides. Gives the batch, and of it what is to be diverted. `None`: the stage refused it,
-    /// and it will be tried again from here, or whoever waits for it was told.
-    pub async fn decide(
-        &self,
-        stage: &Stage,
-        mut batch: TelemetryBatch,
-        route_base: u16,
-    ) -> Option<(TelemetryBatch, Option<TelemetryBatch>)> {
-        let shared = &self.shared;
-        let metadata = Metadata::of(batch.context(), &shared.spec.settings.metadata_keys);
-        let asked = Asked { keys: shared.keys(&batch, &metadata), selected: batch.selection().clone() };
-        match stage.process(&mut batch, route_base).await {
-            Ok(diverted) => {
-                asked.learn(&mut shared.state.lock().decisions, &batch, diverted.as_ref());
-                Some((batch, diverted))
-            }
+    /// What the stage is about to be asked.
+    pub fn ask(&self, batch: &TelemetryBatch) -> Asked {
+        let metadata = Metadata::of(batch.context(), &self.shared.spec.settings.metadata_keys);
+        Asked { keys: self.shared.keys(batch, &metadata), selected: batch.selection().clone() }
+    }
+
+    /// Remembers what the stage has decided. `diverted`: what it failed on.
+    pub fn learn(&self, asked: Asked, batch: &TelemetryBatch, diverted: Option<&TelemetryBatch>) {
+        asked.learn(&mut self.shared.state.lock().decisions, batch, diverted);
+    }
+
+    /// Has a batch tried again that the stage has refused, which is as it was; or tells whoever waits for it.
+    pub fn refused(&self, batch: TelemetryBatch, refusal: Refusal) {
+        match batch.gathered {
+            Some(gathered) => self.shared.again(batch, gathered, refusal),
             // It did not wait: its client can send it again.
-            Err(refusal) if batch.gathered.is_none() => {
-                batch.resolve(Outcome::Refused(refusal));
-                None
-            }
-            Err(refusal) => {
-                shared.again(batch, refusal);
-                None
-            }
+            None => batch.resolve(Outcome::Refused(refusal)),
         }
     }
 
@@ -498,8 +490,7 @@ impl Shared {
     }
 
     /// Has a batch tried again that the stage has refused, or gives it up.
-    fn again(self: &Arc<Self>, mut batch: TelemetryBatch, refusal: Refusal) {
-        let mut gathered = batch.gathered.unwrap_or_default();
+    fn again(self: &Arc<Self>, mut batch: TelemetryBatch, mut gathered: Gathered, refusal: Refusal) {
         let mut state = self.state.lock();
         if !refusal.kind.is_retryable() || gathered.attempts + 1 >= ATTEMPTS_MAX || state.next.is_none() {
             drop(state);

@@ -4,7 +4,7 @@
 //! [`queue`] and [`retry`], [`exporter`]; what plugins make of it goes by [`emissions`]. Around it: [`build`] makes pipelines of a configuration, [`generation`] is what a batch is run by,
 //! [`memory_limiter`] refuses what
 //! would be too much, [`engine`] starts, swaps, reloads and ends all of it, [`telemetry`] tells of it, and by
-//! the socket of [`admin`] its operator asks and changes it.
+//! the socket of [`admin`] its operator asks and changes it, and looks at what goes through with [`tap`].
 
 pub mod ack_point;
 pub mod admin;
@@ -26,6 +26,7 @@ pub mod queue;
 pub mod receiver;
 pub mod retry;
 mod sender;
+pub mod tap;
 pub mod telemetry;
 mod timestamp;
 mod tls;

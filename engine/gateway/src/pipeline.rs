@@ -28,6 +28,7 @@ use crate::generation::Generation;
 use crate::grouper::{Grouper, Passed};
 use crate::memory_limiter::MemoryLimiter;
 use crate::outlet::Outlet;
+use crate::tap::{Routing, Taps};
 use crate::telemetry::LimiterMetrics;
 
 /// One signal's pipelines behind one receiver, in one generation.
@@ -55,6 +56,8 @@ pub struct Pipeline {
     pub ack_point: AckPoint,
     /// What its targets promise, where it does not wait for that.
     pub promised: AckPoint,
+    /// Who looks at what goes through.
+    pub taps: Arc<Taps>,
 }
 
 /// Where rows go at a pipeline's end.
@@ -104,6 +107,15 @@ pub struct PipelineStage {
     pub divert: Vec<usize>,
     /// What stands before it, where it decides about groups.
     pub grouper: Option<Arc<Grouper>>,
+}
+
+/// Before the name of a connector, in the names of the pipelines that are its table. No pipeline of a configuration has a space in its name.
+pub const CONNECTOR_PREFIX: &str = "connector ";
+
+/// The connector that a pipeline is of; `None`: it is one of the configuration.
+pub fn connector(pipeline: &PipelineId) -> Option<&str> {
+    let (connector, _number) = pipeline.name()?.strip_prefix(CONNECTOR_PREFIX)?.rsplit_once(' ')?;
+    Some(connector)
 }
 
 /// A request on its way in, whichever way it came.
@@ -202,6 +214,17 @@ impl Target {
         }
     }
 
+    /// An exporter's, a pipeline's, or a connector's.
+    fn name(&self) -> String {
+        match self {
+            Target::Outlet(outlet) => outlet.name().to_string(),
+            Target::Pipeline(pipeline) => match connector(&pipeline.id) {
+                Some(connector) => connector.to_owned(),
+                None => pipeline.id.to_string(),
+            },
+        }
+    }
+
     fn waits(&self) -> bool {
         match self {
             Target::Outlet(outlet) => outlet.waits(),
@@ -230,6 +253,7 @@ impl Step {
 impl Pipeline {
     /// Takes a batch through all steps to the outlets, and sees to it that its ack is resolved.
     pub async fn run(&self, batch: TelemetryBatch, generation: &Arc<Generation>) {
+        self.taps.arrived(&self.id, &batch, generation.number);
         self.run_from(0, batch, generation).await;
     }
 
@@ -250,24 +274,27 @@ impl Pipeline {
                 }
                 match step {
                     // A stage that fails under `on_fault: reject` has changed nothing, and the sender is told to try again.
-                    Step::Stage(PipelineStage { stage, route_base, divert, grouper }) => {
-                        let diverted = match grouper {
-                            // Nobody would send again what has waited for its groups: it goes back there.
-                            Some(grouper) => match grouper.decide(stage, batch, *route_base).await {
-                                Some((decided, diverted)) => {
-                                    batch = decided;
-                                    diverted
+                    Step::Stage(step @ PipelineStage { stage, route_base, divert, grouper }) => {
+                        // Somebody may want to see what it changes.
+                        let tapped = self.taps.before(&self.id, stage, &batch);
+                        let asked = grouper.as_ref().map(|grouper| grouper.ask(&batch));
+                        let decided = stage.process(&mut batch, *route_base).await;
+                        if let Some(tapped) = tapped {
+                            tapped.decided(&batch, &decided, generation.number, self.routing(step));
+                        }
+                        match (decided, grouper) {
+                            (Ok(diverted), _) => {
+                                if let Some((grouper, asked)) = grouper.as_ref().zip(asked) {
+                                    grouper.learn(asked, &batch, diverted.as_ref());
                                 }
-                                None => return,
-                            },
-                            None => match stage.process(&mut batch, *route_base).await {
-                                Ok(diverted) => diverted,
-                                Err(refusal) => return batch.resolve(Outcome::Refused(refusal)),
-                            },
-                        };
-                        // Rows that it failed on leave here, as they are: later stages might route them elsewhere.
-                        if let Some(branch) = diverted {
-                            self.divert(branch, divert, generation).await;
+                                // Rows that it failed on leave here, as they are: later stages might route them elsewhere.
+                                if let Some(branch) = diverted {
+                                    self.divert(branch, divert, generation).await;
+                                }
+                            }
+                            // Nobody would send again what has waited for its groups: it goes back there.
+                            (Err(refusal), Some(grouper)) => return grouper.refused(batch, refusal),
+                            (Err(refusal), None) => return batch.resolve(Outcome::Refused(refusal)),
                         }
                     }
                     // What waits for its group goes on later, on a task of its own.
@@ -372,6 +399,20 @@ impl Pipeline {
             } else {
                 target.take(part, generation).await;
             }
+        }
+    }
+
+    /// Where rows go behind a stage, in names.
+    fn routing(&self, stage: &PipelineStage) -> Routing {
+        let names = |numbers: &[usize]| -> Vec<String> {
+            numbers.iter().filter_map(|&number| self.targets.get(number)).map(Target::name).collect()
+        };
+        Routing {
+            route_base: stage.route_base,
+            sets: stage.stage.route_sets().to_vec(),
+            to: self.routes.iter().map(|to| names(to)).collect(),
+            own: self.targets.iter().take(self.own).map(Target::name).collect(),
+            divert: names(&stage.divert),
         }
     }
 

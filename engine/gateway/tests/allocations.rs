@@ -161,6 +161,7 @@ fn inlet(built: &Built, metrics: &Metrics, signal: Signal) -> Inlet {
         route_targets: Vec::new(),
         ack_point: pipeline.ack_point,
         promised: pipeline.promised,
+        taps: Default::default(),
     };
     Inlet {
         projection: Projection::new(signal, columns.collect()),
@@ -183,8 +184,13 @@ async fn allocations_do_not_grow_with_records() {
     let host =
         Host::new(HostConfig { compile: Compile::InProcess, cache_dir: Some(cache.into()), ..HostConfig::default() })
             .unwrap();
-    let workshop =
-        Workshop { host, metrics: Metrics::new(), files: OpenFiles::default(), emissions: Emissions::default() };
+    let workshop = Workshop {
+        host,
+        metrics: Metrics::new(),
+        files: OpenFiles::default(),
+        emissions: Emissions::default(),
+        taps: Default::default(),
+    };
     let sources: Vec<_> = config.stages().map(|(_, stage)| stage.plugin.clone()).collect();
     let plugins = Plugins::load(&workshop.host, sources, None).await;
     let built = build(&workshop, config, plugins, None).await.unwrap_or_else(|errors| panic!("{errors:?}"));

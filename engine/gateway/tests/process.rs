@@ -4,6 +4,8 @@
 mod admin;
 #[path = "process/components.rs"]
 mod components;
+#[path = "process/tap.rs"]
+mod tap;
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};

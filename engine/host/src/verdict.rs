@@ -105,7 +105,8 @@ impl Decision {
         if verdict.edits.len() > EDITS_MAX {
             return Err(Fault::bad_output(format!("{} edits; at most {EDITS_MAX} are allowed", verdict.edits.len())));
         }
-        let (keep, route) = (keep(verdict.keep, subject)?, route(verdict.route, subject.len(), subject.groups, subject.requirements)?);
+        let (keep, route) =
+            (keep(verdict.keep, subject)?, route(verdict.route, subject.len(), subject.groups, subject.requirements)?);
         let mut edits = Vec::with_capacity(verdict.edits.len());
         let mut edited_rows = 0;
         if !matches!(keep, Keep::None) {

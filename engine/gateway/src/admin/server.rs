@@ -11,7 +11,8 @@ use wasmill_transport::AcceptErrors;
 
 use super::socket::own_uid;
 use super::{ASK_BYTES_MAX, AdminSocket, Answer, Ask};
-use crate::engine::{ByHandError, Engine, Reloaded};
+use crate::engine::{ByHandError, Engine, Reloaded, chain};
+use crate::tap::{Tap, Taps};
 
 /// Operators are few. What is more is told so.
 const CONNECTIONS_MAX: usize = 16;
@@ -24,21 +25,24 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct AdminServer {
     socket: AdminSocket,
     task: JoinHandle<()>,
+    taps: Arc<Taps>,
 }
 
 impl AdminServer {
     /// To be called within a runtime. A change that was asked for is made even if whoever asked does not wait for it.
     pub fn serve(socket: AdminSocket, engine: Arc<Engine>) -> std::io::Result<AdminServer> {
         let listener = UnixListener::from_std(socket.listener()?)?;
-        Ok(AdminServer { task: tokio::spawn(accept(listener, engine)), socket })
+        let taps = Arc::clone(engine.taps());
+        Ok(AdminServer { task: tokio::spawn(accept(listener, engine)), socket, taps })
     }
 
     pub fn socket(&self) -> &AdminSocket {
         &self.socket
     }
 
-    /// Ends, with what it was asked and has not done.
-    pub async fn stop(mut self) {
+    /// Ends, with what it was asked and has not done. Those who listen are told `why`.
+    pub async fn stop(mut self, why: &str) {
+        self.taps.end(why).await;
         self.task.abort();
         // It was aborted: that is its result.
         let _ = (&mut self.task).await;
@@ -77,7 +81,10 @@ async fn answer(mut stream: UnixStream, engine: Arc<Engine>) {
     let uid = stream.peer_cred().map(|peer| peer.uid());
     let answer = match uid {
         Ok(uid) if may_ask(uid, own_uid()) => match read(&mut stream).await {
-            Ok(ask) => answer_to(&engine, ask).await,
+            Ok(ask) => match answer_to(&engine, ask).await {
+                Reply::Line(answer) => answer,
+                Reply::Tap(tap) => return show(stream, &engine, tap).await,
+            },
             Err(reason) => Answer::Refused(vec![reason]),
         },
         Ok(uid) => {
@@ -92,6 +99,15 @@ async fn answer(mut stream: UnixStream, engine: Arc<Engine>) {
         stream.shutdown().await
     })
     .await;
+}
+
+/// Goes on until either side ends it.
+async fn show(mut stream: UnixStream, engine: &Engine, tap: Tap) {
+    let answer = line(&Answer::Tapping(engine.serves_at(&tap)));
+    if let Ok(Ok(())) = timeout(WRITE_TIMEOUT, stream.write_all(&answer)).await {
+        let (reader, writer) = stream.split();
+        tap.run(|tap| engine.serves_at(tap), reader, writer).await;
+    }
 }
 
 /// The gateway's own user, and root, who may do anything.
@@ -120,8 +136,18 @@ fn line(answer: &Answer) -> Vec<u8> {
     line
 }
 
-async fn answer_to(engine: &Engine, ask: Ask) -> Answer {
-    match ask {
+enum Reply {
+    Line(Answer),
+    /// And what comes after it.
+    Tap(Tap),
+}
+
+async fn answer_to(engine: &Engine, ask: Ask) -> Reply {
+    Reply::Line(match ask {
+        Ask::Tap(spec) => match engine.tap(&spec).await {
+            Ok(tap) => return Reply::Tap(tap),
+            Err(error) => Answer::Refused(vec![chain(&error)]),
+        },
         Ask::Status => Answer::Status(Box::new(engine.status())),
         Ask::Swap { file, .. } if !file.is_absolute() => {
             Answer::Refused(vec![format!("`{}` is not an absolute path", file.display())])
@@ -134,7 +160,7 @@ async fn answer_to(engine: &Engine, ask: Ask) -> Answer {
             let result = engine.roll_back(&stage).await;
             changed("rolled back", &stage, result)
         }
-    }
+    })
 }
 
 fn changed(how: &str, stage: &str, result: Result<Reloaded, ByHandError>) -> Answer {

@@ -101,6 +101,7 @@ impl Rig {
             own: 1,
             routes: Vec::new(),
             route_targets: Vec::new(),
+            taps: Arc::default(),
         });
         let projection = Projection::new(Signal::Traces, Vec::new());
         let inlet = Inlet { projection, guards: Vec::new(), pipelines: vec![Arc::clone(&pipeline)] };

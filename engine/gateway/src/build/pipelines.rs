@@ -134,16 +134,10 @@ impl<'a> Builder<'a> {
             });
         }
         let route_targets = plan.routes.iter().map(meaning).collect();
-        let pipeline = Arc::new(Pipeline {
-            id: id.clone(),
-            steps,
-            targets,
-            own,
-            routes: plan.routes,
-            route_targets,
-            ack_point,
-            promised,
-        });
+        let (routes, taps) = (plan.routes, Arc::clone(&self.workshop.taps));
+        let id_of = id.clone();
+        let pipeline =
+            Arc::new(Pipeline { id: id_of, steps, targets, own, routes, route_targets, ack_point, promised, taps });
         self.pipelines.insert(id.clone(), Arc::clone(&pipeline));
         Some(pipeline)
     }

@@ -79,6 +79,11 @@ impl Plugins {
         load(host, &PluginSource::File(path.to_owned()), None).await
     }
 
+    /// One that the binary carries, beside those that are configured.
+    pub async fn load_builtin(host: &Host, name: &str) -> Result<Arc<Plugin>, PluginError> {
+        load(host, &PluginSource::Builtin(name.into()), None).await
+    }
+
     /// These, but for one that is loaded anew.
     pub async fn with_reloaded(&self, host: &Host, source: &PluginSource) -> Plugins {
         let plugin = load(host, source, Some(self)).await;

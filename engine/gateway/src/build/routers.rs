@@ -16,7 +16,7 @@ use wasmill_config::{
 };
 use wasmill_wire::Signal;
 
-use crate::pipeline::RequestRule;
+use crate::pipeline::{CONNECTOR_PREFIX, RequestRule};
 
 /// The plugin that evaluates conditions.
 const PLUGIN: &str = "route";
@@ -149,9 +149,9 @@ fn of_signal(pipelines: &[PipelineId], signal: Signal) -> Vec<PipelineId> {
     pipelines.iter().filter(|pipeline| pipeline.signal() == signal).cloned().collect()
 }
 
-/// No pipeline of a configuration has a space in its name.
+/// As [`connector`](crate::pipeline::connector) reads it.
 fn pipeline_id(id: &ComponentId, signal: Signal, number: usize) -> PipelineId {
-    PipelineId::new(signal, Some(&format!("connector {id} {number}")))
+    PipelineId::new(signal, Some(&format!("{CONNECTOR_PREFIX}{id} {number}")))
 }
 
 /// Neighbouring rows as a stage: its routes are named by the rows' numbers.

@@ -23,7 +23,7 @@ pub struct AdminArgs {
 }
 
 impl AdminArgs {
-    fn socket(&self) -> Result<PathBuf, ExitCode> {
+    pub(super) fn socket(&self) -> Result<PathBuf, ExitCode> {
         if let Some(path) = &self.admin_socket {
             return Ok(path.clone());
         }
@@ -184,6 +184,6 @@ fn write_last_swap(out: &mut String, last: &LastSwap) -> std::fmt::Result {
     Ok(())
 }
 
-fn short(hash: &str) -> &str {
+pub(super) fn short(hash: &str) -> &str {
     hash.get(..12).unwrap_or(hash)
 }

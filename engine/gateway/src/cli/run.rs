@@ -105,7 +105,7 @@ async fn serve(
     tracing::info!("draining");
     drop(tables);
     if let Some(server) = server {
-        server.stop().await;
+        server.stop("the gateway ends").await;
     }
     // A second signal ends it at once: whoever sends it does not want to wait.
     tokio::select! {
@@ -150,7 +150,9 @@ impl AdminSettings<'_> {
             return;
         }
         let before = std::mem::replace(&mut self.settings, settings);
-        let same = self.settings.enabled == before.enabled && self.path.is_some();
+        // What a tap masks is the configuration's that serves.
+        let same_path = self.path.is_some() || self.settings.socket == before.socket;
+        let same = self.settings.enabled == before.enabled && same_path;
         if same {
             return;
         }
@@ -162,7 +164,7 @@ impl AdminSettings<'_> {
         match served {
             Ok(new) => {
                 if let Some(old) = std::mem::replace(server, new) {
-                    old.stop().await;
+                    old.stop("the admin socket moves").await;
                 }
             }
             Err(reason) => {

@@ -28,8 +28,13 @@ pub fn validate(config: &ConfigArgs, host: &HostArgs) -> ExitCode {
         Err(code) => return code,
     };
     runtime.block_on(async {
-        let workshop =
-            Workshop { host, metrics: Metrics::new(), files: OpenFiles::default(), emissions: Emissions::default() };
+        let workshop = Workshop {
+            host,
+            metrics: Metrics::new(),
+            files: OpenFiles::default(),
+            emissions: Emissions::default(),
+            taps: Default::default(),
+        };
         let sources: Vec<_> =
             settings.stages().map(|(_, stage)| stage.plugin.clone()).chain(plugin_source(&settings)).collect();
         let plugins = Plugins::load(&workshop.host, sources, None).await;

@@ -1,15 +1,18 @@
 //! The state of a running gateway, as `wasmill status` shows it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wasmill_config::{ComponentId, Sizer};
 use wasmill_host::FaultKind;
 use wasmill_tables::Table;
+use wasmill_wire::Signal;
 
 use super::ledger::LastSwap;
 use super::{Engine, chain};
 use crate::build::{Built, source_name};
+use crate::telemetry::{Metrics, Received, cpu_time, memory_rss_bytes};
 use crate::timestamp::rfc3339;
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -23,6 +26,13 @@ pub struct Status {
     pub pipelines: Vec<PipelineStatus>,
     pub plugins: Vec<PluginStatus>,
     pub queues: Vec<QueueStatus>,
+    /// Since the process began, this and the following.
+    #[serde(default)]
+    pub receivers: Vec<ReceiverStatus>,
+    #[serde(default)]
+    pub exporters: Vec<ExporterStatus>,
+    #[serde(default)]
+    pub process: ProcessStatus,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -64,6 +74,9 @@ pub struct PluginStatus {
     pub memory_bytes: u64,
     /// This and the following since it serves.
     pub calls: u64,
+    /// In calls, all of them together.
+    #[serde(default)]
+    pub call_seconds: f64,
     pub rows_in: u64,
     pub rows_kept: u64,
     pub rows_dropped: u64,
@@ -108,6 +121,41 @@ pub struct QueueStatus {
     pub on_disk: bool,
 }
 
+/// What came by one transport, of one signal.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct ReceiverStatus {
+    pub receiver: String,
+    /// `grpc`, `http` or `file`.
+    pub transport: String,
+    pub signal: String,
+    pub rows_accepted: u64,
+    pub rows_refused: u64,
+    /// Refused before their rows were known, of any signal.
+    pub requests_refused: u64,
+}
+
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct ExporterStatus {
+    pub exporter: String,
+    pub signal: String,
+    pub rows_sent: u64,
+    /// Given up.
+    pub rows_failed: u64,
+    /// That a full queue did not take.
+    pub rows_not_queued: u64,
+}
+
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct ProcessStatus {
+    pub uptime_seconds: f64,
+    /// Of all its processors.
+    pub cpu_seconds: f64,
+    /// Resident.
+    pub memory_bytes: u64,
+    /// Of rows that wait, in queues and batchers.
+    pub retained_bytes: u64,
+}
+
 impl Engine {
     /// How it stands. Waits for no change.
     pub fn status(&self) -> Status {
@@ -120,6 +168,14 @@ impl Engine {
             pipelines: pipelines(&serving),
             plugins: serving.config.stages().filter_map(|(id, _)| self.plugin_status(&serving, id)).collect(),
             queues: queues(&serving),
+            receivers: receivers(&serving, self.metrics()),
+            exporters: exporters(&serving, self.metrics()),
+            process: ProcessStatus {
+                uptime_seconds: self.metrics().uptime().as_secs_f64(),
+                cpu_seconds: cpu_time().as_secs_f64(),
+                memory_bytes: memory_rss_bytes(),
+                retained_bytes: wasmill_batch::retained_bytes() as u64,
+            },
         }
     }
 
@@ -138,6 +194,7 @@ impl Engine {
             instances: stats.instances,
             memory_bytes: stats.memory_bytes,
             calls: stats.calls,
+            call_seconds: Duration::from_nanos(stats.duration_ns_sum).as_secs_f64(),
             rows_in: stats.rows_in,
             rows_kept: stats.rows_kept,
             rows_dropped: stats.rows_dropped,
@@ -192,6 +249,43 @@ fn queues(built: &Built) -> Vec<QueueStatus> {
             rows: held.rows,
             on_disk: outlet.storage().is_some(),
         }
+    });
+    status.collect()
+}
+
+/// Each transport with the signals that the receiver is in pipelines of.
+fn receivers(built: &Built, metrics: &Metrics) -> Vec<ReceiverStatus> {
+    let mut status = Vec::new();
+    for id in built.config.receivers.keys() {
+        let in_pipelines = |signal: Signal| {
+            let mut pipelines = built.config.pipelines.iter().filter(|(pipeline, _)| pipeline.signal() == signal);
+            pipelines.any(|(_, settings)| settings.receivers.contains(id))
+        };
+        for Received { transport, accepted, refused, refused_requests } in metrics.received(&id.to_string()) {
+            for (signal, (rows_accepted, rows_refused)) in
+                Signal::ALL.into_iter().zip(accepted.into_iter().zip(refused))
+            {
+                if in_pipelines(signal) {
+                    status.push(ReceiverStatus {
+                        receiver: id.to_string(),
+                        transport: transport.to_owned(),
+                        signal: signal.to_string(),
+                        rows_accepted,
+                        rows_refused,
+                        requests_refused: refused_requests,
+                    });
+                }
+            }
+        }
+    }
+    status
+}
+
+fn exporters(built: &Built, metrics: &Metrics) -> Vec<ExporterStatus> {
+    let status = built.outlets.values().map(|outlet| {
+        let [rows_sent, rows_failed, rows_not_queued] = metrics.exported(outlet.name(), outlet.signal());
+        let (exporter, signal) = (outlet.name().to_string(), outlet.signal().to_string());
+        ExporterStatus { exporter, signal, rows_sent, rows_failed, rows_not_queued }
     });
     status.collect()
 }

@@ -5,7 +5,7 @@
 
 mod detailed;
 mod normal;
-mod text;
+pub(crate) mod text;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -42,6 +42,7 @@ impl Rig {
             own: 1,
             routes: Vec::new(),
             route_targets: Vec::new(),
+            taps: Arc::default(),
         });
         let projection = Projection::new(Signal::Traces, Vec::new());
         let inlet = Inlet { projection, guards: Vec::new(), pipelines: vec![Arc::clone(&pipeline)] };
@@ -187,13 +188,12 @@ async fn late_rows_follow() {
     let rig = Rig::new(settings(1_600));
     let learn = |name: &str, keep: bool| {
         let (mut batch, _) = batch(&[name], RequestContext::default());
-        let metadata = Metadata::default();
-        let asked = Asked { keys: rig.grouper.shared.keys(&batch, &metadata), selected: batch.selection().clone() };
+        let asked = rig.grouper.ask(&batch);
         if !keep {
             batch.select(Selection::from_rows(1, &[]));
         }
         batch.routes = Routes::All(7);
-        asked.learn(&mut rig.grouper.shared.state.lock().decisions, &batch, None);
+        rig.grouper.learn(asked, &batch, None);
     };
     rig.send(&["a", "b", "c"]).await;
     learn("a", true);

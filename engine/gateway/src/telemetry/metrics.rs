@@ -10,12 +10,14 @@ mod plugins;
 mod queues;
 mod tables;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Response, StatusCode, header};
+use parking_lot::Mutex;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
@@ -41,6 +43,9 @@ pub use tables::TableMetrics;
 #[derive(Clone)]
 pub struct Metrics {
     registry: Arc<Registry>,
+    started: Instant,
+    /// What each receiver counts by.
+    transports: Arc<Mutex<BTreeMap<String, BTreeSet<&'static str>>>>,
     receivers: Families<ReceiverLabels, 2>,
     refused_requests: Family<ReceiverLabels, Counter>,
     cleared_ids: Family<ReceiverLabels, Counter>,
@@ -81,6 +86,14 @@ pub struct ReceiverMetrics {
     refused: [Counter; 3],
     refused_requests: Counter,
     cleared_ids: Counter,
+}
+
+/// What a receiver has counted on one transport. By signal, in the order of [`Signal::ALL`].
+pub struct Received {
+    pub transport: &'static str,
+    pub accepted: [u64; 3],
+    pub refused: [u64; 3],
+    pub refused_requests: u64,
 }
 
 /// What one exporter counts for one signal.
@@ -142,9 +155,12 @@ impl Metrics {
         registry.register_collector(Box::new(Arc::clone(&plugins)));
         let tables = Arc::new(TableMetrics::default());
         registry.register_collector(Box::new(Arc::clone(&tables)));
-        registry.register_collector(Box::new(ProcessMetrics { started: Instant::now() }));
+        let started = Instant::now();
+        registry.register_collector(Box::new(ProcessMetrics { started }));
         Metrics {
             registry: Arc::new(registry),
+            started,
+            transports: Arc::default(),
             receivers,
             refused_requests,
             cleared_ids,
@@ -162,6 +178,7 @@ impl Metrics {
 
     /// `transport`: `grpc` or `http`.
     pub fn receiver(&self, receiver: &str, transport: &'static str) -> ReceiverMetrics {
+        self.transports.lock().entry(receiver.to_owned()).or_default().insert(transport);
         let labels = ReceiverLabels { receiver: receiver.to_owned(), transport };
         let counters =
             |kind: usize| std::array::from_fn(|signal| self.receivers[kind][signal].get_or_create_owned(&labels));
@@ -197,6 +214,28 @@ impl Metrics {
     /// Of what stands before a stage that decides about groups.
     pub fn grouper(&self, processor: &str, pipeline: &str) -> GrouperMetrics {
         self.groupers.of(processor, pipeline)
+    }
+
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// What a receiver has counted so far, each transport that it has by name.
+    pub fn received(&self, receiver: &str) -> Vec<Received> {
+        let of_transport = |transport: &'static str| {
+            let labels = ReceiverLabels { receiver: receiver.to_owned(), transport };
+            let refused_requests = self.refused_requests.get(&labels)?.get();
+            let counts = |kind: usize| std::array::from_fn(|signal| count(&self.receivers[kind][signal], &labels));
+            Some(Received { transport, accepted: counts(0), refused: counts(1), refused_requests })
+        };
+        let transports = self.transports.lock().get(receiver).cloned().unwrap_or_default();
+        transports.into_iter().filter_map(of_transport).collect()
+    }
+
+    /// What an exporter has counted so far: sent, not sent and given up, not taken by its full queue.
+    pub fn exported(&self, exporter: &str, signal: Signal) -> [u64; 3] {
+        let labels = ExporterLabels { exporter: exporter.to_owned() };
+        std::array::from_fn(|kind| count(&self.exporters[kind][number(signal)], &labels))
     }
 
     /// The configuration was reloaded, or the old one serves on.
@@ -368,6 +407,14 @@ fn items(signal: Signal) -> (&'static str, &'static str) {
         Signal::Metrics => ("metric_points", "metric points"),
         Signal::Logs => ("log_records", "log records"),
     }
+}
+
+/// 0 where nothing was counted.
+fn count<L>(family: &Family<L, Counter>, labels: &L) -> u64
+where
+    L: Clone + std::hash::Hash + Eq,
+{
+    family.get(labels).map_or(0, |counter| counter.get())
 }
 
 /// A signal's place in arrays of three.

@@ -21,3 +21,4 @@ mod reload;
 mod shadow;
 mod swap;
 mod tables;
+mod tap;

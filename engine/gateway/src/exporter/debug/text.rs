@@ -1,4 +1,4 @@
-//! Values as text, as the Collector's debug exporter writes them.
+//! Values as text, as the Collector's debug exporter writes them, and a tap.
 
 use std::fmt::Write as _;
 
@@ -37,7 +37,8 @@ pub fn typed(value: Option<&AnyValue>) -> String {
     format!("{kind}({})", plain(value))
 }
 
-fn json(value: Option<&AnyValue>) -> serde_json::Value {
+/// The value as JSON: bytes as hexadecimal digits, a number that JSON has not as `null`.
+pub fn json(value: Option<&AnyValue>) -> serde_json::Value {
     match value.and_then(|value| value.value.as_ref()) {
         None => serde_json::Value::Null,
         Some(Value::StringValue(text)) => text.as_str().into(),
