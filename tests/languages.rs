@@ -4,6 +4,8 @@
 //! Building takes seconds to a quarter of a minute each. What is built is kept beside the set-up, by the content of everything that it
 //! is made of, so that only what was changed is built again.
 
+#[path = "languages/bindings.rs"]
+mod bindings;
 #[path = "languages/generate.rs"]
 mod generate;
 
@@ -159,6 +161,7 @@ fn configs(kind: Kind) -> [&'static str; 2] {
         Kind::Redact => {
             [r#"{}"#, r#"{"mask": "<gone>", "maps": ["attributes", "resource.attributes", "scope.attributes"]}"#]
         }
+        Kind::Group => [r#"{}"#, r#"{"slow_ms": 2, "keep_ratio": 0.3}"#],
     }
 }
 
@@ -166,12 +169,21 @@ fn configs(kind: Kind) -> [&'static str; 2] {
 fn same_in_every_language(kind: Kind) -> Result<()> {
     let folder = Folder::new()?;
     let generated = folder.path("generated");
-    for signal in generate::SIGNALS {
+    // Whole traces are a matter of traces alone.
+    let (signals, grouped) = match kind {
+        Kind::Group => (&generate::SIGNALS[..1], "group_by: trace_id\n"),
+        _ => (&generate::SIGNALS[..], ""),
+    };
+    for signal in signals {
         for (number, config) in configs(kind).iter().enumerate() {
             let case = generated.join(format!("{signal}-{number}"));
             fs::create_dir_all(&case)?;
-            fs::write(case.join("input.json"), generate::request(signal, ROWS, number as u64))?;
-            fs::write(case.join("case.yaml"), format!("config: {config}\n"))?;
+            let request = match kind {
+                Kind::Group => generate::traces(ROWS, number as u64),
+                _ => generate::request(signal, ROWS, number as u64),
+            };
+            fs::write(case.join("input.json"), request)?;
+            fs::write(case.join("case.yaml"), format!("config: {config}\n{grouped}"))?;
         }
     }
     let rust = Project::new(&folder, Language::Rust, kind)?;
@@ -208,6 +220,11 @@ fn a_router_is_the_same_in_every_language() -> Result<()> {
 #[test]
 fn a_redactor_is_the_same_in_every_language() -> Result<()> {
     same_in_every_language(Kind::Redact)
+}
+
+#[test]
+fn a_tail_sampler_is_the_same_in_every_language() -> Result<()> {
+    same_in_every_language(Kind::Group)
 }
 
 /// A source is saved while `plugin build --watch --swap` runs beside a gateway: the plugin is built and served, and the time from the edit is
@@ -286,6 +303,9 @@ fn the_sdks_pass_their_own_tests() -> Result<()> {
     let mut python = Command::new("python3");
     python.args(["-m", "unittest", "discover", "tests"]).env("PYTHONDONTWRITEBYTECODE", "1");
     run(python.current_dir(plugins.join("sdk-python")))?;
+    let mut tests: Vec<PathBuf> = Vec::new();
+    walk(&plugins.join("sdk-js/tests"), &mut tests)?;
+    run(Command::new("node").arg("--test").args(tests))?;
     run(Command::new("make").args(["CC=gcc", "-C"]).arg(plugins.join("sdk-c/tests")))
 }
 

@@ -75,6 +75,37 @@ pub fn request(signal: &str, rows: usize, seed: u64) -> String {
     json!({ resources_name: resources }).to_string()
 }
 
+/// Traces whose spans come mixed.
+const TRACES_AT_ONCE: usize = 40;
+
+/// An export request of spans of many traces, which come mixed: some with an error, some slow, of whatever randomness, and some spans of none.
+pub fn traces(rows: usize, seed: u64) -> String {
+    let mut draw = Draw(seed.wrapping_add(7));
+    let mut ids = vec![String::new(); TRACES_AT_ONCE];
+    let spans = (0..rows).map(|row| {
+        let trace = draw.below(TRACES_AT_ONCE);
+        if ids[trace].is_empty() || draw.below(6) == 0 {
+            ids[trace] = (0..16).map(|_| format!("{:02x}", draw.below(256))).collect();
+        }
+        let trace = if draw.below(50) == 0 { "" } else { ids[trace].as_str() };
+        let start = 1_700_000_000_000_000_000 + draw.below(1_000_000) as u64;
+        // A span may end before it starts: clocks do.
+        let end = match draw.below(20) {
+            0 => start + 900_000_000 + draw.below(200_000_000) as u64,
+            1 => start - 5,
+            _ => start + draw.below(1_500_000) as u64,
+        };
+        let code = [0, 0, 0, 0, 0, 0, 1, 1, 1, 2][draw.below(10)];
+        json!({
+            "traceId": trace, "spanId": format!("{:016x}", row + 1), "name": "GET", "startTimeUnixNano": start.to_string(),
+            "endTimeUnixNano": end.to_string(), "status": {"code": code},
+        })
+    });
+    let spans: Vec<Json> = spans.collect();
+    let scopes: Vec<Json> = spans.chunks(ROWS_A_SCOPE).map(|spans| json!({"spans": spans})).collect();
+    json!({"resourceSpans": [{"scopeSpans": scopes}]}).to_string()
+}
+
 fn resource(draw: &mut Draw) -> Vec<Json> {
     let mut attributes = attributes(draw, 2);
     match draw.below(8) {

@@ -14,6 +14,7 @@ pub enum Kind {
     Enrich,
     Route,
     Redact,
+    Group,
 }
 
 /// Why there is no project. Nothing was written, but for [`NewError::Write`].
@@ -46,7 +47,7 @@ const UNIT_TESTS: &str = "{{unit-tests}}";
 const ABOUT: &str = "{{about}}";
 
 impl Kind {
-    pub const ALL: [Kind; 4] = [Kind::Filter, Kind::Enrich, Kind::Route, Kind::Redact];
+    pub const ALL: [Kind; 5] = [Kind::Filter, Kind::Enrich, Kind::Route, Kind::Redact, Kind::Group];
 
     /// As `--kind` has it.
     pub fn id(self) -> &'static str {
@@ -55,6 +56,7 @@ impl Kind {
             Kind::Enrich => "enrich",
             Kind::Route => "route",
             Kind::Redact => "redact",
+            Kind::Group => "group",
         }
     }
 
@@ -64,6 +66,7 @@ impl Kind {
             Kind::Enrich => "Sets `attributes[\"team\"]` to the team that owns the row's service.",
             Kind::Route => "Sends rows where an attribute's value says.",
             Kind::Redact => "Masks e-mail addresses and card numbers in all attributes.",
+            Kind::Group => "Keeps whole traces: those with an error, slow ones, and a share of the others.",
         }
     }
 }

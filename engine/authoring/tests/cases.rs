@@ -323,5 +323,5 @@ async fn a_case_has_lookup_tables() {
                 config: {table: services, key: name, signals: [traces], set: {team: 'attributes[\"team\"]'}}\n";
     write(folder.path(), &[("a/case.yaml", case), ("a/input.json", SPANS), ("a/services.csv", "service,team\na\n")]);
     let outcome = run(&host, &plugin, &find(folder.path()).expect("cases")[0], Mode::Check).await;
-    assert!(summaries(&outcome)[0].contains("services.csv`, line 2: 1 cells: expected 2"), "{:?}", summaries(&outcome));
+    assert!(summaries(&outcome)[0].contains("services.csv`, line 2: 1 cell: expected 2"), "{:?}", summaries(&outcome));
 }

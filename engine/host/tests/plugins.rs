@@ -20,3 +20,5 @@ mod support;
 mod tables;
 #[path = "plugins/ticks.rs"]
 mod ticks;
+#[path = "plugins/versions.rs"]
+mod versions;

@@ -306,7 +306,7 @@ mod tests {
             ("host,port\na,1\nb,x\n", "line 3, column `port`: found `x`: expected a whole number of 64 bits"),
             ("host,port\n\"a\nb\",1\nc,9223372036854775808\n", "line 4, column `port`: found `9223372036854775808`"),
             ("host,port\na,1,2\n", "line 2: 3 cells: expected 2"),
-            ("host,port\na\n", "line 2: 1 cells: expected 2"),
+            ("host,port\na\n", "line 2: 1 cell: expected 2"),
             ("host,port\n,1\n", "line 2, column `host`: a row without a key"),
             ("host,port,host\n", "line 1, column `host`: two columns have this name"),
             ("host,,port\n", "line 1: the column 2 has no name"),

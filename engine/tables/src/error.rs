@@ -36,7 +36,7 @@ pub enum Problem {
     ColumnTwice,
     #[error("the column {number} has no name")]
     ColumnUnnamed { number: usize },
-    #[error("{found} cells: expected {expected}, one for each column")]
+    #[error("{}: expected {expected}, one for each column", cells(*found))]
     Cells { found: usize, expected: usize },
     #[error("found `{found}`: expected {expected}")]
     Cell { found: String, expected: &'static str },
@@ -75,6 +75,10 @@ impl LoadError {
     pub(crate) fn of_column(self, column: &str) -> LoadError {
         LoadError { column: Some(column.to_owned()), ..self }
     }
+}
+
+fn cells(count: usize) -> String {
+    if count == 1 { "1 cell".to_owned() } else { format!("{count} cells") }
 }
 
 fn line_words(line: Option<u64>) -> String {

@@ -445,7 +445,7 @@ static void columns_are_found(void) {
     wm_add_text(builder, &name, 1, NULL);
     wm_add_int64(builder, &number, 1, NULL);
     wm_str bytes = wm_builder_finish(builder);
-    wm_slice slice = {0, 1, {NULL, 0, NULL, 0}, &needs};
+    wm_slice slice = {0, 1, {NULL, 0, NULL, 0}, &needs, {NULL, 0}};
     CHECK(wm_block_open(&slice.block, (const uint8_t *)bytes.data, bytes.len));
     CHECK(wm_slice_signal(&slice) == WM_TRACES && wm_text_view(&slice, both).len == 1);
     CHECK(wm_int64_view(&slice, duration).len == 1 && !wm_failed());

@@ -1,6 +1,6 @@
 /**
  * A template without WebAssembly: its plugin's two functions, beside what the same says row by row, on generated slices. Compiled
- * once for each template, with -DFILTER, -DENRICH, -DROUTE or -DREDACT.
+ * once for each template, with -DFILTER, -DENRICH, -DROUTE, -DREDACT or -DGROUP.
  */
 #include "check.h"
 #include "internal.h"
@@ -14,6 +14,10 @@
 static wm_str counted_name;
 static double counted;
 
+#ifdef GROUP
+static void counted_by(const char *name, wm_str reason, uint32_t add);
+#endif
+
 wm_failure wm_counter(const char *name, const wm_label *labels, size_t count, double add) {
     counted_name = wm_str_of(name);
     counted += add;
@@ -22,6 +26,10 @@ wm_failure wm_counter(const char *name, const wm_label *labels, size_t count, do
     CHECK(count == 1);
     CHECK_TEXT(labels[0].name, "attribute");
     CHECK_TEXT(labels[0].value, "k\"ey");
+#elif defined GROUP
+    CHECK(count == 1);
+    CHECK_TEXT(labels[0].name, "reason");
+    counted_by(name, labels[0].value, (uint32_t)add);
 #else
     CHECK(count == 0 && labels == NULL);
 #endif
@@ -54,9 +62,13 @@ static void starts(const char *config, unsigned uses, const char *path, uint32_t
     CHECK(wm_requirements_uses(&needs) == uses);
     CHECK(needs.count == columns);
     CHECK_TEXT(wm_str_of(needs.columns[0].path), path);
+#ifdef GROUP
+    CHECK(needs.inputs[0].used && needs.inputs[0].count == columns && !needs.inputs[1].used && !needs.inputs[2].used);
+#else
     for (int signal = 0; signal < WM_SIGNALS; signal++) {
         CHECK(needs.inputs[signal].used && needs.inputs[signal].count == columns);
     }
+#endif
 }
 
 static const wm_str words[] = {
@@ -70,7 +82,7 @@ typedef struct rows {
     wm_str texts[ROWS_MAX];
 } rows;
 
-#ifndef REDACT
+#if !defined REDACT && !defined GROUP
 /** A slice with one column of text, plain or as a dictionary, or of none at all. */
 static wm_slice slice_of_text(rows *rows) {
     wm_builder *builder = wm_builder_new();
@@ -91,14 +103,16 @@ static wm_slice slice_of_text(rows *rows) {
         wm_add_dictionary(builder, keys, rows->len, &valid, distinct);
     }
     wm_str bytes = wm_builder_finish(builder);
-    wm_slice slice = {random_next(&state, 3), rows->len, {NULL, 0, NULL, 0}, &needs};
+    wm_slice slice = {random_next(&state, 3), rows->len, {NULL, 0, NULL, 0}, &needs, {NULL, 0}};
     CHECK(wm_block_open(&slice.block, (const uint8_t *)bytes.data, bytes.len));
     return slice;
 }
 
 #endif
 
+#ifndef GROUP
 static bool is(wm_str text, const char *expected) { return text.data != NULL && wm_str_equal(text, wm_str_of(expected)); }
+#endif
 
 #ifdef FILTER
 static void configs(void) {
@@ -239,7 +253,7 @@ static void process(rows *rows) {
     uint32_t offsets[] = {0, entries / 2, entries};
     wm_add_attributes(builder, offsets, 2, keys, values);
     wm_str bytes = wm_builder_finish(builder);
-    wm_slice slice = {0, 2, {NULL, 0, NULL, 0}, &needs};
+    wm_slice slice = {0, 2, {NULL, 0, NULL, 0}, &needs, {NULL, 0}};
     CHECK(wm_block_open(&slice.block, (const uint8_t *)bytes.data, bytes.len));
     wm_verdict verdict;
     wm_verdict_begin(&verdict, 2);
@@ -271,6 +285,88 @@ static void process(rows *rows) {
 }
 #endif
 
+#ifdef GROUP
+static double ratio;
+static uint64_t slow;
+
+static void configs(void) {
+    refuses("{\"slow_ms\": -1}", "`slow_ms`: expected 0 to 1000000000, found -1");
+    refuses("{\"slow_ms\": 0.5}", "`slow_ms`: expected an integer, found another number");
+    refuses("{\"keep_ratio\": 1.5}", "`keep_ratio`: expected 0 to 1, found 1.500000");
+    refuses("{\"keep_ratio\": \"x\"}", "`keep_ratio`: expected a number, found a string");
+    static bool said;
+    said = !said;
+    starts(said ? "{}" : "{\"slow_ms\": 3, \"keep_ratio\": 0.3}", WM_KEEP | WM_GROUPS, "trace_id", 5);
+    ratio = said ? 0 : 0.3;
+    slow = said ? 1000000000 : 3000000;
+}
+
+static const wm_str reasons[] = {{"wait", 4}, {"full", 4}};
+static uint32_t counts[2][2];
+
+static void counted_by(const char *name, wm_str reason, uint32_t add) {
+    counts[strcmp(name, "groups_kept") == 0][wm_str_equal(reason, reasons[1])] += add;
+}
+
+/** A slice of groups of whatever sizes; here no row has a text. */
+static void process(rows *rows) {
+    enum { BITS = 56 };
+    uint32_t starts_of[ROWS_MAX + 1] = {0}, groups = 0;
+    uint8_t ids[ROWS_MAX * 16];
+    int32_t codes[ROWS_MAX];
+    uint64_t begins[ROWS_MAX], ends[ROWS_MAX];
+    uint32_t keys[ROWS_MAX];
+    for (uint32_t row = 0; row < rows->len; row++) {
+        if (row == 0 || random_next(&state, 3) == 0) {
+            keys[groups] = random_next(&state, 2);
+            starts_of[groups++] = row;
+        }
+        for (int byte = 0; byte < 16; byte++) {
+            ids[row * 16 + byte] = (uint8_t)random_next(&state, 256);
+        }
+        codes[row] = random_next(&state, 10) == 0 ? 2 : (int32_t)random_next(&state, 2);
+        begins[row] = 1790000000000000000u + random_next(&state, 2000000);
+        ends[row] = begins[row] + random_next(&state, random_next(&state, 5) == 0 ? 1500000000 : 2000000);
+    }
+    starts_of[groups] = rows->len;
+    wm_builder *builder = wm_builder_new();
+    wm_add_id16(builder, ids, rows->len, NULL);
+    wm_add_int32(builder, codes, rows->len, NULL);
+    wm_add_uint64(builder, begins, rows->len, NULL);
+    wm_add_uint64(builder, ends, rows->len, NULL);
+    wm_strs distinct = {reasons, 2};
+    wm_add_dictionary(builder, keys, groups, NULL, distinct);
+    wm_str bytes = wm_builder_finish(builder);
+    wm_slice slice = {0, rows->len, {NULL, 0, NULL, 0}, &needs, {NULL, 0}};
+    CHECK(wm_block_open(&slice.block, (const uint8_t *)bytes.data, bytes.len));
+    CHECK(wm_groups_open(&slice.groups, (const uint8_t *)starts_of, (groups + 1) * sizeof *starts_of, rows->len));
+    wm_verdict verdict;
+    wm_verdict_begin(&verdict, rows->len);
+    verdict.groups = slice.groups;
+    memset(counts, 0, sizeof counts);
+    plugin_process(&slice, &verdict);
+    uint32_t expected[2][2] = {{0, 0}, {0, 0}};
+    for (uint32_t group = 0; group < groups; group++) {
+        bool keep = false;
+        uint64_t earliest = UINT64_MAX, latest = 0, value = 0;
+        for (uint32_t row = starts_of[group]; row < starts_of[group + 1]; row++) {
+            keep |= codes[row] == 2;
+            earliest = begins[row] < earliest ? begins[row] : earliest;
+            latest = ends[row] > latest ? ends[row] : latest;
+        }
+        for (int byte = 9; byte < 16; byte++) {
+            value = value * 256 + ids[starts_of[group] * 16 + byte];
+        }
+        // Of 2^56 values of randomness, the last ones: as many as the ratio says.
+        keep |= latest - earliest >= slow || (double)(((uint64_t)1 << BITS) - value) <= ratio * (double)((uint64_t)1 << BITS);
+        CHECK(wm_bitmap_get(&verdict.keep_groups, group) == keep);
+        expected[keep][keys[group]]++;
+    }
+    CHECK(memcmp(counts, expected, sizeof counts) == 0);
+    CHECK(verdict.keep.words == NULL && verdict.routes == NULL && verdict.edits_count == 0);
+}
+#endif
+
 int main(void) {
     refuses(
         "{\"x\": 1}",
@@ -280,6 +376,8 @@ int main(void) {
         "unknown key `x`; known are `teams`, `default`"
 #elif defined ROUTE
         "unknown key `x`; known are `attribute`, `routes`, `default`"
+#elif defined GROUP
+        "unknown key `x`; known are `slow_ms`, `keep_ratio`"
 #else
         "unknown key `x`; known are `mask`, `maps`"
 #endif

@@ -22,6 +22,8 @@ struct wm_builder {
 
 wm_builder *wm_builder_new(void) { return WM_NEW(wm_builder, 1); }
 
+uint32_t wm_builder_len(const wm_builder *builder) { return builder->count == 0 ? 0 : builder->nodes[0].fields[LEN]; }
+
 static uint32_t open_node(wm_builder *builder, wm_kind kind, uint32_t len) {
     if (builder->count == builder->room) {
         uint32_t room = builder->room == 0 ? NODES_FIRST : builder->room * 2;

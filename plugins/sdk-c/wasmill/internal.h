@@ -79,6 +79,8 @@ wm_id16 wm_block_id16(const wm_block *block, uint32_t node);
 
 /* build.c */
 
+/** Number of rows of the first column. */
+uint32_t wm_builder_len(const wm_builder *builder);
 /** The block: its bytes, valid as all memory of the call. */
 wm_str wm_builder_finish(wm_builder *builder);
 
@@ -110,6 +112,12 @@ struct wm_requirements {
     uint32_t route_sets_count;
     bool uses_said;
     unsigned uses;
+    unsigned also;
+    wm_str *tables;
+    uint32_t tables_count;
+    uint32_t tick_ms;
+    enum { WM_SCOPE_STATELESS, WM_SCOPE_KEYED, WM_SCOPE_SINGLE } scope;
+    wm_str keyed_by;
     /** The signals that columns are asked for of. */
     unsigned current;
 };
@@ -123,7 +131,55 @@ struct wm_slice {
     uint32_t rows;
     wm_block block;
     const wm_requirements *needs;
+    wm_groups groups;
 };
+
+/* groups.c */
+
+/** Takes what the contract says of groups. False: it is not as it says, and `wm_fail` was called. */
+bool wm_groups_open(wm_groups *groups, const uint8_t *bytes, size_t len, uint32_t rows);
+
+/* emit.c */
+
+typedef struct wm_field {
+    wm_str path;
+    wm_str block;
+} wm_field;
+
+struct wm_emission {
+    /** 0 to 2, as in the contract. */
+    uint8_t signal;
+    uint32_t rows;
+    /** One for each record; NULL: unchanged. */
+    uint16_t *routes;
+    wm_field *fields;
+    uint32_t fields_count;
+    uint32_t fields_room;
+    wm_emission *next;
+};
+
+struct wm_emissions {
+    wm_emission *first;
+    uint32_t count;
+};
+
+/* lookup.c */
+
+struct wm_columns {
+    wm_block block;
+};
+
+struct wm_snapshot {
+    wm_str *keys;
+    wm_str *values;
+    uint32_t count;
+    uint32_t room;
+};
+
+/** Keys and values as they cross. */
+wm_str wm_snapshot_finish(const wm_snapshot *snapshot);
+/** The same back. False: it is no snapshot, and `wm_fail` was called. */
+bool wm_snapshot_open(const uint8_t *bytes, size_t len, wm_binary *keys, wm_binary *values);
 
 /* verdict.c */
 
@@ -149,7 +205,15 @@ struct wm_verdict {
     wm_edit *edits;
     uint32_t edits_count;
     uint32_t edits_room;
+    /** What is said of the slice's groups, as `keep` and `routes` of rows. `group_routes` is not beside `routes`. */
+    wm_groups groups;
+    wm_bitmap keep_groups;
+    uint16_t *group_routes;
+    wm_emissions out;
 };
+
+/** Makes of what is kept of groups something kept of rows, where both are said. */
+void wm_verdict_settle(wm_verdict *verdict);
 
 /** Makes ready for a slice. */
 void wm_verdict_begin(wm_verdict *verdict, uint32_t rows);

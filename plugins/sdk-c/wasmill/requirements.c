@@ -17,10 +17,41 @@ void wm_uses(wm_requirements *needs, unsigned uses) {
     needs->uses = uses;
 }
 
+void wm_also(wm_requirements *needs, unsigned uses) { needs->also |= uses; }
+
 unsigned wm_requirements_uses(const wm_requirements *needs) {
+    if (needs->uses_said) {
+        return needs->uses | needs->also;
+    }
     unsigned derived = WM_KEEP | WM_EDITS | (needs->route_sets_count > 0 ? WM_ROUTES : 0);
-    return needs->uses_said ? needs->uses : derived;
+    for (uint32_t number = 0; number < needs->count; number++) {
+        wm_str path = wm_str_of(needs->columns[number].path), group = WM_STR("group.");
+        if (path.len > group.len && wm_str_equal(wm_str_from(path.data, group.len), group)) {
+            derived |= WM_GROUPS;
+        }
+    }
+    return derived | needs->also;
 }
+
+void wm_want_table(wm_requirements *needs, const char *table) {
+    size_t size = needs->tables_count * sizeof(wm_str);
+    needs->tables = (wm_str *)wm_memory_grow(needs->tables, size, size + sizeof(wm_str));
+    needs->tables[needs->tables_count++] = wm_format("%s", table);
+}
+
+void wm_tick_every(wm_requirements *needs, uint32_t milliseconds) {
+    if (milliseconds == 0) {
+        wm_fail("an interval of 0 ms between ticks, expected at least 1");
+    }
+    needs->tick_ms = milliseconds;
+}
+
+void wm_keyed(wm_requirements *needs, const char *path) {
+    needs->scope = WM_SCOPE_KEYED;
+    needs->keyed_by = wm_format("%s", path);
+}
+
+void wm_single(wm_requirements *needs) { needs->scope = WM_SCOPE_SINGLE; }
 
 wm_route_set wm_want_routes(wm_requirements *needs, wm_strs names) {
     size_t size = needs->route_sets_count * sizeof(wm_strs);
@@ -174,3 +205,5 @@ wm_sequence wm_sequence_view(const wm_slice *slice, wm_sequence_column column) {
 wm_signal wm_slice_signal(const wm_slice *slice) { return (wm_signal)signal_bits[slice->signal]; }
 
 uint32_t wm_slice_rows(const wm_slice *slice) { return slice->rows; }
+
+wm_groups wm_slice_groups(const wm_slice *slice) { return slice->groups; }

@@ -35,6 +35,14 @@ static uint16_t *routes(wm_verdict *verdict) {
         verdict->routes = (uint16_t *)wm_memory_get(size);
         // WM_ROUTE_UNCHANGED has all bits set.
         __builtin_memset(verdict->routes, 0xff, size);
+        // What was said of groups is said of their rows from here on.
+        for (uint32_t group = 0; verdict->group_routes != NULL && group < verdict->groups.len; group++) {
+            wm_range range = wm_groups_range(&verdict->groups, group);
+            for (uint32_t row = range.start; row < range.end; row++) {
+                verdict->routes[row] = verdict->group_routes[group];
+            }
+        }
+        verdict->group_routes = NULL;
     }
     return verdict->routes;
 }

@@ -95,7 +95,7 @@ void *wm_alloc(size_t count, size_t size);
 wm_str wm_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /**
- * Makes this call of `plugin_init`, `plugin_process` or `plugin_flush` an error. The call goes on: return after it. Lowercase, without
+ * Makes this call of a function of the plugin an error. The call goes on: return after it. Lowercase, without
  * a full stop: which key or value, what was found, what was expected. Called again within a call, it does nothing.
  */
 void wm_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -263,7 +263,17 @@ typedef enum wm_text_form {
 } wm_text_form;
 
 /** What a plugin does with rows, to be added up. The host refuses a verdict that does something else. */
-typedef enum wm_use { WM_KEEP = 1, WM_ROUTES = 2, WM_EDITS = 4 } wm_use;
+typedef enum wm_use {
+    WM_KEEP = 1,
+    WM_ROUTES = 2,
+    WM_EDITS = 4,
+    /** It keeps or routes whole groups. Follows from asking for a column `group.…`, too. */
+    WM_GROUPS = 8,
+    /** It makes new records. */
+    WM_EMIT = 16,
+    /** It calls `wm_state_get`, `wm_state_put` or `wm_state_add`. */
+    WM_STATE = 32
+} wm_use;
 
 /** What a plugin needs, said once in `plugin_init`. */
 typedef struct wm_requirements wm_requirements;
@@ -274,8 +284,27 @@ typedef struct wm_requirements wm_requirements;
  */
 void wm_signals(wm_requirements *needs, unsigned signals);
 
-/** Says that the plugin does this alone. Without it, it may keep, edit, and route where it declared route sets. */
+/**
+ * Says that the plugin does this alone. Without it, it may keep, edit, route where it declared route sets, and decide by group where it
+ * asked for a column `group.…`. Whether it is flushed, and gives snapshots, follows from its defining the functions.
+ */
 void wm_uses(wm_requirements *needs, unsigned uses);
+/** Says that the plugin does this, besides what it does without saying so: `WM_GROUPS`, `WM_EMIT`, `WM_STATE`. */
+void wm_also(wm_requirements *needs, unsigned uses);
+
+/** Says that the plugin asks this lookup table; one that the stage's `tables:` has not is refused. */
+void wm_want_table(wm_requirements *needs, const char *table);
+
+/** Has `plugin_tick` called at this interval at most. */
+void wm_tick_every(wm_requirements *needs, uint32_t milliseconds);
+
+/**
+ * Rows with equal values at this path always come to the same instance, so that it can keep something about them from call to call. An
+ * instance has the rows of many values.
+ */
+void wm_keyed(wm_requirements *needs, const char *path);
+/** There is one instance for all rows of the stage. */
+void wm_single(wm_requirements *needs);
 
 /** One of the route sets that a plugin declared. */
 typedef struct wm_route_set {
@@ -681,6 +710,37 @@ wm_text_column wm_want_text_as(wm_requirements *needs, const char *path, wm_text
 wm_any_column wm_want_any_as(wm_requirements *needs, const char *path, wm_text_form form);
 wm_attributes_column wm_want_attributes_as(wm_requirements *needs, const char *path, wm_text_form form);
 
+/* ---- Groups ----------------------------------------------------------------------------------------------------- */
+
+/**
+ * Which rows of a slice belong together, in a stage with `group_by:`; elsewhere there are none. A group's rows follow each other.
+ *
+ * Facts about a group are columns with a value for each group instead of each row: `group.waited_ms`, a uint32, is how long its first row
+ * waited; `group.reason`, a text, why it is decided now: `wait`, `full`, `rows` or `closed`.
+ */
+typedef struct wm_groups {
+    /** `len + 1` of u32. */
+    const uint8_t *starts;
+    uint32_t len;
+} wm_groups;
+
+wm_groups wm_slice_groups(const wm_slice *slice);
+
+/** The rows of a group; none behind the end. */
+static inline wm_range wm_groups_range(const wm_groups *groups, uint32_t group) {
+    wm_range range = {0, 0};
+    if (group < groups->len) {
+        range.start = wm_u32_at(groups->starts, group);
+        range.end = wm_u32_at(groups->starts, group + 1);
+    }
+    return range;
+}
+
+/** The groups that have one of these rows. */
+wm_bitmap wm_groups_any(const wm_groups *groups, const wm_bitmap *rows);
+/** The rows of these groups. */
+wm_bitmap wm_groups_expand(const wm_groups *groups, const wm_bitmap *wanted);
+
 /* ---- New columns ------------------------------------------------------------------------------------------------ */
 
 /** Makes a column for an edit. */
@@ -729,6 +789,16 @@ void wm_route_all(wm_verdict *verdict, wm_route_set set);
 /** The number of a set for each row of the slice, or `WM_ROUTE_UNCHANGED`. It takes the place of what was said before. */
 void wm_route_rows(wm_verdict *verdict, const uint16_t *sets);
 
+/**
+ * Keeps these groups alone, whole: a bit for each group of the slice. Said twice, the groups that are in both stay; rows that `wm_keep` or
+ * `wm_drop` take away are gone nonetheless.
+ */
+void wm_keep_groups(wm_verdict *verdict, const wm_bitmap *groups);
+/** Drops these groups, whole. */
+void wm_drop_groups(wm_verdict *verdict, const wm_bitmap *groups);
+/** Sends all rows of these groups to the routes of the set. Said twice of a row, by groups or by rows, the later one counts. */
+void wm_route_groups(wm_verdict *verdict, const wm_bitmap *groups, wm_route_set set);
+
 /** Which rows, or entries, an edit is about. */
 typedef struct wm_rows {
     enum { WM_ROWS_ALL, WM_ROWS_BITMAP, WM_ROWS_INDICES, WM_ROWS_ENTRIES } kind;
@@ -761,6 +831,30 @@ void wm_remove(wm_verdict *verdict, const char *path, wm_rows rows);
  */
 void wm_merge(wm_verdict *verdict, const char *path, wm_rows rows, wm_builder *maps);
 
+/* ---- New records ------------------------------------------------------------------------------------------------ */
+
+/** New records, in the making: of a verdict, a tick, a flush. The plugin says that it makes some: `wm_also(needs, WM_EMIT)`. */
+typedef struct wm_emissions wm_emissions;
+
+/** Some new records of one signal. Fields that are not set have their default. */
+typedef struct wm_emission wm_emission;
+
+/** The new records of a verdict, beside what becomes of the slice. */
+wm_emissions *wm_verdict_emissions(wm_verdict *verdict);
+
+/** Begins so many new records of a signal, at least one. They go where the stage's `emit_to:` says, unless they are routed. */
+wm_emission *wm_emit(wm_emissions *out, wm_signal signal, uint32_t rows);
+/** Gives all of them a field, the same value each. Paths are those of columns. For a field of another type, see `wm_emit_set_each`. */
+void wm_emit_set(wm_emission *emission, const char *path, wm_value value);
+/** Gives them a field: one column with a value for each, in order. */
+void wm_emit_set_each(wm_emission *emission, const char *path, wm_builder *column);
+/** Says for each record which row's resource and scope it has. Only in `plugin_process`: elsewhere there are no rows. */
+void wm_emit_source(wm_emission *emission, const uint32_t *rows);
+/** Sends all of them to the routes of the set. */
+void wm_emit_route(wm_emission *emission, wm_route_set set);
+/** The number of a set for each record, or `WM_ROUTE_UNCHANGED`: where the stage's `emit_to:` says. */
+void wm_emit_route_each(wm_emission *emission, const uint16_t *sets);
+
 /* ---- The host --------------------------------------------------------------------------------------------------- */
 
 typedef enum wm_level { WM_LOG_DEBUG, WM_LOG_INFO, WM_LOG_WARN, WM_LOG_ERROR } wm_level;
@@ -770,7 +864,7 @@ typedef enum wm_failure {
     WM_OK,
     /** Not for this plugin. */
     WM_DENIED,
-    /** No such name. */
+    /** No such table, field or name. */
     WM_UNKNOWN,
     /** An argument is not what it must be. */
     WM_INVALID,
@@ -797,6 +891,36 @@ wm_failure wm_histogram(const char *name, const wm_label *labels, size_t count, 
 /** Nanoseconds since 1970. */
 wm_failure wm_clock(uint64_t *nanoseconds);
 
+/** What a failure is called: for a message. */
+const char *wm_failure_name(wm_failure failure);
+
+/** Columns that a table answered with: one for each field that was asked for, in order, valid as all memory of the call. */
+typedef struct wm_columns wm_columns;
+
+/**
+ * Asks a table of the stage's `tables:` for all keys at once: `keys` is one column, and the answer has a row for each, with no value where
+ * the table has none. `found` is NULL where there is a failure.
+ */
+wm_failure wm_lookup(const char *table, wm_builder *keys, const char *const *fields, size_t count, const wm_columns **found);
+
+/** A column of that number. Of another kind, and where there are fewer, it has no rows. */
+wm_text wm_columns_text(const wm_columns *columns, uint32_t column);
+wm_boolean wm_columns_boolean(const wm_columns *columns, uint32_t column);
+wm_int64 wm_columns_int64(const wm_columns *columns, uint32_t column);
+wm_double wm_columns_double(const wm_columns *columns, uint32_t column);
+wm_binary wm_columns_binary(const wm_columns *columns, uint32_t column);
+wm_any wm_columns_any(const wm_columns *columns, uint32_t column);
+
+/**
+ * What the host keeps for each key; no value where there is none. The host's state outlives the instance, and is the same for all of them.
+ * The plugin says that it calls this and the next two: `wm_also(needs, WM_STATE)`. Keys, and values, are one column each.
+ */
+wm_failure wm_state_get(wm_builder *keys, wm_binary *values);
+/** Keeps a value of bytes for each key; one without a value forgets the key. It is forgotten when its time is over; 0: when the host needs the room. */
+wm_failure wm_state_put(wm_builder *keys, wm_builder *values, uint32_t ttl_ms);
+/** Adds an int64 to each key, as one step for each, and gives the sums. A key that is not there counts as 0. */
+wm_failure wm_state_add(wm_builder *keys, wm_builder *deltas, uint32_t ttl_ms, wm_int64 *sums);
+
 /* ---- What a plugin defines -------------------------------------------------------------------------------------- */
 
 /**
@@ -808,11 +932,35 @@ void plugin_init(const wm_json *config, wm_requirements *needs);
 /** Decides about a slice. An error refuses the slice as a whole; the instance goes on. */
 void plugin_process(const wm_slice *slice, wm_verdict *verdict);
 
+/* The following a plugin defines where it needs them: one that it does not define is not called. */
+
 /**
- * The instance is about to go, after its last slice and not after a fault: the moment to count or log what it gathered. A plugin
- * that does not define it is not called.
+ * Time has passed: called at the interval that `wm_tick_every` asked for, at times that depend on load. `now` is in nanoseconds since 1970,
+ * and may go back when the system's clock is set. An error is logged and counted.
  */
-void plugin_flush(void) __attribute__((weak));
+void plugin_tick(uint64_t now, wm_emissions *out) __attribute__((weak));
+
+/**
+ * The instance is about to go, after its last slice and not after a fault: the moment to count or log what it gathered, or to make records
+ * of it. An error is logged and counted.
+ */
+void plugin_flush(wm_emissions *out) __attribute__((weak));
+
+/** What a plugin holds from call to call, for the one that takes its place. */
+typedef struct wm_snapshot wm_snapshot;
+
+/** Adds a piece. The key is the value at the path that instances are keyed by, and empty where there is a single one. Both are copied. */
+void wm_snapshot_add(wm_snapshot *snapshot, wm_str key, wm_str value);
+
+/** Says what it holds. An error: that is lost, or it stays in its place, as the operator configured. */
+void plugin_snapshot(wm_snapshot *out) __attribute__((weak));
+
+/**
+ * Called once after `plugin_init` and before the first slice, with what an older plugin's `plugin_snapshot` gave, which may be of another
+ * version of it: as many values as keys. What is to be kept is copied to memory of `malloc`. An error refuses the new plugin: the old one
+ * serves on.
+ */
+void plugin_restore(const wm_binary *keys, const wm_binary *values) __attribute__((weak));
 
 #ifdef __cplusplus
 }

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"time"
 
 	"wasmill/internal/wire"
 )
 
-// Plugin is a plugin. One that is also a Flusher is told when it goes.
+// Plugin is a plugin. One that is also a Flusher is told when it goes, a Ticker when time passes, and a Snapshotter hands on what it holds.
 type Plugin interface {
 	// Process decides about a slice of at least one row. A verdict that nothing is done to keeps all rows as they are. An error
 	// refuses the slice as a whole: nothing of it is changed. The instance goes on, as it does after a panic, which is made an
@@ -20,8 +21,24 @@ type Plugin interface {
 // Flusher is a Plugin that holds something from call to call.
 type Flusher interface {
 	// Flush is called once before the instance is dropped for good, after its last slice, and not after a fault: the moment to count
-	// or log what was gathered. An error is logged and counted.
-	Flush() error
+	// or log what was gathered, or to make records of it. An error is logged and counted.
+	Flush(out *Emissions) error
+}
+
+// Ticker is a Plugin that does something as time passes. It says how often: Requirements.TickEvery.
+type Ticker interface {
+	// Tick is called at the interval asked for, at times that depend on load. now may go back when the system's clock is set. An error is
+	// logged and counted.
+	Tick(now time.Time, out *Emissions) error
+}
+
+// Snapshotter is a Plugin whose memory is carried over to the one that takes its place. It is Keyed or Single.
+type Snapshotter interface {
+	// Snapshot gives what it holds. An error: what it held is lost, or it stays in its place, as the operator configured.
+	Snapshot() ([]Entry, error)
+	// Restore is called once after the plugin was made and before the first slice, with what an older one's Snapshot gave: read it with
+	// care, it may be of another version of the plugin. An error refuses the new plugin: the old one serves on.
+	Restore(entries []Entry) error
 }
 
 // Export makes a plugin the export of this program. Call it once, from a function `init` of package main: `main` itself is never
@@ -52,7 +69,7 @@ func Export[C any](create func(config C, needs *Requirements) (Plugin, error)) {
 				return errors.New("the plugin was made without an error, and is nil")
 			}
 			running.plugin = plugin
-			return running.needs.err
+			return running.needs.check(plugin)
 		})
 		if err != nil {
 			return nil, err
@@ -81,21 +98,65 @@ func (s *stage) Process(in wire.Slice) (*wire.Verdict, error) {
 	if err := s.slice.block.read(in.Columns); err != nil {
 		return nil, err
 	}
-	s.verdict.begin(s.slice.rows)
+	if err := s.slice.groups.read(in.Groups, s.slice.rows); err != nil {
+		return nil, err
+	}
+	s.verdict.begin(s.slice.rows, s.slice.groups)
 	if err := guard(func() error { return s.plugin.Process(&s.slice, &s.verdict) }); err != nil {
 		return nil, err
 	}
 	if s.verdict.err != nil {
 		return nil, s.verdict.err
 	}
-	return s.verdict.wire(), nil
+	return s.verdict.wire()
 }
 
-func (s *stage) Flush() error {
-	if flusher, ok := s.plugin.(Flusher); ok {
-		return guard(flusher.Flush)
+func (s *stage) Tick(now uint64) ([]wire.Emission, error) {
+	if ticker, ok := s.plugin.(Ticker); ok {
+		return emitting(func(out *Emissions) error { return ticker.Tick(time.Unix(0, int64(now)).UTC(), out) })
 	}
-	return nil
+	return nil, nil
+}
+
+func (s *stage) Flush() ([]wire.Emission, error) {
+	if flusher, ok := s.plugin.(Flusher); ok {
+		return emitting(flusher.Flush)
+	}
+	return nil, nil
+}
+
+func (s *stage) Snapshot() (block []byte, err error) {
+	if snapshotter, ok := s.plugin.(Snapshotter); ok {
+		err = guard(func() error {
+			entries, err := snapshotter.Snapshot()
+			if err == nil {
+				block, err = encodeEntries(entries)
+			}
+			return err
+		})
+	}
+	return block, err
+}
+
+func (s *stage) Restore(block []byte) error {
+	snapshotter, ok := s.plugin.(Snapshotter)
+	if !ok {
+		return errors.New("the plugin holds nothing: it has no method `Restore`")
+	}
+	entries, err := decodeEntries(block)
+	if err != nil {
+		return err
+	}
+	return guard(func() error { return snapshotter.Restore(entries) })
+}
+
+// emitting calls what may make records.
+func emitting(call func(out *Emissions) error) ([]wire.Emission, error) {
+	var out Emissions
+	if err := guard(func() error { return call(&out) }); err != nil {
+		return nil, err
+	}
+	return out.wire()
 }
 
 // guard calls what the plugin's author wrote, and makes a panic an error that says where it was.

@@ -20,7 +20,7 @@ type flushing struct {
 	flushed *int
 }
 
-func (f flushing) Flush() error {
+func (f flushing) Flush(*Emissions) error {
 	*f.flushed++
 	return errors.New("flushed")
 }
@@ -74,7 +74,7 @@ func TestWhatAPluginAsksFor(t *testing.T) {
 	if got := stage.Requirements(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v", got)
 	}
-	if err := stage.Flush(); err == nil || err.Error() != "flushed" || flushed != 1 {
+	if _, err := stage.Flush(); err == nil || err.Error() != "flushed" || flushed != 1 {
 		t.Errorf("flushed %d times: %v", flushed, err)
 	}
 }

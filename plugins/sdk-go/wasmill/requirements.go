@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"wasmill/internal/wire"
 )
@@ -40,6 +41,12 @@ const (
 	UseKeep   Use = "keep"
 	UseRoutes Use = "routes"
 	UseEdits  Use = "edits"
+	// UseEmit: it makes new records.
+	UseEmit Use = "emit"
+	// UseGroups: it keeps or routes whole groups. It follows from asking for a column `group.…`, too.
+	UseGroups Use = "groups"
+	// UseState: it calls StateGet, StatePut or StateAdd.
+	UseState Use = "state"
 )
 
 // TextForm says how text comes.
@@ -72,6 +79,11 @@ type Requirements struct {
 	inputs    []input
 	routeSets [][]string
 	uses      []string
+	also      []string
+	tables    []string
+	scope     wire.Scope
+	keyedBy   string
+	tick      time.Duration
 	// The signals that columns are asked for of.
 	current []Signal
 	err     error
@@ -218,8 +230,8 @@ func (r *Requirements) RouteSet(names ...string) RouteSet {
 	return RouteSet(len(r.routeSets) - 1)
 }
 
-// Uses says that the plugin does this alone. Without it, it may keep, edit, and route where it declared route sets. Whether it
-// is flushed follows from its having the method.
+// Uses says that the plugin does this alone. Without it, it may keep, edit, route where it declared route sets, and decide by group where it
+// asked for a column `group.…`. Whether it is flushed, and gives snapshots, follows from its having the methods.
 func (r *Requirements) Uses(uses ...Use) {
 	r.uses = []string{}
 	for _, use := range uses {
@@ -227,16 +239,66 @@ func (r *Requirements) Uses(uses ...Use) {
 	}
 }
 
+// Also says that the plugin does this, besides what it does without saying so: UseEmit, UseGroups, UseState.
+func (r *Requirements) Also(uses ...Use) {
+	for _, use := range uses {
+		r.also = append(r.also, string(use))
+	}
+}
+
+// Tables names the lookup tables that the plugin asks; one that the stage's `tables:` has not is refused.
+func (r *Requirements) Tables(names ...string) { r.tables = append(r.tables, names...) }
+
+// TickEvery has Tick called at this interval at most, in whole milliseconds. The plugin is a Ticker.
+func (r *Requirements) TickEvery(interval time.Duration) { r.tick = interval }
+
+// Keyed says that rows with equal values at this path always come to the same instance, so that it can keep something about them from call
+// to call. An instance has the rows of many values.
+func (r *Requirements) Keyed(path string) { r.scope, r.keyedBy = wire.ScopeKeyed, path }
+
+// Single says that there is one instance for all rows of the stage.
+func (r *Requirements) Single() { r.scope, r.keyedBy = wire.ScopeSingle, "" }
+
+// check says what does not fit together.
+func (r *Requirements) check(plugin Plugin) error {
+	_, ticks := plugin.(Ticker)
+	switch {
+	case r.err != nil:
+		return r.err
+	case ticks && r.tick == 0:
+		return errors.New("the plugin has a method `Tick`, and did not say how often it is called: `TickEvery`")
+	case !ticks && r.tick != 0:
+		return errors.New("the plugin asked for ticks, and has no method `Tick`")
+	case r.tick < 0 || r.tick%time.Millisecond != 0:
+		return fmt.Errorf("an interval of %s between ticks, expected whole milliseconds", r.tick)
+	}
+	_, err := milliseconds(r.tick)
+	return err
+}
+
 func (r *Requirements) wire(plugin Plugin) wire.Requirements {
-	answer := wire.Requirements{RouteSets: r.routeSets, Uses: slices.Clone(r.uses)}
+	answer := wire.Requirements{RouteSets: r.routeSets, Uses: slices.Clone(r.uses), Tables: r.tables, State: r.scope, KeyedBy: r.keyedBy}
+	answer.TickMs = uint32(r.tick / time.Millisecond)
 	if r.uses == nil {
 		answer.Uses = []string{string(UseKeep), string(UseEdits)}
 		if len(r.routeSets) > 0 {
 			answer.Uses = append(answer.Uses, string(UseRoutes))
 		}
+		if slices.ContainsFunc(r.wanted, func(wanted wire.Request) bool { return strings.HasPrefix(wanted.Path, "group.") }) {
+			answer.Uses = append(answer.Uses, string(UseGroups))
+		}
 	}
+	more := slices.Clone(r.also)
 	if _, ok := plugin.(Flusher); ok {
-		answer.Uses = append(answer.Uses, "flush")
+		more = append(more, "flush")
+	}
+	if _, ok := plugin.(Snapshotter); ok {
+		more = append(more, "snapshot")
+	}
+	for _, use := range more {
+		if !slices.Contains(answer.Uses, use) {
+			answer.Uses = append(answer.Uses, use)
+		}
 	}
 	for _, in := range r.inputs {
 		columns := make([]wire.Request, len(in.columns))

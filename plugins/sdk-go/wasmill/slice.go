@@ -1,12 +1,14 @@
 package wasmill
 
-// Slice is some rows of a batch, as the columns that were asked for, all of which have a value or none for each row.
+// Slice is some rows of a batch, as the columns that were asked for, all of which have a value or none for each row; those of
+// `group.…` for each group.
 //
 // A request may come in several slices, and rows that an earlier stage dropped are in none. What a slice shows is valid until
 // the call ends.
 type Slice struct {
 	signal Signal
 	rows   int
+	groups Groups
 	block  Block
 	needs  *Requirements
 	// Columns of this signal.
@@ -18,6 +20,9 @@ func (s *Slice) Signal() Signal { return s.signal }
 
 // Rows is the number of rows, at least 1.
 func (s *Slice) Rows() int { return s.rows }
+
+// Groups says which rows belong together, in a stage with `group_by:`.
+func (s *Slice) Groups() Groups { return s.groups }
 
 func (s *Slice) view(number int) View {
 	number--

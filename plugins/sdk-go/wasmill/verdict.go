@@ -16,9 +16,14 @@ type Verdict struct {
 	kept *Bitmap
 	// Empty: unchanged. Else one for each row.
 	routes []RouteSet
-	edits  []wire.Edit
-	err    error
-	answer wire.Verdict
+	// Over the groups of the slice; as those of rows, and at most one of the two says something of routes.
+	groups      Groups
+	keptGroups  *Bitmap
+	groupRoutes []RouteSet
+	edits       []wire.Edit
+	emissions   Emissions
+	err         error
+	answer      wire.Verdict
 }
 
 // Target says which rows, or entries, an edit is about: AllRows, a *Bitmap, Indices or Entries.
@@ -56,8 +61,9 @@ func (e Entries) target() (target, bool) {
 func rowsTarget(b *Bitmap) target { return target{wire.TargetRows, b.bytes()} }
 
 // begin makes ready for a slice, with the memory of the one before.
-func (v *Verdict) begin(rows int) {
+func (v *Verdict) begin(rows int, groups Groups) {
 	v.rows, v.kept, v.routes, v.edits, v.err = rows, nil, v.routes[:0], v.edits[:0], nil
+	v.groups, v.keptGroups, v.groupRoutes, v.emissions.list = groups, nil, v.groupRoutes[:0], nil
 }
 
 // Keep keeps these rows alone. Said twice, the rows that are in both stay.
@@ -81,7 +87,7 @@ func (v *Verdict) DropAll() { v.kept = NewBitmap(v.rows) }
 
 // RouteAll sends every row to the routes of the set.
 func (v *Verdict) RouteAll(set RouteSet) {
-	v.routes = v.routes[:0]
+	v.routes, v.groupRoutes = v.routes[:0], v.groupRoutes[:0]
 	for range v.rows {
 		v.routes = append(v.routes, set)
 	}
@@ -89,6 +95,7 @@ func (v *Verdict) RouteAll(set RouteSet) {
 
 // Route sends these rows of the slice to the routes of the set. Said twice of a row, the later one counts.
 func (v *Verdict) Route(rows *Bitmap, set RouteSet) {
+	v.routesByRow()
 	if len(v.routes) == 0 {
 		v.RouteAll(Unchanged)
 	}
@@ -103,7 +110,7 @@ func (v *Verdict) RouteEach(sets []RouteSet) {
 	if len(sets) != v.rows {
 		panic(itoa(len(sets)) + " routes for " + itoa(v.rows) + " rows")
 	}
-	v.routes = append(v.routes[:0], sets...)
+	v.routes, v.groupRoutes = append(v.routes[:0], sets...), v.groupRoutes[:0]
 }
 
 // Set gives the targets these values: one for each, in order, or a single one for all, such as TextValue("eu"). A value is
@@ -141,25 +148,27 @@ func (v *Verdict) change(path string, targets Target, change wire.Change, values
 }
 
 // wire gives the verdict as it crosses.
-func (v *Verdict) wire() *wire.Verdict {
-	v.answer = wire.Verdict{Edits: v.edits}
+func (v *Verdict) wire() (*wire.Verdict, error) {
+	emit, err := v.emissions.wire()
+	if err != nil {
+		return nil, err
+	}
+	v.answer = wire.Verdict{Edits: v.edits, Emit: emit}
+	v.settle()
+	kept, some := v.kept, wire.KeepRows
+	if kept == nil {
+		kept, some = v.keptGroups, wire.KeepGroups
+	}
 	switch {
-	case v.kept == nil || v.kept.Full():
-	case v.kept.Empty():
+	case kept == nil || kept.Full():
+	case kept.Empty():
 		v.answer.Keep = wire.KeepNone
 	default:
-		v.answer.Keep, v.answer.Kept = wire.KeepRows, v.kept.bytes()
+		v.answer.Keep, v.answer.Kept = some, kept.bytes()
 	}
-	if len(v.routes) > 0 {
-		v.answer.Routes = valuesOf[uint16](bytesOf(v.routes))
-		for _, route := range v.routes[1:] {
-			if route != v.routes[0] {
-				return &v.answer
-			}
-		}
-		if v.answer.Routes = v.answer.Routes[:1]; v.routes[0] == Unchanged {
-			v.answer.Routes = nil
-		}
+	v.answer.Routes = shortened(v.routes)
+	if len(v.groupRoutes) > 0 {
+		v.answer.Routes, v.answer.RoutesGroups = shortened(v.groupRoutes), true
 	}
-	return &v.answer
+	return &v.answer, nil
 }

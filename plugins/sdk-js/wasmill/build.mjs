@@ -67,9 +67,11 @@ function main(entry) {
   const path = (file) => JSON.stringify(`./${relative(project, file).replaceAll('\\', '/')}`);
   return `
     import * as host from 'wasmill:plugin/host@0.1.0';
+    import { find } from 'wasmill:plugin/lookup@0.1.0';
+    import { add, get, put } from 'wasmill:plugin/state@0.1.0';
     import plugin from ${path(entry)};
     import { stage as make } from ${path(resolve(sdk, 'guest.js'))};
-    export const stage = make(plugin, host, '${LINES}');
+    export const stage = make(plugin, { ...host, find, get, put, add }, '${LINES}');
   `;
 }
 

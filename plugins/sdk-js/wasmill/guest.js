@@ -1,9 +1,11 @@
 /** A plugin as a component's export: between the bindings and the SDK's types. */
 
+import { Emissions } from './emit.js';
 import { connect } from './host.js';
 import { start } from './plugin.js';
 import { Refusal } from './refusal.js';
 import { Slice } from './slice.js';
+import { pack, unpack } from './snapshot.js';
 import { Verdict } from './verdict.js';
 
 /**
@@ -43,15 +45,16 @@ export function stage(definition, host, lines) {
       guarded(() => {
         const started = start(definition, config);
         plugin = started.running;
-        return started.requirements.answer(plugin.flush !== undefined);
+        return started.requirements.answer(plugin);
       }),
 
-    /** @param {{ signal: import('./requirements.js').Signal, rows: number, columns: Uint8Array }} slice */
-    process({ signal, rows, columns }) {
+    /** @param {{ signal: import('./requirements.js').Signal, rows: number, groups: Uint8Array, columns: Uint8Array }} given */
+    process({ signal, rows, groups, columns }) {
       // Not through `guarded`: this is called for every few rows.
       try {
-        const verdict = new Verdict(rows);
-        running().process(new Slice(signal, rows, columns), verdict);
+        const slice = new Slice(signal, rows, columns, groups);
+        const verdict = new Verdict(rows, slice);
+        running().process(slice, verdict);
         return { tag: 'ok', val: verdict.answer() };
       } catch (error) {
         return { tag: 'err', val: describe(error, lines) };
@@ -60,14 +63,30 @@ export function stage(definition, host, lines) {
 
     flush: () =>
       guarded(() => {
-        running().flush?.();
-        return [];
+        const out = new Emissions();
+        running().flush?.(out);
+        return out.answer();
       }),
 
-    // The requirements do not name these, and so they are not called.
-    tick: () => ({ tag: 'ok', val: [] }),
-    snapshot: () => ({ tag: 'ok', val: new Uint8Array(0) }),
-    restore: () => ({ tag: 'ok', val: undefined }),
+    /** @param {bigint} now */
+    tick: (now) =>
+      guarded(() => {
+        const out = new Emissions();
+        running().tick?.(now, out);
+        return out.answer();
+      }),
+
+    snapshot: () => guarded(() => pack(running().snapshot?.() ?? [])),
+
+    /** @param {Uint8Array} entries */
+    restore: (entries) =>
+      guarded(() => {
+        const { restore } = running();
+        if (restore === undefined) {
+          throw new Refusal('the plugin holds nothing: it has no `restore`');
+        }
+        restore.call(running(), unpack(entries));
+      }),
   };
 }
 

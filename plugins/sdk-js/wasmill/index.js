@@ -29,7 +29,10 @@
  */
 
 export { Bitmap } from './bitmap.js';
+export { Emission, Emissions } from './emit.js';
+export { Groups } from './groups.js';
 export * as host from './host.js';
+export { HostError } from './host.js';
 export { ANY_KINDS, Opaque } from './kinds.js';
 export * as make from './make.js';
 export { Any, Attributes, Sequence } from './nested.js';
@@ -45,6 +48,8 @@ export { entries, UNCHANGED, Verdict } from './verdict.js';
 
 /** @typedef {import('./kinds.js').AnyKind} AnyKind */
 /** @typedef {import('./kinds.js').AnyValue} AnyValue */
+/** @typedef {import('./snapshot.js').Entry} Entry */
+/** @typedef {import('./host.js').Failure} Failure */
 /** @typedef {import('./kinds.js').Kind} Kind */
 /** @typedef {import('./plugin.js').Plugin} Plugin */
 /** @typedef {import('./requirements.js').Signal} Signal */

@@ -12,9 +12,17 @@ import { read } from './shape.js';
  * @property {(slice: import('./slice.js').Slice, verdict: import('./verdict.js').Verdict) => void} process
  *   Decides about a slice of at least one row. A verdict that nothing is done to keeps all rows as they are. What it throws
  *   refuses the slice as a whole; the instance goes on.
- * @property {() => void} [flush]
- *   The instance is about to go, after its last slice: the moment to count or log what it gathered. Called once, and not after a
- *   fault. What it throws is logged and counted.
+ * @property {(now: bigint, out: import('./emit.js').Emissions) => void} [tick]
+ *   Time has passed: called at the interval that `needs.tickEvery` asked for, at times that depend on load. `now` is in nanoseconds since
+ *   1970, and may go back when the system's clock is set. What it throws is logged and counted.
+ * @property {(out: import('./emit.js').Emissions) => void} [flush]
+ *   The instance is about to go, after its last slice: the moment to count or log what it gathered, or to make records of it. Called once,
+ *   and not after a fault. What it throws is logged and counted.
+ * @property {() => Iterable<import('./snapshot.js').Entry>} [snapshot]
+ *   What it holds, for the plugin that takes its place. Where it throws, that is lost, or it stays in its place, as the operator configured.
+ * @property {(entries: import('./snapshot.js').Entry[]) => void} [restore]
+ *   Called once after `init` and before the first slice, with what an older plugin's `snapshot` gave: read it with care, it may be of
+ *   another version. What it throws refuses the new plugin: the old one serves on.
  */
 
 /**
@@ -57,6 +65,13 @@ export function start(definition, text) {
   const running = definition.init(read(definition.config, config ?? {}), requirements);
   if (typeof running?.process !== 'function') {
     throw new TypeError('`init` gave no plugin: expected an object with `process`');
+  }
+  if ((running.tick === undefined) !== (requirements.tickMs === 0)) {
+    throw new TypeError(
+      running.tick === undefined
+        ? 'the plugin asked for ticks, and has no `tick`'
+        : 'the plugin has `tick`, and did not say how often it is called: `needs.tickEvery`',
+    );
   }
   return { running, requirements };
 }

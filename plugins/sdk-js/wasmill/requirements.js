@@ -9,7 +9,16 @@ import { KINDS } from './kinds.js';
  * @typedef {'traces' | 'metrics' | 'logs'} Signal
  */
 
-/** What a plugin does with rows. @typedef {'keep' | 'routes' | 'edits' | 'flush'} Use */
+/**
+ * What a plugin does. `groups`: it keeps or routes whole groups; `emit`: it makes new records; `state`: it calls `host.stateGet`,
+ * `statePut` or `stateAdd`.
+ * @typedef {'keep' | 'routes' | 'edits' | 'groups' | 'emit' | 'state' | 'flush' | 'snapshot'} Use
+ */
+
+/**
+ * What a plugin may have besides `process`.
+ * @typedef {Pick<import('./plugin.js').Plugin, 'tick' | 'flush' | 'snapshot' | 'restore'>} Hooks
+ */
 
 /** How text comes: `either` is whichever costs the host less. @typedef {'plain' | 'dictionary' | 'either'} TextForm */
 
@@ -72,6 +81,14 @@ export class Requirements {
     this.routeSets = [];
     /** @type {Use[] | undefined} @internal */
     this.named = undefined;
+    /** @type {Use[]} @internal */
+    this.more = [];
+    /** @type {string[]} @internal */
+    this.tableNames = [];
+    /** @internal */
+    this.tickMs = 0;
+    /** @type {{ tag: 'stateless' | 'single' } | { tag: 'keyed', val: string }} @internal */
+    this.scope = { tag: 'stateless' };
     /** The signals that columns are asked for of. @type {readonly Signal[]} @internal */
     this.current = [];
   }
@@ -126,12 +143,54 @@ export class Requirements {
   }
 
   /**
-   * Says that the plugin does this alone. Without it, it may keep, edit, route where it declared route sets, and is flushed if
-   * it has `flush`. The host refuses a verdict that does something else.
+   * Says that the plugin does this alone. Without it, it may keep, edit, route where it declared route sets, and decide by group where
+   * it asked for a column `group.…`. Whether it is flushed, and gives snapshots, follows from its having the methods. The host refuses a
+   * verdict that does something else.
    * @param {readonly Use[]} uses
    */
   uses(...uses) {
     this.named = [...uses];
+  }
+
+  /**
+   * Says that the plugin does this, besides what it does without saying so: `emit`, `groups`, `state`.
+   * @param {readonly Use[]} uses
+   */
+  also(...uses) {
+    this.more.push(...uses);
+  }
+
+  /**
+   * The lookup tables that the plugin asks; one that the stage's `tables:` has not is refused.
+   * @param {readonly string[]} names
+   */
+  tables(...names) {
+    this.tableNames.push(...names);
+  }
+
+  /**
+   * Has `tick` called at this interval at most.
+   * @param {number} milliseconds
+   */
+  tickEvery(milliseconds) {
+    if (!(Number.isInteger(milliseconds) && milliseconds > 0 && milliseconds < 2 ** 32)) {
+      throw new RangeError(`an interval of ${milliseconds} ms between ticks, expected 1 to ${2 ** 32 - 1}`);
+    }
+    this.tickMs = milliseconds;
+  }
+
+  /**
+   * Rows with equal values at this path always come to the same instance, so that it can keep something about them from call to call. An
+   * instance has the rows of many values.
+   * @param {string} path
+   */
+  keyed(path) {
+    this.scope = { tag: 'keyed', val: path };
+  }
+
+  /** There is one instance for all rows of the stage. */
+  single() {
+    this.scope = { tag: 'single' };
   }
 
   /**
@@ -153,37 +212,44 @@ export class Requirements {
   }
 
   /**
-   * @param {boolean} flushes
+   * What it does, with what follows from its methods.
+   * @param {Hooks} hooks
    * @returns {Use[]}
    * @internal
    */
-  used(flushes) {
-    if (this.named !== undefined) {
-      return this.named;
+  used(hooks) {
+    /** @type {Set<Use>} */
+    const uses = new Set(this.named ?? ['keep', 'edits']);
+    if (this.named === undefined) {
+      if (this.routeSets.length > 0) {
+        uses.add('routes');
+      }
+      if ([...this.inputs.values()].flat().some(({ path }) => path.startsWith('group.'))) {
+        uses.add('groups');
+      }
     }
-    /** @type {Use[]} */
-    const uses = ['keep', 'edits'];
-    if (this.routeSets.length > 0) {
-      uses.push('routes');
+    this.more.forEach((use) => uses.add(use));
+    if (hooks.flush !== undefined) {
+      uses.add('flush');
     }
-    if (flushes) {
-      uses.push('flush');
+    if (hooks.snapshot !== undefined) {
+      uses.add('snapshot');
     }
-    return uses;
+    return [...uses];
   }
 
-  /** As the contract has it. @param {boolean} flushes @internal */
-  answer(flushes) {
+  /** As the contract has it. @param {Hooks} hooks @internal */
+  answer(hooks) {
     return {
       inputs: [...this.inputs].map(([signal, columns]) => ({
         signal,
         columns: columns.map(({ path, kind, form }) => ({ path, kind: KINDS[kind], text: form })),
       })),
-      state: { tag: 'stateless' },
+      state: this.scope,
       routeSets: this.routeSets,
-      uses: this.used(flushes),
-      tables: [],
-      tickMs: 0,
+      uses: this.used(hooks),
+      tables: this.tableNames,
+      tickMs: this.tickMs,
     };
   }
 }

@@ -1,9 +1,12 @@
 /** What a plugin is shown. */
 
 import { Block } from './block.js';
+import { Groups } from './groups.js';
 
 /** @typedef {import('./requirements.js').Signal} Signal */
 /** @typedef {import('./requirements.js').Views} Views */
+
+const NO_GROUPS = new Uint8Array(0);
 
 /** Columns whose view is made anew in place. @type {ReadonlySet<keyof Views>} */
 const REUSED = new Set(['text', 'uint8', 'uint32', 'int32', 'double', 'uint64', 'int64']);
@@ -17,15 +20,26 @@ export class Slice {
    * @param {Signal} signal
    * @param {number} rows
    * @param {Uint8Array} columns
+   * @param {Uint8Array} [groups]
    * @internal
    */
-  constructor(signal, rows, columns) {
+  constructor(signal, rows, columns, groups = NO_GROUPS) {
     /** @readonly */
     this.signal = signal;
-    /** Number of rows, at least 1. All columns have as many. @readonly */
+    /** Number of rows, at least 1. All columns have as many; those of `group.…` have a value for each group. @readonly */
     this.rows = rows;
     /** All columns of this signal in the order in which they were asked for. @readonly */
     this.block = new Block(columns);
+    /** @type {Uint8Array | Groups} @internal */
+    this.parts = groups;
+  }
+
+  /** Which rows belong together, in a stage with `group_by:`; elsewhere there are none. */
+  get groups() {
+    if (!(this.parts instanceof Groups)) {
+      this.parts = new Groups(this.parts, this.rows);
+    }
+    return this.parts;
   }
 
   /**

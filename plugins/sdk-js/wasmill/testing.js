@@ -14,12 +14,14 @@
 
 import { Bitmap } from './bitmap.js';
 import { Block } from './block.js';
+import { Emissions } from './emit.js';
 import { connect } from './host.js';
 import { TEXT } from './kinds.js';
 import * as make from './make.js';
 import { Attributes } from './nested.js';
 import { start } from './plugin.js';
 import { Slice } from './slice.js';
+import { pack, unpack } from './snapshot.js';
 import { UNCHANGED, Verdict } from './verdict.js';
 
 /** @typedef {import('./kinds.js').AnyValue} AnyValue */
@@ -43,34 +45,58 @@ import { UNCHANGED, Verdict } from './verdict.js';
  * @property {any[]} values `undefined` for what is removed, pairs for what is merged
  */
 
+/** Lookup tables: by name, by key, by field. @typedef {Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, AnyValue>>>>>>} Tables */
+
+/**
+ * New records of one signal.
+ * @typedef {object} Emitted
+ * @property {Signal} signal
+ * @property {number} rows
+ * @property {(readonly string[] | undefined)[]} routes the names that each record is sent to; `undefined`: where the stage's `emit_to:` says
+ * @property {Record<string, any[]>} fields by path, a value for each record
+ */
+
 /** A plugin under test. */
 export class Harness {
   /**
    * Starts the plugin. What it throws is what the operator would read.
    * @param {import('./plugin.js').Definition<any>} definition the plugin file's default export
    * @param {unknown} [config]
+   * @param {Tables} [tables] what the plugin may ask later
    */
-  static start(definition, config = {}) {
-    return new Harness(definition, config);
+  static start(definition, config = {}, tables = {}) {
+    return new Harness(definition, config, tables);
   }
 
   /**
    * @param {import('./plugin.js').Definition<any>} definition
    * @param {unknown} config
+   * @param {Tables} tables
    */
-  constructor(definition, config) {
+  constructor(definition, config, tables) {
     /** What was counted and observed, in order. @type {Metric[]} @readonly */
     this.metrics = [];
     /** What was logged, in order. @type {{ level: import('./host.js').Level, message: string }[]} @readonly */
     this.logged = [];
     /** What the clock shows, in nanoseconds since 1970. */
     this.now = 1_700_000_000_000_000_000n;
+    /** What was put into the host's state, by key; times to live are not looked at. @type {Map<string, Uint8Array>} @readonly */
+    this.state = new Map();
+    /** What was added up in the host's state, by key. @type {Map<string, bigint>} @readonly */
+    this.sums = new Map();
+    /** There are none while the plugin is made. @type {Tables | undefined} */
+    this.tables = undefined;
     this.connect();
     const { running, requirements } = start(definition, JSON.stringify(config));
     /** @internal */
     this.running = running;
     /** @internal */
     this.requirements = requirements;
+    const unnamed = Object.keys(tables).find((name) => !requirements.tableNames.includes(name));
+    if (unnamed !== undefined) {
+      throw new Error(`the plugin did not name the table ${unnamed}`);
+    }
+    this.tables = tables;
   }
 
   /** The signals that the plugin can be used on. */
@@ -90,7 +116,7 @@ export class Harness {
 
   /** What it does with rows. */
   get uses() {
-    return this.requirements.used(this.running.flush !== undefined);
+    return this.requirements.used(this.running);
   }
 
   /**
@@ -98,28 +124,67 @@ export class Harness {
    * @param {Signal} signal
    * @param {Readonly<Record<string, Values>>} columns by path
    * @param {number} [rows] as many as the columns have, unless said
+   * @param {readonly number[]} [groups] how many rows each group has; columns `group.…` have a value for each
    */
-  process(signal, columns, rows = Object.values(columns)[0]?.length ?? 1) {
+  process(signal, columns, rows = rowsOf(columns), groups = []) {
     const asked = this.input(signal);
+    let end = 0;
+    const starts = new Uint32Array(groups.length === 0 ? [] : [0, ...groups.map((count) => (end += count))]);
+    if (groups.length > 0 && end !== rows) {
+      throw new Error(`groups of ${end} rows together, the slice has ${rows}`);
+    }
+    /** @param {string} path */
+    const count = (path) => (path.startsWith('group.') ? groups.length : rows);
     for (const [path, values] of Object.entries(columns)) {
       if (!asked.some((wanted) => wanted.path === path)) {
         throw new Error(`the plugin asked for ${asked.map((wanted) => wanted.path).join(', ')} of ${signal}, not for ${path}`);
       }
-      if (values.length !== rows) {
-        throw new Error(`${path}: ${values.length} values for ${rows} rows`);
+      if (values.length !== count(path)) {
+        throw new Error(`${path}: ${values.length} values for ${count(path)} rows or groups`);
       }
     }
-    const made = asked.map((wanted) => column(wanted, columns[wanted.path] ?? Array(rows).fill(undefined)));
-    const verdict = new Verdict(rows);
+    const made = asked.map((wanted) => column(wanted, columns[wanted.path] ?? Array(count(wanted.path)).fill(undefined)));
+    const slice = new Slice(signal, rows, make.block(made), new Uint8Array(starts.buffer));
+    const verdict = new Verdict(rows, slice);
     this.connect();
-    this.running.process(new Slice(signal, rows, make.block(made)), verdict);
+    this.running.process(slice, verdict);
     return new Answer(verdict, this);
   }
 
-  /** As the host does before an instance goes. */
+  /**
+   * Lets time pass, and gives the records that the plugin makes.
+   * @param {bigint} [now]
+   */
+  tick(now = this.now) {
+    return this.emitting((out) => this.running.tick?.(now, out));
+  }
+
+  /** As the host does before an instance goes. Gives the records that the plugin makes. */
   flush() {
+    return this.emitting((out) => this.running.flush?.(out));
+  }
+
+  /** What the plugin holds, as the host would hand it on. */
+  snapshot() {
     this.connect();
-    this.running.flush?.();
+    return pack(this.running.snapshot?.() ?? []);
+  }
+
+  /**
+   * Gives the plugin what another one's `snapshot` gave.
+   * @param {Uint8Array} snapshot
+   */
+  restore(snapshot) {
+    this.connect();
+    this.running.restore?.(unpack(snapshot));
+  }
+
+  /** @param {(out: Emissions) => void} call */
+  emitting(call) {
+    this.connect();
+    const out = new Emissions();
+    call(out);
+    return emitted(out, this);
   }
 
   /**
@@ -155,8 +220,106 @@ export class Harness {
       gauge: metric('gauge'),
       histogram: metric('histogram'),
       clock: () => this.now,
+      find: (table, keys, fields) => {
+        const found = this.tables?.[table];
+        if (found === undefined) {
+          throw failure(this.tables === undefined ? 'unavailable' : 'unknown');
+        }
+        const rows = keysOf(keys).map((key) => found[key] ?? {});
+        return make.block(
+          fields.map((field) => {
+            if (Object.values(found).some((entry) => !Object.hasOwn(entry, field))) {
+              throw failure('unknown');
+            }
+            const values = rows.map((row) => row[field]);
+            return values.every((value) => value === undefined || typeof value === 'string') ? dictionary(values) : make.any(values);
+          }),
+        );
+      },
+      get: (keys) => make.block([make.binary(this.kept(keys).map((key) => this.state.get(key)))]),
+      put: (keys, values) => {
+        const names = this.kept(keys);
+        pairs(names, values).forEach((value, row) => (value === undefined ? this.state.delete(names[row]) : this.state.set(names[row], value.slice())));
+      },
+      add: (keys, deltas) => {
+        const names = this.kept(keys);
+        const sums = pairs(names, deltas).map((delta, row) => {
+          const sum = (this.sums.get(names[row]) ?? 0n) + delta;
+          this.sums.set(names[row], sum);
+          return sum;
+        });
+        return make.block([make.numbers('int64', sums)]);
+      },
     });
   }
+
+  /** Keys of state, which there is none of while the plugin is made. @param {Uint8Array} keys */
+  kept(keys) {
+    if (this.tables === undefined) {
+      throw failure('unavailable');
+    }
+    return keysOf(keys);
+  }
+}
+
+/** @param {Readonly<Record<string, Values>>} columns */
+function rowsOf(columns) {
+  const [, values] = Object.entries(columns).find(([path]) => !path.startsWith('group.')) ?? [];
+  return values?.length ?? 1;
+}
+
+/** @param {import('./host.js').Failure} payload */
+function failure(payload) {
+  return Object.assign(new Error(payload), { payload });
+}
+
+/** @param {Uint8Array} block @returns {any[]} */
+function only(block) {
+  const view = /** @type {any} */ (new Block(block).column(0));
+  return Array.from({ length: view.length }, (_, row) => view.get(row));
+}
+
+/** @param {Uint8Array} block */
+function keysOf(block) {
+  return only(block).map((key) => (key instanceof Uint8Array ? new TextDecoder().decode(key) : String(key ?? '')));
+}
+
+/** @param {string[]} names @param {Uint8Array} block */
+function pairs(names, block) {
+  const values = only(block);
+  if (values.length !== names.length) {
+    throw failure('invalid');
+  }
+  return values;
+}
+
+/**
+ * @param {Emissions} out
+ * @param {Pick<Harness, 'uses' | 'routeSets'>} of
+ * @returns {Emitted[]}
+ */
+function emitted(out, { uses, routeSets }) {
+  if (out.made.length > 0 && !uses.includes('emit')) {
+    throw new Error('the plugin makes records, which it did not name: emit');
+  }
+  return out.made.map(({ signal, rows, routes, fields }) => ({
+    signal,
+    rows,
+    routes: Array.from({ length: rows }, (_, row) => namesOf(routeSets, typeof routes === 'number' ? routes : routes[row])),
+    fields: Object.fromEntries(fields.map(({ path, values }) => [path, only(values)])),
+  }));
+}
+
+/**
+ * @param {readonly (readonly string[])[]} routeSets
+ * @param {number} set
+ */
+function namesOf(routeSets, set) {
+  const found = set === UNCHANGED ? undefined : routeSets[set];
+  if (set !== UNCHANGED && found === undefined) {
+    throw new RangeError(`route set ${set} of ${routeSets.length}`);
+  }
+  return found;
 }
 
 /** A verdict that was checked as the host checks it. */
@@ -176,27 +339,23 @@ export class Answer {
     };
     allowed(keep.tag !== 'all', 'keep');
     allowed(route.tag !== 'unchanged', 'routes');
+    allowed(keep.tag === 'groups' || verdict.groupRoutes !== undefined, 'groups');
     allowed(edits.length > 0, 'edits');
     const { rows } = verdict;
     const numbers = Array.from({ length: rows }, (_, row) => row);
     /** @internal */
     this.rows = rows;
     /** The rows that stay. @type {number[]} @readonly */
-    this.kept = keep.tag === 'rows' && 'val' in keep ? [...Bitmap.from(rows, keep.val)] : keep.tag === 'none' ? [] : numbers;
-    /** @param {number} set */
-    const names = (set) => {
-      const found = set === UNCHANGED ? undefined : routeSets[set];
-      if (set !== UNCHANGED && found === undefined) {
-        throw new RangeError(`route set ${set} of ${routeSets.length}`);
-      }
-      return found;
-    };
+    this.kept = keep.tag === 'none' ? [] : keep.val === undefined ? numbers : [...(keep.tag === 'groups' ? groupsKept(verdict, keep.val) : Bitmap.from(rows, keep.val))];
+    verdict.routesByRow();
     const { routes } = verdict;
     const sets = typeof routes === 'number' ? numbers.map(() => routes) : [...routes];
     /** The names that each row is sent to; `undefined`: unchanged. @type {(readonly string[] | undefined)[]} @readonly */
-    this.routes = sets.map((set) => names(set));
+    this.routes = sets.map((set) => namesOf(routeSets, set));
     /** @type {Edited[]} @readonly */
     this.edits = edits.map((edit) => edited(edit, rows));
+    /** New records. @type {Emitted[]} @readonly */
+    this.emitted = emitted(verdict.out ?? new Emissions(), { uses, routeSets });
   }
 
   /**
@@ -210,6 +369,16 @@ export class Answer {
     }
     return rows;
   }
+}
+
+/**
+ * The rows of the groups that are kept.
+ * @param {Verdict} verdict
+ * @param {Uint8Array} bits
+ */
+function groupsKept({ slice }, bits) {
+  const { groups } = /** @type {Slice} */ (slice);
+  return groups.expand(Bitmap.from(groups.length, bits));
 }
 
 /**

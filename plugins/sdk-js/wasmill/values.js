@@ -227,6 +227,47 @@ export class BigIntegers extends Column {
   }
 
   /**
+   * The smallest integer of some rows that follow each other; `undefined` where none has a value. As {@link BigIntegers.most}, it makes one
+   * `bigint`, however many rows it looks at.
+   * @param {number} [from]
+   * @param {number} [to] the row behind the last one
+   */
+  least(from = 0, to = this.length) {
+    return this.extreme(from, to, 1);
+  }
+
+  /**
+   * The largest integer of some rows that follow each other; `undefined` where none has a value.
+   * @param {number} [from]
+   * @param {number} [to] the row behind the last one
+   */
+  most(from = 0, to = this.length) {
+    return this.extreme(from, to, -1);
+  }
+
+  /**
+   * @param {number} from
+   * @param {number} to
+   * @param {1 | -1} sign 1: the smallest
+   */
+  extreme(from, to, sign) {
+    const w = this.block.words;
+    const u = this.upper();
+    let best = -1;
+    let high = 0;
+    let low = 0;
+    for (let row = from, at = this.low + 2 * from; row < to; row++, at += 2) {
+      const h = u[at + 1] * sign;
+      if ((best < 0 || h < high || (h === high && w[at] * sign < low)) && (this.valid === 0 || this.has(row))) {
+        best = row;
+        high = h;
+        low = w[at] * sign;
+      }
+    }
+    return best < 0 ? undefined : this.raw(best);
+  }
+
+  /**
    * The rows whose integer compares so with `x`, exactly: `duration.where('>', 1_000_000)`. Rows without a value do not.
    * @param {Operator} operator
    * @param {bigint | number} x a number is one without a fraction

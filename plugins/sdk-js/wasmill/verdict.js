@@ -1,6 +1,8 @@
 /** What a plugin answers. */
 
 import { Bitmap } from './bitmap.js';
+import { Emissions, route } from './emit.js';
+import { Groups } from './groups.js';
 import { attributes, block, Made, one } from './make.js';
 
 /** @typedef {import('./kinds.js').AnyValue} AnyValue */
@@ -36,7 +38,6 @@ export function entries(places) {
 
 const KEEP_ALL = { tag: 'all' };
 const KEEP_NONE = { tag: 'none' };
-const ROUTE_UNCHANGED = { tag: 'unchanged' };
 const REMOVE = { tag: 'remove' };
 /** @type {never[]} */
 const NOTHING = [];
@@ -45,15 +46,23 @@ const NOTHING = [];
 export class Verdict {
   /**
    * @param {number} rows
+   * @param {import('./slice.js').Slice} [slice]
    * @internal
    */
-  constructor(rows) {
+  constructor(rows, slice) {
     /** @internal */
     this.rows = rows;
     /** The rows that stay; `undefined`: all. @type {Bitmap | undefined} @internal */
     this.kept = undefined;
-    /** A set, or one for each row. @type {number | Uint16Array} @internal */
+    /** A set, or one for each row. @type {number | Uint16Array<ArrayBuffer>} @internal */
     this.routes = UNCHANGED;
+    this.slice = slice;
+    /** What is said of groups, as `kept` and `routes` of rows; not beside those. @type {Bitmap | undefined} @internal */
+    this.keptGroups = undefined;
+    /** @type {Uint16Array<ArrayBuffer> | undefined} @internal */
+    this.groupRoutes = undefined;
+    /** @type {Emissions | undefined} @internal */
+    this.out = undefined;
     /** @type {{ path: string, target: { tag: string, val?: Uint8Array }, change: { tag: string, val?: Uint8Array } }[]} @internal */
     this.edits = NOTHING;
   }
@@ -85,6 +94,7 @@ export class Verdict {
    * @param {number} set what `needs.routeSet` gave
    */
   route(rows, set) {
+    this.routesByRow();
     if (rows === 'all') {
       this.routes = set;
       return;
@@ -105,7 +115,86 @@ export class Verdict {
     if (sets.length !== this.rows) {
       throw new RangeError(`${sets.length} routes for ${this.rows} rows`);
     }
+    this.groupRoutes = undefined;
     this.routes = new Uint16Array(sets);
+  }
+
+  /**
+   * Keeps these groups alone, whole. Said twice, the groups that are in both stay; rows that `keep` or `drop` take away are gone
+   * nonetheless.
+   * @param {Bitmap} groups a bit for each group of the slice
+   */
+  keepGroups(groups) {
+    const { length } = this.groups(groups);
+    this.keptGroups = this.keptGroups === undefined ? sized(groups, length, false) : this.keptGroups.and(groups);
+  }
+
+  /**
+   * Drops these groups, whole.
+   * @param {Bitmap} groups
+   */
+  dropGroups(groups) {
+    const { length } = this.groups(groups);
+    this.keptGroups = this.keptGroups === undefined ? sized(groups, length, true) : this.keptGroups.andNot(groups);
+  }
+
+  /**
+   * Sends all rows of these groups to the routes of the set. Said twice of a row, by groups or by rows, the later one counts.
+   * @param {Bitmap} groups
+   * @param {number} set what `needs.routeSet` gave
+   */
+  routeGroups(groups, set) {
+    const all = this.groups(groups);
+    if (this.routes !== UNCHANGED) {
+      this.route(all.expand(groups), set);
+      return;
+    }
+    const routes = (this.groupRoutes ??= new Uint16Array(all.length).fill(UNCHANGED));
+    const numbers = groups.rows();
+    for (let i = 0; i < numbers.length; i++) {
+      routes[numbers[i]] = set;
+    }
+  }
+
+  /**
+   * Begins so many new records of a signal, beside what becomes of the slice.
+   * @param {import('./requirements.js').Signal} signal
+   * @param {number} [rows]
+   */
+  emit(signal, rows = 1) {
+    return (this.out ??= new Emissions()).emit(signal, rows);
+  }
+
+  /** The slice's groups, which `over` has a bit for each of. @param {Bitmap} over @internal */
+  groups(over) {
+    const groups = this.slice?.groups ?? new Groups(new Uint8Array(0), 0);
+    if (over.length !== groups.length) {
+      throw new RangeError(`a bitmap over ${over.length} groups, the slice has ${groups.length}`);
+    }
+    return groups;
+  }
+
+  /** Makes routes of rows out of those of groups. @internal */
+  routesByRow() {
+    const { groupRoutes, slice } = this;
+    if (groupRoutes === undefined || slice === undefined) {
+      return;
+    }
+    const routes = new Uint16Array(this.rows);
+    for (let group = 0; group < groupRoutes.length; group++) {
+      routes.fill(groupRoutes[group], slice.groups.from(group), slice.groups.to(group));
+    }
+    this.groupRoutes = undefined;
+    this.routes = routes;
+  }
+
+  /** Makes of what is kept of groups something kept of rows, where both are said. @internal */
+  settle() {
+    const { keptGroups, slice } = this;
+    if (keptGroups !== undefined && this.kept !== undefined && slice !== undefined) {
+      this.kept.and(slice.groups.expand(keptGroups));
+      this.keptGroups = undefined;
+    }
   }
 
   /**
@@ -160,19 +249,25 @@ export class Verdict {
 
   /** As the contract has it. @internal */
   answer() {
-    const { kept, routes, edits } = this;
+    this.settle();
+    const { keptGroups, groupRoutes, edits, out } = this;
     return {
-      keep: kept === undefined || kept.isAll() ? KEEP_ALL : kept.isNone() ? KEEP_NONE : { tag: 'rows', val: kept.bytes },
-      route:
-        typeof routes !== 'number'
-          ? { tag: 'rows', val: new Uint8Array(routes.buffer) }
-          : routes === UNCHANGED
-            ? ROUTE_UNCHANGED
-            : { tag: 'all', val: routes },
+      keep: keptGroups === undefined ? keep(this.kept, 'rows') : keep(keptGroups, 'groups'),
+      route: groupRoutes === undefined ? route(this.routes, 'rows') : route(groupRoutes, 'groups'),
       edits,
-      emit: NOTHING,
+      emit: out === undefined ? NOTHING : out.answer(),
     };
   }
+}
+
+/**
+ * What stays, as it crosses.
+ * @param {Bitmap | undefined} kept
+ * @param {'rows' | 'groups'} each
+ * @returns {{ tag: string, val?: Uint8Array }}
+ */
+function keep(kept, each) {
+  return kept === undefined || kept.isAll() ? KEEP_ALL : kept.isNone() ? KEEP_NONE : { tag: each, val: kept.bytes };
 }
 
 /**

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from wasmill import EMPTY, Bitmap, Entries, Error, ListValue, MapValue, RouteSet, Verdict, build, quote  # noqa: E402
 from wasmill.block import Block  # noqa: E402
 from wasmill.text import take  # noqa: E402
+from wasmill.verdict import route_numbers  # noqa: E402
 
 SIZES = (1, 2, 7, 8, 9, 63, 64, 65, 200, 1000)
 
@@ -232,16 +233,20 @@ class Blocks(unittest.TestCase):
         self.assertEqual(block.view(block.roots[0]).to_list(), ["a", "bcd"])
 
 
+def numbers_of(verdict: Verdict) -> Any:
+    return route_numbers(verdict.rows, verdict.route_of_all, verdict.routes)
+
+
 class Verdicts(unittest.TestCase):
     def test_routes_of_rows(self) -> None:
         verdict = Verdict(5)
-        self.assertIsNone(verdict.route_numbers())
+        self.assertIsNone(numbers_of(verdict))
         verdict.route(RouteSet(1), Bitmap.of(5, [0, 1]))
         verdict.route(RouteSet(300), Bitmap.of(5, [1, 4]))
-        numbers = verdict.route_numbers()
+        numbers = numbers_of(verdict)
         self.assertEqual(memoryview(numbers).cast("H").tolist(), [1, 300, 65535, 65535, 300])  # type: ignore[arg-type]
         verdict.route(RouteSet(2))
-        self.assertEqual(verdict.route_numbers(), 2)
+        self.assertEqual(numbers_of(verdict), 2)
 
     def test_targets_take_the_shorter_form(self) -> None:
         verdict = Verdict(100)

@@ -28,6 +28,9 @@ from .bitmap import Bitmap
 from .block import Column
 from .config import read
 from .dynamic import Attributes, Dynamic, Lists
+from .emit import Emission, Emissions
+from .groups import Groups
+from .host import Failure, HostError
 from .kinds import EMPTY, Empty, Error, ListValue, MapValue, Signal, TextForm, Use, Value
 from .numbers import Boolean, Doubles, Integers
 from .plugin import Config, Plugin
@@ -67,7 +70,7 @@ def quote(key: str) -> str:
 
 __all__ = [
     "ATTRIBUTES", "Attributes", "BINARY", "BOOLEAN", "Binary", "Bitmap", "Boolean", "Column", "Config", "DOUBLE", "DYNAMIC",
-    "Doubles", "Dynamic", "EMPTY", "Empty", "Entries", "Error", "Handle", "ID16", "ID8", "INT32", "INT64", "Ids", "Integers",
+    "Doubles", "Dynamic", "EMPTY", "Emission", "Emissions", "Empty", "Entries", "Error", "Failure", "Groups", "Handle", "HostError", "ID16", "ID8", "INT32", "INT64", "Ids", "Integers",
     "Kind", "ListValue", "Lists", "MapValue", "Mapped", "Plugin", "Requirements", "RouteSet", "Rows", "SIGNALS", "Signal",
     "Slice", "TEXT", "Text", "TextForm", "UINT32", "UINT64", "UINT8", "Use", "Value", "Verdict", "build", "host", "list_of",
     "quote", "read",

@@ -12,15 +12,17 @@ from typing import Any
 
 from componentize_py_types import Err
 from wit_world.imports import host as imports
-from wit_world.imports import types
+from wit_world.imports import lookup, types
+from wit_world.imports import state as kept
 
 from . import host, sealed, verdict
 from .block import Block
 from .kinds import Error, Signal, TextForm
-from .plugin import Plugin, flushes, plugin_of, start, text_of
-from .requirements import Handle, Requirements
+from .emit import Emissions
+from .plugin import Plugin, entries_of, hooks, plugin_of, snapshot_of, start, text_of
+from .requirements import SINGLE, Handle, Requirements
 from .slice import Slice
-from .verdict import Verdict
+from .verdict import Verdict, route_numbers
 
 sealed.seal()
 _PLUGIN = plugin_of(import_module("plugin"))
@@ -80,6 +82,31 @@ class _Host(host.Calls):
         except Err as failure:
             return _failure(failure)
 
+    def find(self, table: str, keys: bytes, fields: list[str]) -> bytes | host.Failure:
+        try:
+            return bytes(lookup.find(table, keys, fields))
+        except Err as failure:
+            return _failure(failure)
+
+    def state_get(self, keys: bytes) -> bytes | host.Failure:
+        try:
+            return bytes(kept.get(keys))
+        except Err as failure:
+            return _failure(failure)
+
+    def state_put(self, keys: bytes, values: bytes, ttl_ms: int) -> host.Failure | None:
+        try:
+            kept.put(keys, values, ttl_ms)
+        except Err as failure:
+            return _failure(failure)
+        return None
+
+    def state_add(self, keys: bytes, deltas: bytes, ttl_ms: int) -> bytes | host.Failure:
+        try:
+            return bytes(kept.add(keys, deltas, ttl_ms))
+        except Err as failure:
+            return _failure(failure)
+
 
 def _failure(failure: Err[Any]) -> host.Failure:
     return host.Failure(failure.value.name.lower())
@@ -112,28 +139,45 @@ class Stage:
             if plugin is None or found is None:
                 raise Error(f"the plugin did not ask for {slice.signal.name.lower()}")
             rows = slice.rows
-            verdict = Verdict(rows)
-            plugin.process(Slice(found.signal, rows, Block(slice.columns), found.positions), verdict)
+            verdict = Verdict(rows, slice.groups)
+            plugin.process(Slice(found.signal, rows, Block(slice.columns), found.positions, slice.groups), verdict)
             return _answer(verdict, rows)
         except BaseException as error:
             raise Err(text_of(error)) from None
 
     def tick(self, now: int) -> list[types.Emission]:
-        return []
+        try:
+            out = Emissions()
+            _started().tick(now, out)
+            return _emissions(out)
+        except BaseException as error:
+            raise Err(text_of(error)) from None
 
     def flush(self) -> list[types.Emission]:
         try:
-            if Stage.plugin is not None:
-                Stage.plugin.flush()
-            return []
+            out = Emissions()
+            _started().flush(out)
+            return _emissions(out)
         except BaseException as error:
             raise Err(text_of(error)) from None
 
     def snapshot(self) -> bytes:
-        return b""
+        try:
+            return snapshot_of(_started())
+        except BaseException as error:
+            raise Err(text_of(error)) from None
 
     def restore(self, entries: bytes) -> None:
-        return None
+        try:
+            _started().restore(entries_of(Block(entries)))
+        except BaseException as error:
+            raise Err(text_of(error)) from None
+
+
+def _started() -> Plugin:
+    if Stage.plugin is None:
+        raise Error("called before `init`")
+    return Stage.plugin
 
 
 def _requirements(plugin: Plugin, needs: Requirements) -> types.Requirements:
@@ -142,18 +186,28 @@ def _requirements(plugin: Plugin, needs: Requirements) -> types.Requirements:
 
     return types.Requirements(
         inputs=[types.Input(_SIGNALS[signal], [request(handle) for handle in columns]) for signal, columns in needs.inputs.items()],
-        state=types.StateScope_Stateless(),
+        state=_scope(needs.scope),
         route_sets=needs.route_sets,
-        uses=[use.value for use in needs.used(flushes(plugin))],
-        tables=[],
-        tick_ms=0,
+        uses=[use.value for use in needs.used(hooks(plugin))],
+        tables=needs.table_names,
+        tick_ms=needs.tick_ms,
     )
+
+
+def _scope(scope: str | None) -> Any:
+    if scope is None:
+        return types.StateScope_Stateless()
+    return types.StateScope_Single() if scope == SINGLE else types.StateScope_Keyed(scope)
 
 
 def _answer(verdict: Verdict, rows: int) -> types.Verdict:
     answer = _ANSWER
+    if verdict.kept_groups is not None:
+        verdict.settle()
     kept = verdict.kept
-    if kept is None:
+    if verdict.kept_groups is not None:
+        answer.keep = _keep_groups(verdict.kept_groups, len(verdict.groups))
+    elif kept is None:
         answer.keep = _ALL
     elif kept == 0:
         answer.keep = _NONE
@@ -163,17 +217,40 @@ def _answer(verdict: Verdict, rows: int) -> types.Verdict:
         answer.keep = types.Keep_Rows(kept.to_bytes((rows + 7) >> 3, "little"))
     answer.route = _UNCHANGED
     if verdict.routes or verdict.route_of_all is not None:
-        numbers = verdict.route_numbers()
-        if isinstance(numbers, bytes):
-            answer.route = types.Route_Rows(numbers)
-        elif numbers is not None:
-            answer.route = types.Route_All(int(numbers))
+        answer.route = _route(route_numbers(rows, verdict.route_of_all, verdict.routes), types.Route_Rows)
+    elif verdict.group_routes is not None:
+        answer.route = _route(route_numbers(len(verdict.groups), None, verdict.group_routes), types.Route_Groups)
+    answer.emit = [] if verdict.out is None else _emissions(verdict.out)
     answer.edits = []
     if verdict.edits:
         answer.edits = [
             types.Edit(edit.path, _TARGETS[edit.target](edit), _CHANGES[edit.change](edit)) for edit in verdict.edits
         ]
     return answer
+
+
+def _keep_groups(kept: int, groups: int) -> Any:
+    if kept == (1 << groups) - 1:
+        return _ALL
+    return _NONE if kept == 0 else types.Keep_Groups(kept.to_bytes((groups + 7) >> 3, "little"))
+
+
+def _route(numbers: bytes | int | None, each: Any) -> Any:
+    if isinstance(numbers, bytes):
+        return each(numbers)
+    return _UNCHANGED if numbers is None else types.Route_All(int(numbers))
+
+
+def _emissions(out: Emissions) -> list[types.Emission]:
+    return [
+        types.Emission(
+            _SIGNALS[one.signal],
+            one.rows,
+            _route(route_numbers(one.rows, None, one.routes), types.Route_Rows),
+            [types.Field(path, block) for path, block in one.fields],
+        )
+        for one in out.made
+    ]
 
 
 _TARGETS: dict[str, Any] = {

@@ -115,6 +115,15 @@ class Use(Enum):
     ROUTES = "routes"
     EDITS = "edits"
     FLUSH = "flush"
+    """Follows from its having a `flush`."""
+    SNAPSHOT = "snapshot"
+    """Follows from its having a `snapshot`."""
+    GROUPS = "groups"
+    """It keeps or routes whole groups. Follows from asking for a column `group.…`, too."""
+    EMIT = "emit"
+    """It makes new records."""
+    STATE = "state"
+    """It calls `host.state_get`, `state_put` or `state_add`."""
 
 
 Value = Union[None, Empty, str, int, float, bytes, ListValue, MapValue]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from types import ModuleType
-from typing import Any
+from typing import Any, Iterable
 
-from .kinds import Error
+from . import build
+from .block import Block
+from .emit import Emissions
+from .kinds import Error, Use
 from .requirements import Requirements
 from .slice import Slice
+from .text import Binary
 from .verdict import Verdict
 
 Config = dict[str, Any]
@@ -31,9 +35,25 @@ class Plugin:
         exception refuses the slice as a whole; the instance goes on."""
         raise NotImplementedError
 
-    def flush(self) -> None:
-        """The instance is about to go, after its last slice: the moment to count or log what it gathered. Called once, where a
-        plugin has it, and not after a fault. An exception is logged and counted."""
+    # A plugin has those of the following that it needs: whatever it does not have is not called.
+
+    def tick(self, now: int, out: Emissions) -> None:
+        """Time has passed: called at the interval that `needs.tick_every` asked for, at times that depend on load. `now` is in
+        nanoseconds since 1970, and may go back when the system's clock is set. An exception is logged and counted."""
+
+    def flush(self, out: Emissions) -> None:
+        """The instance is about to go, after its last slice: the moment to count or log what it gathered, or to make records of it.
+        Called once, and not after a fault. An exception is logged and counted."""
+
+    def snapshot(self) -> Iterable[tuple[bytes, bytes]]:
+        """What it holds, as keys and values, for the plugin that takes its place. A key is the value at the path that instances are
+        `keyed` by, and empty where there is a `single` one. An exception: what it held is lost, or it stays in its place, as the operator
+        configured."""
+        return []
+
+    def restore(self, entries: list[tuple[bytes, bytes]]) -> None:
+        """Called once after `init` and before the first slice, with what an older plugin's `snapshot` gave: read it with care, it may be
+        of another version. An exception refuses the new plugin: the old one serves on."""
 
 
 def start(plugin: type[Plugin], config: str) -> tuple[Plugin, Requirements]:
@@ -49,12 +69,38 @@ def start(plugin: type[Plugin], config: str) -> tuple[Plugin, Requirements]:
     needs = Requirements()
     instance = plugin()
     instance.init(parsed, needs)
+    ticks = plugin.tick is not Plugin.tick
+    if ticks and not needs.tick_ms:
+        raise Error("the plugin has a method `tick`, and did not say how often it is called: `needs.tick_every`")
+    if needs.tick_ms and not ticks:
+        raise Error("the plugin asked for ticks, and has no method `tick`")
     return instance, needs
 
 
-def flushes(plugin: Plugin) -> bool:
-    """Whether it has a `flush` of its own."""
-    return type(plugin).flush is not Plugin.flush
+def hooks(plugin: Plugin) -> list[Use]:
+    """What it does because it has the methods."""
+    uses = []
+    if type(plugin).flush is not Plugin.flush:
+        uses.append(Use.FLUSH)
+    if type(plugin).snapshot is not Plugin.snapshot:
+        uses.append(Use.SNAPSHOT)
+    return uses
+
+
+def entries_of(block: Block) -> list[tuple[bytes, bytes]]:
+    """The keys and values of a snapshot."""
+    if not block.roots:
+        return []
+    columns = [block.view(root) for root in block.roots]
+    if [type(column) for column in columns] != [Binary, Binary] or len(columns[0]) != len(columns[1]):
+        raise Error(f"a snapshot of {len(columns)} columns, expected keys and values, both of bytes")
+    return list(zip(columns[0].raw(), columns[1].raw()))
+
+
+def snapshot_of(plugin: Plugin) -> bytes:
+    """What it holds, as it crosses."""
+    entries = list(plugin.snapshot())
+    return build.block(build.binary([key for key, _ in entries]), build.binary([value for _, value in entries]))
 
 
 def plugin_of(module: ModuleType) -> type[Plugin]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Generic, Sequence, TypeVar
 
 from .block import Column
 from .dynamic import Attributes, Dynamic, Lists
@@ -13,6 +13,9 @@ from .text import Binary, Ids, Text
 V = TypeVar("V", bound=Column)
 
 _ROUTE_SETS_MAX = 65_535
+
+SINGLE = ""
+"""The scope of one instance: no path."""
 
 
 class Kind(Generic[V]):
@@ -90,7 +93,11 @@ class Requirements:
         self.columns: list[Handle[Column]] = []
         self.inputs: dict[Signal, list[Handle[Column]]] = {}
         self.route_sets: list[list[str]] = []
+        self.table_names: list[str] = []
+        self.tick_ms = 0
+        self.scope: str | None = None
         self._uses: list[Use] | None = None
+        self._also: list[Use] = []
         # The signals that columns are asked for of.
         self._current: tuple[Signal, ...] = ()
 
@@ -132,17 +139,40 @@ class Requirements:
         return RouteSet(len(self.route_sets) - 1)
 
     def uses(self, *uses: Use) -> None:
-        """Says that the plugin does this alone. Without it, it may keep, edit, and route where it declared route sets, and is
-        flushed where it has a `flush`."""
+        """Says that the plugin does this alone. Without it, it may keep, edit, route where it declared route sets, and decide by
+        group where it asked for a column `group.…`. Whether it is flushed, and gives snapshots, follows from its having the methods."""
         self._uses = list(uses)
 
-    def used(self, flushes: bool) -> list[Use]:
-        """What it does."""
-        if self._uses is not None:
-            return self._uses
-        uses = [Use.KEEP, Use.EDITS]
-        if self.route_sets:
-            uses.append(Use.ROUTES)
-        if flushes:
-            uses.append(Use.FLUSH)
-        return uses
+    def also(self, *uses: Use) -> None:
+        """Says that the plugin does this, besides what it does without saying so: `Use.EMIT`, `Use.GROUPS`, `Use.STATE`."""
+        self._also.extend(uses)
+
+    def tables(self, *names: str) -> None:
+        """The lookup tables that the plugin asks; one that the stage's `tables:` has not is refused."""
+        self.table_names.extend(names)
+
+    def tick_every(self, milliseconds: int) -> None:
+        """Has `Plugin.tick` called at this interval at most."""
+        if not 0 < milliseconds < 1 << 32:
+            raise Error(f"an interval of {milliseconds} ms between ticks, expected 1 to {(1 << 32) - 1}")
+        self.tick_ms = milliseconds
+
+    def keyed(self, path: str) -> None:
+        """Rows with equal values at this path always come to the same instance, so that it can keep something about them from call to
+        call. An instance has the rows of many values."""
+        self.scope = path
+
+    def single(self) -> None:
+        """There is one instance for all rows of the stage."""
+        self.scope = SINGLE
+
+    def used(self, hooks: Sequence[Use]) -> list[Use]:
+        """What it does, with what follows from its methods."""
+        uses = self._uses
+        if uses is None:
+            uses = [Use.KEEP, Use.EDITS]
+            if self.route_sets:
+                uses.append(Use.ROUTES)
+            if any(handle.path.startswith("group.") for handle in self.columns):
+                uses.append(Use.GROUPS)
+        return list(dict.fromkeys([*uses, *self._also, *hooks]))

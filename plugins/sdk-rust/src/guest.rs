@@ -30,6 +30,7 @@ struct Instance<P> {
     requirements: crate::Requirements,
     /// Kept from call to call for its memory.
     verdict: crate::Verdict,
+    starts: Vec<u32>,
 }
 
 impl<P: Plugin> Running<P> {
@@ -42,13 +43,14 @@ impl<P: Plugin> Running<P> {
         std::panic::set_hook(Box::new(|panic| host::log(host::Level::Error, &panic.to_string())));
         let (plugin, requirements) = plugin::start::<P>(config).map_err(crate::Error::into_message)?;
         let answer = (&requirements).into();
-        *self.0.borrow_mut() = Some(Instance { plugin, requirements, verdict: crate::Verdict::default() });
+        *self.0.borrow_mut() =
+            Some(Instance { plugin, requirements, verdict: crate::Verdict::default(), starts: Vec::new() });
         Ok(answer)
     }
 
     pub fn process(&self, slice: Slice) -> Result<Verdict, String> {
         let mut running = self.0.borrow_mut();
-        let Some(Instance { plugin, requirements, verdict }) = &mut *running else {
+        let Some(Instance { plugin, requirements, verdict, starts }) = &mut *running else {
             return Err("`process` was called before `init`".to_owned());
         };
         let signal = match slice.signal {
@@ -60,8 +62,12 @@ impl<P: Plugin> Running<P> {
         // SAFETY: the host made this block, and the contract says that its text is UTF-8.
         let block = unsafe { Block::trusted(&slice.columns) }.map_err(|error| error.to_string())?;
         let rows = slice.rows as usize;
+        starts.clear();
+        starts.extend(slice.groups.as_chunks().0.iter().map(|&start| u32::from_le_bytes(start)));
+        let groups = crate::Groups::new(starts);
         verdict.begin(rows);
-        let slice = crate::Slice { signal, rows, block: &block, requirements };
+        verdict.begin_groups(groups);
+        let slice = crate::Slice { signal, rows, groups, block: &block, requirements };
         plugin.process(&slice, verdict).map_err(crate::Error::into_message)?;
         Ok(answer(verdict))
     }
@@ -125,6 +131,7 @@ impl From<&crate::Requirements> for Requirements {
             Use::Keep => "keep",
             Use::Routes => "routes",
             Use::Edits => "edits",
+            Use::Groups => "groups",
             Use::Emit => "emit",
             Use::Flush => "flush",
         });
@@ -152,13 +159,21 @@ fn request(wanted: &crate::requirements::Wanted) -> types::Request {
 }
 
 fn answer(verdict: &mut crate::Verdict) -> Verdict {
-    let keep = match verdict.keep.take() {
-        None => types::Keep::All,
-        Some(keep) if keep.is_none() => types::Keep::None,
-        Some(keep) if keep.is_all() => types::Keep::All,
-        Some(keep) => types::Keep::Rows(keep.to_bytes()),
+    verdict.settle();
+    let keep = match (verdict.keep.take(), verdict.of_groups.keep.take()) {
+        (None, None) => types::Keep::All,
+        (Some(keep), _) | (None, Some(keep)) if keep.is_none() => types::Keep::None,
+        (Some(keep), _) | (None, Some(keep)) if keep.is_all() => types::Keep::All,
+        (Some(keep), _) => types::Keep::Rows(keep.to_bytes()),
+        (None, Some(keep)) => types::Keep::Groups(keep.to_bytes()),
     };
-    let route = route(&verdict.routes);
+    let route = match verdict.of_groups.routes.as_slice() {
+        [] => route(&verdict.routes),
+        groups => match route(groups) {
+            types::Route::Rows(groups) => types::Route::Groups(groups),
+            all => all,
+        },
+    };
     let edits = verdict.edits.drain(..).map(|Edit { path, target, change }| types::Edit {
         path,
         target: match target {

@@ -82,6 +82,7 @@
 pub mod arrow;
 mod emission;
 mod error;
+pub mod groups;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod guest;
@@ -99,6 +100,7 @@ pub use wasmill_columns as columns;
 
 pub use emission::{Emission, Emissions, MetricType, Temporality};
 pub use error::{Error, Result};
+pub use groups::Groups;
 pub use plugin::Plugin;
 pub use requirements::{
     Attributes, Column, ColumnType, Dynamic, List, Requirements, RouteSet, Signal, TextForm, Use, attribute,

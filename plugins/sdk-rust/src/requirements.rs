@@ -24,6 +24,9 @@ pub enum Use {
     Keep,
     Routes,
     Edits,
+    /// Keeps or routes whole [groups](crate::groups). Follows from asking for a column `group.…`, too, where the plugin does not say
+    /// what it [uses](Requirements::uses).
+    Groups,
     /// Makes new records, in whichever call.
     Emit,
     /// Holds something from call to call that [`Plugin::flush`](crate::Plugin::flush) gives: say so with [`Requirements::uses`].
@@ -165,7 +168,8 @@ impl Requirements {
         RouteSet((self.route_sets.len() - 1) as u16)
     }
 
-    /// Says that the plugin does this alone. Without it, it may keep, edit, and route where it declared route sets.
+    /// Says that the plugin does this alone. Without it, it may keep, edit, route where it declared route sets, and decide
+    /// about groups where it asked for a column `group.…`.
     pub fn uses(&mut self, uses: impl IntoIterator<Item = Use>) {
         self.uses = Some(uses.into_iter().collect());
     }
@@ -179,7 +183,8 @@ impl Requirements {
     pub(crate) fn used(&self) -> Vec<Use> {
         self.uses.clone().unwrap_or_else(|| {
             let routes = (!self.route_sets.is_empty()).then_some(Use::Routes);
-            [Use::Keep, Use::Edits].into_iter().chain(routes).collect()
+            let groups = self.columns.iter().any(|column| column.path.starts_with("group.")).then_some(Use::Groups);
+            [Use::Keep, Use::Edits].into_iter().chain(routes).chain(groups).collect()
         })
     }
 

@@ -3,15 +3,17 @@
 use wasmill_columns as data;
 use wasmill_columns::Block;
 
-use crate::{Column, ColumnType, Requirements, Signal};
+use crate::{Column, ColumnType, Groups, Requirements, Signal};
 
-/// Some rows of a batch, as the columns that were asked for. All columns have [`rows`](Slice::rows) rows.
+/// Some rows of a batch, as the columns that were asked for. All columns have [`rows`](Slice::rows) rows, but those of `group.…`: they have
+/// a value for each group.
 ///
 /// A request may come in several slices, and rows that an earlier stage dropped are in none.
 #[derive(Clone, Copy, Debug)]
 pub struct Slice<'a> {
     pub(crate) signal: Signal,
     pub(crate) rows: usize,
+    pub(crate) groups: Groups<'a>,
     pub(crate) block: &'a Block<'a>,
     pub(crate) requirements: &'a Requirements,
 }
@@ -24,6 +26,11 @@ impl<'a> Slice<'a> {
     /// At least 1.
     pub fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// Which rows belong together, in a stage with `group_by:`.
+    pub fn groups(&self) -> Groups<'a> {
+        self.groups
     }
 
     /// All columns of this signal in the order in which they were asked for.

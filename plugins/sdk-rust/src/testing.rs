@@ -37,7 +37,7 @@ mod lookup;
 use wasmill_columns::{Block, BlockBuilder};
 
 use crate::plugin;
-use crate::{Emissions, Plugin, Requirements, Result, Signal, Slice, Use, Verdict};
+use crate::{Emissions, Groups, Plugin, Requirements, Result, Signal, Slice, Use, Verdict};
 
 pub use answer::{Answer, Edited};
 pub use cell::Cell;
@@ -59,6 +59,7 @@ pub struct SliceOf<'h, P> {
     harness: &'h mut Harness<P>,
     signal: Signal,
     rows: usize,
+    starts: Vec<u32>,
     columns: Vec<(String, Vec<Cell>)>,
 }
 
@@ -108,16 +109,34 @@ impl<P: Plugin> Harness<P> {
 
     /// Begins a slice of so many rows.
     pub fn slice(&mut self, signal: Signal, rows: usize) -> SliceOf<'_, P> {
-        SliceOf { harness: self, signal, rows, columns: Vec::new() }
+        SliceOf { harness: self, signal, rows, starts: Vec::new(), columns: Vec::new() }
     }
 }
 
 impl<P: Plugin> SliceOf<'_, P> {
-    /// Gives a column its values, one for each row: text, numbers, or an `Option` of these.
+    /// Makes groups of the rows: so many in each, in order. Said before columns `group.…` are given.
+    #[must_use]
+    pub fn groups(mut self, rows: impl IntoIterator<Item = usize>) -> Self {
+        let mut end = 0;
+        self.starts = vec![0];
+        for count in rows {
+            end += count;
+            self.starts.push(end as u32);
+        }
+        assert_eq!(end, self.rows, "each row is of one group");
+        self
+    }
+
+    /// How many values a column has.
+    fn values(&self, path: &str) -> usize {
+        if path.starts_with("group.") { Groups::new(&self.starts).len() } else { self.rows }
+    }
+
+    /// Gives a column its values, one for each row, or group where the column is `group.…`: text, numbers, or an `Option` of these.
     #[must_use]
     pub fn with<C: Into<Cell>>(mut self, path: &str, values: impl IntoIterator<Item = C>) -> Self {
         let values: Vec<Cell> = values.into_iter().map(Into::into).collect();
-        assert_eq!(values.len(), self.rows, "`{path}` has a value for each row");
+        assert_eq!(values.len(), self.values(path), "`{path}` has a value for each row, or group");
         let asked = self.harness.paths(self.signal);
         assert!(asked.contains(&path), "the plugin asked for {asked:?} of {:?}, not for `{path}`", self.signal);
         self.columns.push((path.to_owned(), values));
@@ -126,20 +145,24 @@ impl<P: Plugin> SliceOf<'_, P> {
 
     /// Shows the slice to the plugin. An error is its refusal.
     pub fn process(self) -> Result<Answer> {
-        let SliceOf { harness, signal, rows, columns } = self;
+        let SliceOf { harness, signal, rows, starts, columns } = self;
+        let groups = Groups::new(&starts);
         let Harness { plugin, requirements, verdict } = harness;
         let input = requirements.inputs.iter().find(|input| input.signal == signal);
         let input = input.unwrap_or_else(|| panic!("the plugin cannot be used on {signal:?}"));
         let mut builder = BlockBuilder::new();
+        let count = |path: &str| if path.starts_with("group.") { groups.len() } else { rows };
         for &number in &input.columns {
             let wanted = &requirements.columns[number];
             let values = columns.iter().find(|(path, _)| *path == wanted.path).map(|(_, values)| values.clone());
-            columns::write(&mut builder, wanted, &values.unwrap_or_else(|| vec![Cell::Absent; rows]));
+            columns::write(&mut builder, wanted, &values.unwrap_or_else(|| vec![Cell::Absent; count(&wanted.path)]));
         }
         let bytes = builder.finish()?;
         let block = Block::check(&bytes)?;
         verdict.begin(rows);
-        plugin.process(&Slice { signal, rows, block: &block, requirements }, verdict)?;
+        verdict.begin_groups(groups);
+        plugin.process(&Slice { signal, rows, groups, block: &block, requirements }, verdict)?;
+        verdict.settle();
         Ok(Answer::of(verdict, requirements))
     }
 }

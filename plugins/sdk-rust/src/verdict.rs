@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use wasmill_columns::{AnyValue, AttributesBuilder, Bitmap, BlockBuilder, Fixed};
 
+use crate::groups::OfGroups;
 use crate::{Emission, RouteSet};
 
 /// What a route of a row is that has none of the plugin's.
@@ -21,6 +22,7 @@ pub struct Verdict {
     /// Empty: unchanged. Else one for each row.
     pub(crate) routes: Vec<u16>,
     pub(crate) edits: Vec<Edit>,
+    pub(crate) of_groups: OfGroups,
     pub(crate) emit: Vec<Emission>,
 }
 
@@ -102,6 +104,7 @@ impl Verdict {
 
     /// Sends these rows to the routes of the set. Said twice of a row, the later one counts.
     pub fn route(&mut self, rows: &Bitmap, set: RouteSet) {
+        self.routes_by_row();
         self.routes.resize(self.rows, ROUTE_UNCHANGED);
         for row in rows.ones() {
             if let Some(route) = self.routes.get_mut(row) {
@@ -113,6 +116,7 @@ impl Verdict {
     /// Sends each row to the routes of its set, in the order of rows; rows with `None`, and those that `sets` is too short for,
     /// stay as they were.
     pub fn route_each(&mut self, sets: impl IntoIterator<Item = Option<RouteSet>>) {
+        self.routes_by_row();
         self.routes.resize(self.rows, ROUTE_UNCHANGED);
         for (route, set) in self.routes.iter_mut().zip(sets) {
             *route = set.map_or(*route, |set| set.0);
@@ -121,6 +125,7 @@ impl Verdict {
 
     /// Sends every row to the routes of the set.
     pub fn route_all(&mut self, set: RouteSet) {
+        self.of_groups.routes.clear();
         self.routes.clear();
         self.routes.resize(self.rows, set.0);
     }

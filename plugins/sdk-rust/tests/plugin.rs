@@ -245,3 +245,53 @@ fn rows_take_a_route_each() {
         [Some("eu"), None, Some("eu"), Some("us")].map(|name| name.map(|name| vec![name.into()]))
     );
 }
+
+/// Decides about groups as its config says.
+struct Grouped {
+    rows: Option<u32>,
+    waited: Column<u32>,
+    set: RouteSet,
+}
+
+impl Plugin for Grouped {
+    /// A row that is dropped, and routed, besides.
+    type Config = Option<u32>;
+
+    fn init(rows: Option<u32>, needs: &mut Requirements) -> Result<Self> {
+        needs.signals([Signal::Traces]);
+        Ok(Grouped { rows, waited: needs.column("group.waited_ms"), set: needs.route_set(["slow"]) })
+    }
+
+    fn process(&mut self, slice: &Slice, verdict: &mut Verdict) -> Result<()> {
+        let groups = slice.groups();
+        assert_eq!(groups.iter().collect::<Vec<_>>(), [0..2, 2..3, 3..6]);
+        assert_eq!((groups.len(), groups.rows(1), groups.rows(3)), (3, 2..3, 0..0));
+        let waited = slice.column(self.waited).matches(|ms| ms > 5);
+        assert_eq!(groups.any(&groups.expand(&waited)), waited);
+        verdict.keep_groups(&waited);
+        verdict.drop_groups(&Bitmap::from_fn(3, |group| group == 1));
+        verdict.route_groups(&waited, self.set);
+        if let Some(row) = self.rows {
+            let row = Bitmap::from_fn(slice.rows(), |of| of == row as usize);
+            verdict.drop(&row);
+            verdict.route(&row, self.set);
+        }
+        Ok(())
+    }
+}
+
+/// Groups stay and are routed whole; what is said of rows besides counts, too.
+#[test]
+fn groups_are_decided_whole() {
+    let decide = |config: &str| {
+        let mut plugin = Harness::<Grouped>::start(config).unwrap();
+        assert_eq!(plugin.uses(), [Use::Keep, Use::Edits, Use::Routes, Use::Groups]);
+        let slice = plugin.slice(Signal::Traces, 6).groups([2, 1, 3]);
+        let answer = slice.with("group.waited_ms", [6_u32, 7, 5]).process().unwrap();
+        let routed: Vec<usize> = (0..6).filter(|&row| answer.routes()[row].is_some()).collect();
+        (answer.kept().to_vec(), routed)
+    };
+    assert_eq!(decide("null"), (vec![0, 1], vec![0, 1, 2]));
+    assert_eq!(decide("0"), (vec![1], vec![0, 1, 2]));
+    assert_eq!(decide("5"), (vec![0, 1], vec![0, 1, 2, 5]));
+}

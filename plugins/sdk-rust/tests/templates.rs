@@ -7,6 +7,8 @@ use std::path::Path;
 mod enrich;
 #[path = "../template-filter/src/lib.rs"]
 mod filter;
+#[path = "../template-group/src/lib.rs"]
+mod group;
 #[path = "../template-redact/src/lib.rs"]
 mod redact;
 #[path = "../template-route/src/lib.rs"]

@@ -37,7 +37,7 @@ async fn the_old_content_serves_on_whatever_comes() {
     let table = Registry::default().open(&spec).await.unwrap();
     let wrong: [(&[u8], &str); 8] = [
         (b"", "it is empty: expected a line of column names"),
-        (b"host,team\nweb-1,shop\nweb-2", "line 3: 1 cells: expected 2, one for each column"),
+        (b"host,team\nweb-1,shop\nweb-2", "line 3: 1 cell: expected 2, one for each column"),
         (b"host,team\nweb-1,shop\nweb-2,sh", "the last line has no line end, which the file before had"),
         (b"host,team\nweb-1,\"shop\nweb-2,shop\n", "line 2: a quoted cell has no closing quote"),
         (b"host,team\nweb-1,\xff\n", "line 2, column `team`: not UTF-8: byte 0"),

@@ -16,6 +16,17 @@ type Answer struct {
 	kept  []int
 	route [][]string
 	edits []Edit
+	emit  []Emission
+}
+
+// Emission is new records of one signal.
+type Emission struct {
+	Signal wasmill.Signal
+	Rows   int
+	// Routes are the names that each record is sent to; nil: where the stage's `emit_to:` says.
+	Routes [][]string
+	// Fields are by path, with a value for each record as those of Slice.With.
+	Fields map[string][]any
 }
 
 // Edit is a change of one path, with one value for each target.
@@ -34,6 +45,9 @@ func (a *Answer) Kept() []int { return a.kept }
 // Routes gives the names that each row is sent to; nil: unchanged.
 func (a *Answer) Routes() [][]string { return a.route }
 
+// Emitted gives the new records, in order.
+func (a *Answer) Emitted() []Emission { return a.emit }
+
 // Edits gives the edits in order.
 func (a *Answer) Edits() []Edit { return a.edits }
 
@@ -50,7 +64,7 @@ func (a *Answer) Edited(path string) map[int]any {
 	return rows
 }
 
-func answerOf(t testing.TB, needs wire.Requirements, rows int, verdict *wire.Verdict) *Answer {
+func answerOf(t testing.TB, needs wire.Requirements, rows int, groups []uint32, verdict *wire.Verdict) *Answer {
 	t.Helper()
 	answer := &Answer{t: t, rows: rows, route: make([][]string, rows)}
 	used := func(does bool, use string) {
@@ -61,22 +75,64 @@ func answerOf(t testing.TB, needs wire.Requirements, rows int, verdict *wire.Ver
 	used(verdict.Keep != wire.KeepAll, "keep")
 	used(len(verdict.Routes) > 0, "routes")
 	used(len(verdict.Edits) > 0, "edits")
+	used(verdict.Keep == wire.KeepGroups || verdict.RoutesGroups, "groups")
+	answer.emit = emissionsOf(t, needs, verdict.Emit)
+	group := 0
 	for row := range rows {
-		if verdict.Keep == wire.KeepAll || verdict.Keep == wire.KeepRows && verdict.Kept[row/8]>>(row%8)&1 == 1 {
+		for group+1 < len(groups) && row >= int(groups[group+1]) {
+			group++
+		}
+		has := func(bit int) bool { return verdict.Kept[bit/8]>>(bit%8)&1 == 1 }
+		if verdict.Keep == wire.KeepAll || verdict.Keep == wire.KeepRows && has(row) || verdict.Keep == wire.KeepGroups && has(group) {
 			answer.kept = append(answer.kept, row)
 		}
-		switch set := routeOf(verdict.Routes, row); {
-		case set == wire.Unchanged:
-		case int(set) >= len(needs.RouteSets):
-			t.Fatalf("row %d: no route set has the number %d", row, set)
-		default:
-			answer.route[row] = needs.RouteSets[set]
+		of := row
+		if verdict.RoutesGroups {
+			of = group
 		}
+		answer.route[row] = namesOf(t, needs, verdict.Routes, of)
 	}
 	for _, edit := range verdict.Edits {
 		answer.edits = append(answer.edits, answer.editOf(edit))
 	}
 	return answer
+}
+
+func namesOf(t testing.TB, needs wire.Requirements, routes []uint16, row int) []string {
+	t.Helper()
+	set := routeOf(routes, row)
+	if set == wire.Unchanged {
+		return nil
+	}
+	if int(set) >= len(needs.RouteSets) {
+		t.Fatalf("row %d: no route set has the number %d", row, set)
+	}
+	return needs.RouteSets[set]
+}
+
+func emissionsOf(t testing.TB, needs wire.Requirements, list []wire.Emission) []Emission {
+	t.Helper()
+	var emissions []Emission
+	for _, one := range list {
+		if !slices.Contains(needs.Uses, "emit") {
+			t.Fatalf("the plugin makes records, which it did not name: it uses %q", needs.Uses)
+		}
+		emission := Emission{wasmill.Signal(one.Signal), int(one.Rows), make([][]string, one.Rows), map[string][]any{}}
+		for row := range emission.Rows {
+			emission.Routes[row] = namesOf(t, needs, one.Routes, row)
+		}
+		for _, field := range one.Fields {
+			block, err := wasmill.ReadBlock(field.Columns)
+			if err != nil || block.Len() != 1 || block.Column(0).Len() != emission.Rows {
+				t.Fatalf("`%s`: not a column of %d values: %v", field.Path, emission.Rows, err)
+			}
+			for row := range emission.Rows {
+				emission.Fields[field.Path] = append(emission.Fields[field.Path], cell(block.Column(0), row))
+			}
+		}
+		emissions = append(emissions, emission)
+	}
+	return emissions
 }
 
 func routeOf(routes []uint16, row int) uint16 {

@@ -14,7 +14,9 @@
 package wasmilltest
 
 import (
+	"encoding/binary"
 	"slices"
+	"strings"
 	"testing"
 
 	"wasmill"
@@ -29,6 +31,7 @@ type Plugin struct {
 	needs   wire.Requirements
 	lines   []Line
 	metrics []Metric
+	answers *answers
 }
 
 // Line is a line that the plugin logged.
@@ -71,11 +74,15 @@ func start(t testing.TB, config string) (*Plugin, error) {
 		t.Fatal("this program has no plugin: call `wasmill.Export` in a function `init` of package main")
 	}
 	host.Take()
+	// There are no tables and no state while the plugin is made.
+	host.Tests = nil
 	stage, err := wire.Start(config)
 	if err != nil {
 		return nil, err
 	}
-	return &Plugin{t: t, stage: stage, needs: stage.Requirements()}, nil
+	plugin := &Plugin{t: t, stage: stage, needs: stage.Requirements()}
+	plugin.answers = &answers{map[string]Table{}, map[string][]byte{}, map[string]int64{}}
+	return plugin, nil
 }
 
 // Signals gives the signals that the plugin can be used on.
@@ -109,9 +116,6 @@ func (p *Plugin) requests(signal wasmill.Signal) []wire.Request {
 	p.t.Fatalf("the plugin cannot be used on %s", signal)
 	return nil
 }
-
-// Flush tells the plugin that it goes.
-func (p *Plugin) Flush() error { return p.stage.Flush() }
 
 // Logged gives what the plugin logged since it was started.
 func (p *Plugin) Logged() []Line {
@@ -155,12 +159,34 @@ type Slice struct {
 	plugin  *Plugin
 	signal  wasmill.Signal
 	rows    int
+	groups  []uint32
 	columns map[string][]any
 }
 
 // Slice begins a slice of so many rows.
 func (p *Plugin) Slice(signal wasmill.Signal, rows int) *Slice {
-	return &Slice{p, signal, rows, map[string][]any{}}
+	return &Slice{plugin: p, signal: signal, rows: rows, columns: map[string][]any{}}
+}
+
+// Groups makes groups of the rows: so many in each, in order. Call it before With gives columns `group.…` a value for each group.
+func (s *Slice) Groups(rows ...int) *Slice {
+	s.plugin.t.Helper()
+	s.groups = []uint32{0}
+	for _, count := range rows {
+		s.groups = append(s.groups, s.groups[len(s.groups)-1]+uint32(count))
+	}
+	if end := s.groups[len(s.groups)-1]; int(end) != s.rows {
+		s.plugin.t.Fatalf("groups of %d rows together, the slice has %d", end, s.rows)
+	}
+	return s
+}
+
+// values is how many values a column has.
+func (s *Slice) values(path string) int {
+	if strings.HasPrefix(path, "group.") {
+		return max(len(s.groups)-1, 0)
+	}
+	return s.rows
 }
 
 // With gives a column its values, one for each row: nil for none, string, bool, int and the other integers, float64, []byte, an id as
@@ -169,8 +195,8 @@ func (p *Plugin) Slice(signal wasmill.Signal, rows int) *Slice {
 func (s *Slice) With(path string, values ...any) *Slice {
 	t := s.plugin.t
 	t.Helper()
-	if len(values) != s.rows {
-		t.Fatalf("`%s`: %d values for %d rows", path, len(values), s.rows)
+	if count := s.values(path); len(values) != count {
+		t.Fatalf("`%s`: %d values for %d rows or groups", path, len(values), count)
 	}
 	if paths := s.plugin.Paths(s.signal); !slices.Contains(paths, path) {
 		t.Fatalf("the plugin asked for %q of %s, not for `%s`", paths, s.signal, path)
@@ -197,7 +223,7 @@ func (s *Slice) Try() (*Answer, error) {
 	for _, request := range s.plugin.requests(s.signal) {
 		values := s.columns[request.Path]
 		if values == nil {
-			values = make([]any, s.rows)
+			values = make([]any, s.values(request.Path))
 		}
 		columns = append(columns, columnOf(request, values))
 	}
@@ -205,9 +231,19 @@ func (s *Slice) Try() (*Answer, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	verdict, err := s.plugin.stage.Process(wire.Slice{Signal: wire.Signal(s.signal), Rows: uint32(s.rows), Columns: block})
+	var groups []byte
+	for _, start := range s.groups {
+		groups = binary.LittleEndian.AppendUint32(groups, start)
+	}
+	host.Tests = s.plugin.answers
+	verdict, err := s.plugin.stage.Process(wire.Slice{
+		Signal:  wire.Signal(s.signal),
+		Rows:    uint32(s.rows),
+		Groups:  groups,
+		Columns: block,
+	})
 	if err != nil {
 		return nil, err
 	}
-	return answerOf(t, s.plugin.needs, s.rows, verdict), nil
+	return answerOf(t, s.plugin.needs, s.rows, s.groups, verdict), nil
 }

@@ -4,7 +4,7 @@ use wasmill_columns::{Bits, Block};
 
 use super::{Cell, Emitted, columns};
 use crate::verdict::{Change, Edit, ROUTE_UNCHANGED, Target};
-use crate::{Requirements, Use, Verdict};
+use crate::{Groups, Requirements, Use, Verdict};
 
 /// A verdict that was checked as the host checks it.
 #[derive(Clone, PartialEq, Debug)]
@@ -66,18 +66,31 @@ impl Answer {
         allowed(verdict.keep.is_some(), Use::Keep);
         allowed(!verdict.routes.is_empty(), Use::Routes);
         allowed(!verdict.edits.is_empty(), Use::Edits);
+        let of_groups = &verdict.of_groups;
+        let groups = Groups::new(&of_groups.starts);
+        allowed(of_groups.keep.is_some() || !of_groups.routes.is_empty(), Use::Groups);
+        allowed(of_groups.keep.is_some(), Use::Keep);
+        allowed(!of_groups.routes.is_empty(), Use::Routes);
         allowed(!verdict.emit.is_empty(), Use::Emit);
         let rows = verdict.rows;
         let kept = match &verdict.keep {
-            None => (0..rows).collect(),
+            None => match &of_groups.keep {
+                None => (0..rows).collect(),
+                Some(keep) => groups.expand(keep).ones().collect(),
+            },
             Some(keep) => {
                 assert_eq!(keep.len(), rows, "a bit for each row");
                 keep.ones().collect()
             }
         };
         let names = |&set: &u16| (set != ROUTE_UNCHANGED).then(|| requirements.route_sets[set as usize].clone());
-        let routes =
-            if verdict.routes.is_empty() { vec![None; rows] } else { verdict.routes.iter().map(names).collect() };
+        let routes = match (verdict.routes.as_slice(), of_groups.routes.as_slice()) {
+            ([], []) => vec![None; rows],
+            ([], routes) => {
+                routes.iter().zip(groups.iter()).flat_map(|(set, rows)| rows.map(move |_| names(set))).collect()
+            }
+            (routes, _) => routes.iter().map(names).collect(),
+        };
         let edits = verdict.edits.iter().map(|edit| Edited::of(edit, rows)).collect();
         let emitted = verdict.emit.iter().map(|emission| Emitted::of(emission, requirements)).collect();
         Answer { rows, kept, routes, edits, emitted }

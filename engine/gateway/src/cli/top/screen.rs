@@ -57,14 +57,11 @@ enum Order<'v> {
 
 struct Columns(&'static [&'static str]);
 
+/// What matters most is at the left: a narrow terminal cuts off the rest.
 const TABLES: [Columns; 3] = [
     Columns(&["RECEIVER", "TRANSPORT", "SIGNAL", "ACCEPTED/s", "REFUSED/s", "REQUESTS REFUSED/s"]),
     Columns(&[
         "STAGE",
-        "PIPELINES",
-        "PLUGIN",
-        "HASH",
-        "GEN",
         "IN/s",
         "KEPT/s",
         "DROPPED/s",
@@ -74,14 +71,18 @@ const TABLES: [Columns; 3] = [
         "FAULTS/s",
         "FAULTS",
         "BREAKER",
+        "GEN",
         "INST",
         "MEMORY",
+        "PIPELINES",
+        "PLUGIN",
+        "HASH",
     ]),
     Columns(&["EXPORTER", "SIGNAL", "SENT/s", "FAILED/s", "QUEUE FULL/s", "QUEUE", "CAPACITY", "UNIT"]),
 ];
 
 /// As they stand where nobody has sorted: by name, plugins by what comes to them.
-const SORTED: [(usize, bool); TABLES.len()] = [(0, false), (5, false), (0, false)];
+const SORTED: [(usize, bool); TABLES.len()] = [(0, false), (1, false), (0, false)];
 
 impl Default for Ui {
     fn default() -> Ui {
@@ -333,12 +334,9 @@ fn plugins(rates: &[PluginRates]) -> Table<'_> {
 fn plugin(of: &PluginRates) -> Vec<Cell<'_>> {
     let breaker = if of.breaker == "closed" { PLAIN } else { RED };
     let pinned = if of.pinned { YELLOW } else { PLAIN };
+    let first = of.pipelines.first().map_or("", String::as_str);
     vec![
         Cell { style: CYAN, ..Cell::text(&of.stage) },
-        Cell { text: clean(&of.pipelines.join(",")), ..Cell::text(&of.stage) },
-        Cell { style: pinned, ..Cell::text(&of.plugin) },
-        Cell::text(short(&of.hash)),
-        Cell::number(of.generation as f64, of.generation.to_string()),
         Cell::rate(of.rows_in_per_second),
         Cell::rate(of.rows_kept_per_second),
         Cell::rate(of.rows_dropped_per_second),
@@ -348,8 +346,12 @@ fn plugin(of: &PluginRates) -> Vec<Cell<'_>> {
         Cell::alarm(of.faults_per_second),
         Cell::number(of.faults as f64, of.faults.to_string()),
         Cell { style: breaker, ..Cell::text(&of.breaker) },
+        Cell::number(of.generation as f64, of.generation.to_string()),
         Cell::number(of.instances as f64, of.instances.to_string()),
         Cell::number(of.memory_bytes as f64, format!("{} MiB", mib(of.memory_bytes))),
+        Cell { text: clean(&of.pipelines.join(",")), ..Cell::text(first) },
+        Cell { style: pinned, ..Cell::text(&of.plugin) },
+        Cell::text(short(&of.hash)),
     ]
 }
 
@@ -437,8 +439,8 @@ mod tests {
             "RECEIVER  TRANSPORT  SIGNAL  ACCEPTED/s  REFUSED/s  REQUESTS REFUSED/s",
             "otlp      grpc       traces        2000       1000                   0",
             "",
-            "STAGE        PIPELINES  PLUGIN            HASH          GEN  IN/s  KEPT/s  DROPPED/s  DIVERTED/s  ns/ROW  us/CALL  FAULTS/s  FAULTS  BREAKER  INST   MEMORY",
-            "wasm/triage  traces     /srv/triage.wasm  3b1f6c0e9a52    3  2000     500       1500           0    1000       10        20      31  closed      2  3.0 MiB",
+            "STAGE        IN/s  KEPT/s  DROPPED/s  DIVERTED/s  ns/ROW  us/CALL  FAULTS/s  FAULTS  BREAKER  GEN  INST   MEMORY  PIPELINES  PLUGIN            HASH",
+            "wasm/triage  2000     500       1500           0    1000       10        20      31  closed     3     2  3.0 MiB  traces     /srv/triage.wasm  3b1f6c0e9a52",
             "",
             "EXPORTER      SIGNAL  SENT/s  FAILED/s  QUEUE FULL/s  QUEUE  CAPACITY  UNIT",
             "otlp/backend  traces     500         0             0      3      1000  requests",
@@ -500,7 +502,7 @@ mod tests {
         ui.reverse();
         assert_eq!(order(&ui), "cba");
         ui.reverse();
-        (0..5).for_each(|_| ui.previous_column());
+        ui.previous_column();
         assert_eq!((ui.sorted[ui.table].0, order(&ui).as_str()), (0, "abc"), "by name");
         ui.previous_column();
         assert_eq!(ui.sorted[ui.table].0, 15, "and around");

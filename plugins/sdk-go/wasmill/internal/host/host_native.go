@@ -20,6 +20,52 @@ type Metric struct {
 	Value      float64
 }
 
+// Answers are the tables and the state that a test has. Without them, both are unavailable.
+type Answers interface {
+	Find(table string, keys []byte, fields []string) ([]byte, int)
+	Get(keys []byte) ([]byte, int)
+	Put(keys, values []byte, ttlMs uint32) int
+	Add(keys, deltas []byte, ttlMs uint32) ([]byte, int)
+}
+
+// Tests is what the functions of `lookup` and `state` ask.
+var Tests Answers
+
+// The number of `unavailable` among the contract's failures.
+const unavailable = 4
+
+// Find is the contract's `lookup.find`.
+func Find(table string, keys []byte, fields []string) ([]byte, int) {
+	if Tests == nil {
+		return nil, unavailable
+	}
+	return Tests.Find(table, keys, fields)
+}
+
+// StateGet is the contract's `state.get`.
+func StateGet(keys []byte) ([]byte, int) {
+	if Tests == nil {
+		return nil, unavailable
+	}
+	return Tests.Get(keys)
+}
+
+// StatePut is the contract's `state.put`.
+func StatePut(keys, values []byte, ttlMs uint32) int {
+	if Tests == nil {
+		return unavailable
+	}
+	return Tests.Put(keys, values, ttlMs)
+}
+
+// StateAdd is the contract's `state.add`.
+func StateAdd(keys, deltas []byte, ttlMs uint32) ([]byte, int) {
+	if Tests == nil {
+		return nil, unavailable
+	}
+	return Tests.Add(keys, deltas, ttlMs)
+}
+
 var (
 	lock    sync.Mutex
 	lines   []Line

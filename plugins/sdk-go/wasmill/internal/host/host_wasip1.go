@@ -4,6 +4,8 @@ package host
 
 import (
 	"wasmill/internal/bindings/imports/wasmill_plugin_host"
+	"wasmill/internal/bindings/imports/wasmill_plugin_lookup"
+	"wasmill/internal/bindings/imports/wasmill_plugin_state"
 	"wasmill/internal/wit/types"
 )
 
@@ -47,6 +49,33 @@ func Clock() (uint64, int) {
 	result := wasmill_plugin_host.Clock()
 	if code := code(result); code != Done {
 		return 0, code
+	}
+	return result.Ok(), Done
+}
+
+// Find is the contract's `lookup.find`.
+func Find(table string, keys []byte, fields []string) ([]byte, int) {
+	return columns(wasmill_plugin_lookup.Find(table, keys, fields))
+}
+
+// StateGet is the contract's `state.get`.
+func StateGet(keys []byte) ([]byte, int) {
+	return columns(wasmill_plugin_state.Get(keys))
+}
+
+// StatePut is the contract's `state.put`.
+func StatePut(keys, values []byte, ttlMs uint32) int {
+	return code(wasmill_plugin_state.Put(keys, values, ttlMs))
+}
+
+// StateAdd is the contract's `state.add`.
+func StateAdd(keys, deltas []byte, ttlMs uint32) ([]byte, int) {
+	return columns(wasmill_plugin_state.Add(keys, deltas, ttlMs))
+}
+
+func columns(result types.Result[[]byte, wasmill_plugin_host.Failure]) ([]byte, int) {
+	if code := code(result); code != Done {
+		return nil, code
 	}
 	return result.Ok(), Done
 }

@@ -23,15 +23,32 @@ type Input struct {
 
 // Requirements is what a plugin needs and does.
 type Requirements struct {
-	Inputs    []Input
+	Inputs []Input
+	State  Scope
+	// The path that instances are keyed by, with ScopeKeyed.
+	KeyedBy   string
 	RouteSets [][]string
 	Uses      []string
+	Tables    []string
+	TickMs    uint32
 }
+
+// Scope says who shares the memory of an instance.
+type Scope uint8
+
+// Who shares the memory of an instance.
+const (
+	ScopeStateless Scope = iota
+	ScopeKeyed
+	ScopeSingle
+)
 
 // Slice is some rows of a batch.
 type Slice struct {
-	Signal  Signal
-	Rows    uint32
+	Signal Signal
+	Rows   uint32
+	// Where each group starts, and the end, each a u32; empty: there are none.
+	Groups  []byte
 	Columns []byte
 }
 
@@ -43,6 +60,7 @@ const (
 	KeepAll Keep = iota
 	KeepNone
 	KeepRows
+	KeepGroups
 )
 
 // Target says what an edit is about.
@@ -81,18 +99,38 @@ const Unchanged = 65535
 // Verdict is what becomes of a slice.
 type Verdict struct {
 	Keep Keep
-	// With KeepRows.
+	// With KeepRows and KeepGroups.
 	Kept []byte
-	// Empty: no route is changed. One: that of all rows. Else one for each row.
+	// Empty: no route is changed. One: that of all rows. Else one for each row, or each group.
+	Routes       []uint16
+	RoutesGroups bool
+	Edits        []Edit
+	Emit         []Emission
+}
+
+// Field is a field of new records.
+type Field struct {
+	Path    string
+	Columns []byte
+}
+
+// Emission is new records.
+type Emission struct {
+	Signal Signal
+	Rows   uint32
+	// As a verdict's, for each record.
 	Routes []uint16
-	Edits  []Edit
+	Fields []Field
 }
 
 // Stage is a running plugin. What it gives is its own until the next call.
 type Stage interface {
 	Requirements() Requirements
 	Process(slice Slice) (*Verdict, error)
-	Flush() error
+	Tick(now uint64) ([]Emission, error)
+	Flush() ([]Emission, error)
+	Snapshot() ([]byte, error)
+	Restore(entries []byte) error
 }
 
 // Start starts the plugin of this program with a config in JSON; nil: the program has none.
