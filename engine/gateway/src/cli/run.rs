@@ -1,5 +1,6 @@
 //! `wasmill run`: the gateway as a process, with its signals and files.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -269,9 +270,12 @@ impl Files {
         files
     }
 
-    /// The configuration is in these files, and is what they hold now.
+    /// The configuration is in these files. Of those that it was in before, what they held when that was last asked is known: they may have
+    /// changed again while it was put into service.
     fn config_is(&mut self, files: &[PathBuf]) {
-        self.config = files.iter().map(|path| (path.clone(), std::fs::read(path).ok())).collect();
+        let mut before: HashMap<PathBuf, Option<Vec<u8>>> = std::mem::take(&mut self.config).into_iter().collect();
+        let mut content = |path: &PathBuf| before.remove(path).unwrap_or_else(|| std::fs::read(path).ok());
+        self.config = files.iter().map(|path| (path.clone(), content(path))).collect();
     }
 
     async fn watch(&mut self, engine: &Engine) {
