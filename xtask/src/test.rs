@@ -23,11 +23,11 @@ pub fn run(args: &[String]) -> Result<()> {
     };
     setup::shown(cargo(&["test", "--workspace"]).args(args))?;
     if args.is_empty() {
-        for example in ["quickstart", "span-metrics"] {
-            let plugin = places::checkout().join("examples").join(example).join("plugin/Cargo.toml");
-            let target = places::target().join("demo-plugin");
+        let target = places::target().join("demo-plugin");
+        for plugin in ["examples/quickstart/plugin", "examples/span-metrics/plugin", "examples/rate-limit"] {
             let mut test = cargo(&["test", "--manifest-path"]);
-            setup::shown(test.arg(plugin).env("CARGO_TARGET_DIR", target))?;
+            let manifest = places::checkout().join(plugin).join("Cargo.toml");
+            setup::shown(test.arg(manifest).env("CARGO_TARGET_DIR", &target))?;
         }
         demo::run(demo::Gateway::IsBuilt)?;
     }

@@ -36,7 +36,8 @@ pub use exporters::{
 pub use extensions::{Extension, FileStorage, HealthCheck};
 pub use memory_limiter::{MemoryLimiter, MemoryShare};
 pub use processors::{
-    BatchProcessor, Breaker, Grouping, OnFault, PluginLimits, PluginSource, Processor, RouteTarget, Swap, WasmStage,
+    BatchProcessor, Breaker, Grouping, OnFault, OnLostState, PluginLimits, PluginSource, PluginState, Processor,
+    RouteTarget, Swap, WasmStage,
 };
 pub use receivers::{
     Cors, GrpcServer, HttpServer, Network, OtlpJsonFileReceiver, OtlpReceiver, Receiver, ServerKeepalive,

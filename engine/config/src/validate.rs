@@ -377,6 +377,7 @@ fn running_stage(stage: FileStage) -> WasmStage {
         divert_to: stage.divert_to.into_iter().map(target).collect(),
         breaker: stage.breaker,
         content_faults_max: stage.content_faults_max,
+        state: stage.state,
         swap: stage.swap,
         group: stage.group,
         routes: routes.collect(),

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use wasmill_config::{
-    CellType, ComponentId, Compression, Config, ConfigErrors, Endpoint, Exporter, Loaded, Network, OnFull,
-    OtlpGrpcExporter, OtlpHttpExporter, PipelineId, PluginSource, Problem, Processor, Receiver, Retry, RouteTarget,
-    SendingQueue, Sizer, TableFormat, WasmStage, load, load_texts,
+    CellType, ComponentId, Compression, Config, ConfigErrors, Endpoint, Exporter, Loaded, Network, OnFull, OnLostState,
+    OtlpGrpcExporter, OtlpHttpExporter, PipelineId, PluginSource, PluginState, Problem, Processor, Receiver, Retry,
+    RouteTarget, SendingQueue, Sizer, Swap, TableFormat, WasmStage, load, load_texts,
 };
 use wasmill_wire::Signal;
 
@@ -506,4 +506,18 @@ fn lookup_tables_have_a_format_and_settings() {
         ("weight", CellType::Double),
     ];
     assert_eq!(types, expected);
+}
+
+/// What is kept for a plugin is bounded by what is written, or by the defaults; so is what a swap may lose.
+#[test]
+fn state_has_bounds() {
+    let written = stage(
+        "{plugin: 'builtin:filter', state: {bytes_max: 1MiB, keys_max: 10, shards: 3}, swap: {on_lost_state: accept}}",
+        &[],
+    );
+    let (keys_max, shards) = (NonZeroUsize::new(10).unwrap(), NonZeroUsize::new(3));
+    assert_eq!(written.state, PluginState { bytes_max: 1 << 20, keys_max, shards });
+    assert_eq!(written.swap.on_lost_state, OnLostState::Accept);
+    let default = stage("{plugin: 'builtin:filter', state: {}}", &[]);
+    assert_eq!((default.state, default.swap), (PluginState::default(), Swap::default()));
 }

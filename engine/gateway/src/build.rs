@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use wasmill_config::{ComponentId, Config, Exporter, Extension, PipelineId, Processor, RouteTarget, WasmStage};
-use wasmill_host::{GroupByError, Host, Plugin, Stage};
+use wasmill_host::{GroupByError, HandOverError, Host, Plugin, Stage};
 use wasmill_tables::LoadError;
 use wasmill_transport::settings::ClientAuthSettings;
 use wasmill_transport::{BindError, ClientError, Guard};
@@ -119,6 +119,13 @@ pub enum BuildError {
     EmitsNowhere { id: ComponentId, plugin: String },
     #[error("new records would come back to where they were made: {} lead in a circle", listed(.pipelines))]
     Circle { pipelines: Vec<PipelineId> },
+    #[error("processor `{id}`: plugin `{plugin}` cannot follow the one that serves")]
+    HandOver {
+        id: ComponentId,
+        plugin: String,
+        #[source]
+        source: HandOverError,
+    },
     #[error("processor `{id}`: the lookup table `{table}` cannot be loaded")]
     Table {
         id: ComponentId,
@@ -154,7 +161,9 @@ impl BuildError {
     /// The full path of the configuration's key that it is about.
     pub fn key(&self) -> String {
         match self {
-            BuildError::Plugin { id, .. } | BuildError::Shadow { id, .. } => format!("processors::{id}::plugin"),
+            BuildError::Plugin { id, .. } | BuildError::Shadow { id, .. } | BuildError::HandOver { id, .. } => {
+                format!("processors::{id}::plugin")
+            }
             BuildError::Stage { id, source, .. } => stage_key(id, source),
             BuildError::Table { id, table, .. } => format!("processors::{id}::tables::{table}"),
             BuildError::Config { id, .. } => format!("processors::{id}::config"),

@@ -12,6 +12,7 @@
 //! their sockets, stages with their instances) is not touched.
 
 mod by_hand;
+mod carry;
 mod ledger;
 mod listen;
 mod probation;
@@ -297,6 +298,8 @@ impl Engine {
         let opened = self.intake.storages.open(&built).await?;
         let Ports { mut bound, contended } = state.bind_changed(&built.config, &self.intake).await?;
         let endpoints = state.endpoints.changed(&built.config, &self.intake.metrics, &self.health).await?;
+        // What plugins hold goes to their successors: from here until these are published, batches wait before such a stage.
+        let carried = self.carry(&state.built, &built, back).await?;
         bound.extend(state.take_over(&contended, &self.intake).await?);
         state.endpoints.apply(endpoints);
 
@@ -305,6 +308,7 @@ impl Engine {
         self.intake.generations.publish(Arc::clone(&generation));
         self.workshop.emissions.follow(&generation);
         drop(generation);
+        carried.complete();
         built.stages.values().for_each(|stage| stage.start_ticks());
         self.intake.storages.serve(opened);
 

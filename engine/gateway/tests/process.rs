@@ -255,6 +255,28 @@ fn validate_says_what_would_run_or_what_is_wrong() {
     assert!(String::from_utf8(wrong.stderr).unwrap().contains("verbosity"), "the nearest valid key is named");
 }
 
+/// What a swap would do to what a plugin holds is said beforehand.
+#[test]
+fn validate_says_what_becomes_of_state() {
+    for (config, says) in [
+        ("{do: hold}", "its state is single, and is handed to the plugin that follows it"),
+        ("{do: hold, keyed: name}", "its state is keyed by `name`, and is handed to"),
+        (
+            "{do: hold, no_snapshot: true}",
+            "its state is single, and is lost when another plugin follows it: it uses no `snapshot`",
+        ),
+    ] {
+        let folder = Folder::new(FILTER, DEBUG);
+        let plugin = folder.path("held.wasm");
+        std::fs::write(&plugin, wasmill_fixtures::hostile()).unwrap();
+        folder.configure(&format!("{{plugin: '{}', config: {config}}}", plugin.display()), DEBUG);
+        let valid = folder.output(&["validate"]);
+        let text = String::from_utf8(valid.stdout).unwrap();
+        assert_eq!(valid.status.code(), Some(0), "{}", String::from_utf8_lossy(&valid.stderr));
+        assert!(text.contains(says), "{text}");
+    }
+}
+
 /// A port in use: exit code 1, which port, and by which key.
 #[test]
 fn a_port_in_use_ends_it_with_1() {

@@ -7,11 +7,12 @@ use wasmtime::{ResourceLimiter, UpdateDeadline};
 
 use crate::bindings::wasmill::plugin::host::{Host as HostFunctions, Label, Level};
 use crate::bindings::wasmill::plugin::types::Failure;
-use crate::bindings::wasmill::plugin::{columns, lookup, state, types};
+use crate::bindings::wasmill::plugin::{columns, lookup, types};
 use crate::deadline::Deadline;
 use crate::log::GuestLog;
 use crate::metrics::{GuestMetrics, MetricKind};
 use crate::output::Output;
+use crate::state::Access;
 use crate::tables::GuestTables;
 
 /// Elements of all tables of an instance. CPython needs 5,680, JavaScript 7,697; the pool's slots hold 20,000 each.
@@ -32,6 +33,8 @@ pub(crate) struct Guest {
     pub memory_refused: bool,
     table_elements: usize,
     deadline: Deadline,
+    /// Its way to what the host keeps for it.
+    pub state: Access,
     /// Where the instance's monotonic clock starts.
     pub born: Instant,
 }
@@ -48,6 +51,7 @@ impl Guest {
             memory_refused: false,
             table_elements: 0,
             deadline: Deadline::default(),
+            state: Access::default(),
             born: Instant::now(),
         }
     }
@@ -122,21 +126,6 @@ impl HostFunctions for Guest {
 impl lookup::Host for Guest {
     fn find(&mut self, table: String, keys: Vec<u8>, fields: Vec<String>) -> Result<Vec<u8>, Failure> {
         self.tables.find(&table, &keys, &fields, &self.log)
-    }
-}
-
-/// Not served yet: `init` refuses the plugins that announce it, and this those that do not.
-impl state::Host for Guest {
-    fn get(&mut self, _keys: Vec<u8>) -> Result<Vec<u8>, Failure> {
-        Err(Failure::Unavailable)
-    }
-
-    fn put(&mut self, _keys: Vec<u8>, _values: Vec<u8>, _ttl_ms: u32) -> Result<(), Failure> {
-        Err(Failure::Unavailable)
-    }
-
-    fn add(&mut self, _keys: Vec<u8>, _deltas: Vec<u8>, _ttl_ms: u32) -> Result<Vec<u8>, Failure> {
-        Err(Failure::Unavailable)
     }
 }
 

@@ -20,6 +20,7 @@ use crate::lane::Lane;
 use crate::load::{self, LoadError, Plugin};
 use crate::metrics::GuestMetrics;
 use crate::preview1;
+use crate::state::Stores;
 use crate::ticker::Ticker;
 
 /// Instances in the process. Together with one memory and a few tables each this sizes the pool; only address space is
@@ -83,6 +84,7 @@ pub(crate) struct HostInner {
     pub lane: Lane,
     pub metrics: Arc<GuestMetrics>,
     pub tables: Registry,
+    pub states: Stores,
 }
 
 impl Default for HostConfig {
@@ -101,9 +103,10 @@ impl Host {
         bindings::Plugin::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest).map_err(failed)?;
         preview1::define(&mut linker).map_err(failed)?;
         let cache = Cache::open(config.cache_dir.as_deref(), settings(&engine));
-        let (lane, metrics, tables) = (Lane::default(), Arc::default(), Registry::default());
+        let (lane, metrics, tables, states) = (Lane::default(), Arc::default(), Registry::default(), Stores::default());
         let ticker = Ticker::start(&engine, lane.busy()).map_err(HostError::Ticker)?;
-        Ok(Host { inner: Arc::new(HostInner { engine, linker, config, cache, ticker, lane, metrics, tables }) })
+        let inner = HostInner { engine, linker, config, cache, ticker, lane, metrics, tables, states };
+        Ok(Host { inner: Arc::new(inner) })
     }
 
     /// Checks and compiles a plugin, or takes it from the cache. `name` is for messages: a path, `builtin:filter`.

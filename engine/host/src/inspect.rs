@@ -5,7 +5,7 @@ use wasmill_wire::Signal;
 
 use crate::check::{self, Outline};
 use crate::requirements::type_name;
-use crate::{BuildError, Host, Requirements, Stage, StageSpec, cache};
+use crate::{BuildError, Host, Requirements, Scope, Stage, StageSpec, cache};
 
 /// The answer to `wasmill plugin inspect`. Names in JSON are those of the fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -32,6 +32,8 @@ pub struct Inspection {
 pub struct Wants {
     pub signals: Vec<WantsSignal>,
     pub uses: Vec<String>,
+    /// Who shares what an instance holds: `stateless`, ``keyed by `PATH` `` or `single`.
+    pub state: String,
     pub route_sets: Vec<Vec<String>>,
     /// How often it wants to be called without rows; `None`: never.
     pub tick_ms: Option<u64>,
@@ -97,6 +99,7 @@ impl Wants {
         Wants {
             signals: signals.collect(),
             uses: requirements.uses.names(),
+            state: requirements.scope.to_string(),
             route_sets: requirements.route_sets.clone(),
             tick_ms: requirements.tick.map(|tick| u64::try_from(tick.as_millis()).unwrap_or(u64::MAX)),
             tables: requirements.tables.clone(),
@@ -128,6 +131,7 @@ impl Inspection {
                 (None, None) => {}
             }
         }
+        lines.extend(state_difference(new, old));
         compare(&mut lines, "uses", new.uses.clone(), old.uses.clone());
         let ticks = |wants: &Wants| wants.tick_ms.map(|ms| format!("every {ms} ms")).into_iter().collect();
         compare(&mut lines, "is called", ticks(new), ticks(old));
@@ -136,6 +140,16 @@ impl Inspection {
         compare(&mut lines, "looks up in", new.tables.clone(), old.tables.clone());
         lines
     }
+}
+
+/// What becomes of what the other's instances hold.
+fn state_difference(new: &Wants, old: &Wants) -> Option<String> {
+    let hands_over = |wants: &Wants| wants.uses.iter().any(|used| used == "snapshot");
+    if new.state != old.state {
+        return Some(format!("its state is {}, the other's {}: nothing is taken over", new.state, old.state));
+    }
+    let is_lost = old.state != Scope::Stateless.to_string() && !(hands_over(new) && hands_over(old));
+    is_lost.then(|| "what the other holds is not taken over: both would have to use snapshot".to_owned())
 }
 
 fn compare(lines: &mut Vec<String>, what: &str, new: Vec<String>, old: Vec<String>) {
@@ -161,6 +175,7 @@ mod tests {
         let wants = Wants {
             signals: signals.collect(),
             uses: uses.iter().map(|used| (*used).to_owned()).collect(),
+            state: "stateless".to_owned(),
             route_sets: sets.iter().map(|name| vec![(*name).to_owned()]).collect(),
             tick_ms: None,
             tables: sets.iter().map(|name| format!("table {name}")).collect(),
@@ -197,6 +212,15 @@ mod tests {
             ]
         );
         assert!(old.instead_of(&old).is_empty());
+        let mut single = old.clone();
+        single.wants.as_mut().unwrap().state = Scope::Single.to_string();
+        assert_eq!(single.instead_of(&old), ["its state is single, the other's stateless: nothing is taken over"]);
+        assert_eq!(
+            single.instead_of(&single),
+            ["what the other holds is not taken over: both would have to use snapshot"]
+        );
+        single.wants.as_mut().unwrap().uses.push("snapshot".to_owned());
+        assert!(single.instead_of(&single).is_empty());
         let refused = Inspection { wants: None, ..old.clone() };
         assert_eq!(old.instead_of(&refused), ["the other one does not start with this configuration"]);
     }

@@ -1,5 +1,7 @@
 //! One instance of a plugin: started, called, given up.
 
+mod holding;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -15,6 +17,7 @@ use crate::lane::{Begin, Lost};
 use crate::load::Plugin;
 use crate::log::GuestLog;
 use crate::metrics::GuestMetrics;
+use crate::state::{Access, Granted};
 use crate::tables::GuestTables;
 use crate::ticker::TICK;
 use crate::{FaultKind, Limits, StageStats};
@@ -41,6 +44,8 @@ pub(crate) struct Instance {
     counted_bytes: u64,
     /// The round of ticks that it was last called in, or that it was made in.
     pub round: u64,
+    /// It holds what is lost with it: dropped so, it is counted.
+    holds: bool,
 }
 
 /// The instance's right to run: while this lives, one call fewer can begin.
@@ -73,6 +78,7 @@ pub(crate) struct Start {
     pub log: Arc<GuestLog>,
     pub metrics: Arc<GuestMetrics>,
     pub stats: Arc<StageStats>,
+    pub state: Arc<Granted>,
     /// JSON.
     pub config: String,
     pub limits: Limits,
@@ -105,7 +111,8 @@ impl Instance {
 
     async fn start_here(host: &HostInner, start: &Start) -> Result<(Box<Instance>, types::Requirements), StartError> {
         let limits = &start.limits;
-        let guest = Guest::new(Arc::clone(&start.log), Arc::clone(&start.metrics), limits.memory_bytes_max.get());
+        let mut guest = Guest::new(Arc::clone(&start.log), Arc::clone(&start.metrics), limits.memory_bytes_max.get());
+        guest.state = Access::new(&start.state, limits.verdict_bytes_max.get());
         let mut store = Store::new(&host.engine, guest);
         store.limiter(|guest| guest);
         store.epoch_deadline_callback(|mut store| store.data_mut().on_tick());
@@ -125,10 +132,11 @@ impl Instance {
             Err(error) => return Err(StartError::Fault(Fault::from_call(&error, store.data().memory_refused))),
         };
         store.data_mut().tables = start.tables.named(&requirements.tables);
+        store.data_mut().state.begin();
         start.stats.instances.fetch_add(1, Relaxed);
         start.stats.instances_created.fetch_add(1, Relaxed);
-        let mut instance =
-            Box::new(Instance { store, plugin, stats: Arc::clone(&start.stats), counted_bytes: 0, round: 0 });
+        let stats = Arc::clone(&start.stats);
+        let mut instance = Box::new(Instance { store, plugin, stats, counted_bytes: 0, round: 0, holds: false });
         instance.count_memory();
         Ok((instance, requirements))
     }
@@ -188,6 +196,7 @@ impl Drop for Instance {
     fn drop(&mut self) {
         self.stats.instances.fetch_sub(1, Relaxed);
         self.stats.memory_bytes.fetch_sub(self.counted_bytes, Relaxed);
+        self.stats.state_lost.fetch_add(u64::from(self.holds), Relaxed);
     }
 }
 
@@ -204,6 +213,7 @@ impl Lease {
     ) -> Result<Called, Lost> {
         let ticking = host.ticker.ticking();
         let Limits { call_deadline_ms, memory_bytes_retire, .. } = start.limits;
+        let stateful = start.state.is_stateful();
         let call = async move {
             let _ticking = ticking;
             let Lease { mut instance, permit } = self;
@@ -212,6 +222,7 @@ impl Lease {
             let verdict = instance.process(call_deadline_ms.get(), started, slice).await;
             let took = started.elapsed();
             instance.count_memory();
+            instance.holds |= stateful;
             let survives = verdict.as_ref().err().is_none_or(|fault| fault.kind.instance_survives());
             let retired = instance.store.data().memory_bytes > memory_bytes_retire.get();
             let left = survives.then_some(Lease { instance, permit });
@@ -229,12 +240,14 @@ impl Lease {
     /// share.
     pub async fn tick(self, host: &HostInner, start: &Start, now_unix_nano: u64) -> Result<Ticked, Lost> {
         let ticking = host.ticker.ticking();
+        let stateful = start.state.is_stateful();
         let Limits { call_deadline_ms, memory_bytes_retire, .. } = start.limits;
         let call = async move {
             let _ticking = ticking;
             let Lease { mut instance, permit } = self;
             let emitted = instance.tick(call_deadline_ms.get(), now_unix_nano).await;
             instance.count_memory();
+            instance.holds |= stateful;
             let survives = emitted.as_ref().err().is_none_or(|fault| fault.kind.instance_survives());
             let retired = instance.store.data().memory_bytes > memory_bytes_retire.get();
             let left = survives.then_some(Lease { instance, permit });

@@ -3,6 +3,7 @@
 //! An instance serves one call at a time. They are made when a call finds none idle, up to the stage's limit; then calls
 //! wait, up to a limit too. What is idle is taken youngest first: its memory is still in the processor's caches.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -16,13 +17,24 @@ use crate::instance::{Instance, Lease, Start, StartError};
 
 pub(crate) struct Pool {
     pub start: Arc<Start>,
-    #[expect(clippy::vec_box, reason = "calls hold them boxed: they are moved from here as they are")]
-    idle: Mutex<Vec<Box<Instance>>>,
+    idle: Idle,
     running: Arc<Semaphore>,
     /// Permits of `running`.
     instances_max: u32,
     /// Of ticks, counted from 1: an instance that was not called in this one is due.
     round: AtomicU64,
+}
+
+/// Instances that wait for a call.
+#[derive(Clone, Default)]
+#[expect(clippy::vec_box, reason = "calls hold them boxed: they are moved from here as they are")]
+pub(crate) struct Idle(Arc<Mutex<Vec<Box<Instance>>>>);
+
+/// A pool of which no instance is called, for as long as the permit lives.
+pub(crate) struct Emptied {
+    #[expect(clippy::vec_box, reason = "as above")]
+    pub instances: Vec<Box<Instance>>,
+    pub permit: OwnedSemaphorePermit,
 }
 
 /// Why there is no instance for a call.
@@ -34,11 +46,15 @@ pub(crate) enum TakeError {
 }
 
 impl Pool {
-    pub fn new(start: Arc<Start>) -> Pool {
+    pub fn new(start: Arc<Start>, instances_max: NonZeroUsize) -> Pool {
         // More than fit in memory.
-        let instances_max = u32::try_from(start.limits.instances_max.get()).unwrap_or(u32::MAX >> 3);
+        let instances_max = u32::try_from(instances_max.get()).unwrap_or(u32::MAX >> 3);
         let running = Arc::new(Semaphore::new(instances_max as usize));
-        Pool { start, idle: Mutex::default(), running, instances_max, round: AtomicU64::new(0) }
+        Pool { start, idle: Idle::default(), running, instances_max, round: AtomicU64::new(0) }
+    }
+
+    pub fn idle(&self) -> &Idle {
+        &self.idle
     }
 
     /// The right to run a call, as soon as one of the running ones has ended.
@@ -61,7 +77,7 @@ impl Pool {
         accept: impl FnOnce(types::Requirements) -> Result<(), StartError>,
     ) -> Result<Lease, TakeError> {
         let permit = self.permit().await?;
-        let idle = self.idle.lock().pop();
+        let idle = self.idle.0.lock().pop();
         let instance = match idle {
             Some(instance) => instance,
             None => {
@@ -75,11 +91,10 @@ impl Pool {
         Ok(Lease { instance, permit })
     }
 
-    /// Waits until no call runs, and takes all instances.
-    pub async fn empty(&self) -> Vec<Box<Instance>> {
-        // The semaphore is never closed. Calls have deadlines, and so end.
-        let _all = self.running.acquire_many(self.instances_max).await;
-        std::mem::take(&mut *self.idle.lock())
+    /// Waits until no call runs, and takes all instances. `None`: never, the semaphore is not closed. Calls have deadlines, and so end.
+    pub async fn empty(&self) -> Option<Emptied> {
+        let permit = Arc::clone(&self.running).acquire_many_owned(self.instances_max).await.ok()?;
+        Some(Emptied { instances: std::mem::take(&mut *self.idle.0.lock()), permit })
     }
 
     /// All instances that live now are due for a tick.
@@ -99,17 +114,27 @@ impl Pool {
     /// An idle instance that is due in a round. `None`: there is none, or all calls that may run do.
     pub async fn take_due(&self, round: u64) -> Option<Lease> {
         let is_due = |instance: &Instance| instance.round < round;
-        if !self.idle.lock().iter().any(|instance| is_due(instance)) {
+        if !self.idle.0.lock().iter().any(|instance| is_due(instance)) {
             return None;
         }
         let permit = self.permit().await.ok()?;
-        let mut idle = self.idle.lock();
+        let mut idle = self.idle.0.lock();
         let at = idle.iter().position(|instance| is_due(instance))?;
         Some(Lease { instance: idle.remove(at), permit })
     }
 
     /// An instance that can be called again.
     pub fn put(&self, instance: Box<Instance>) {
-        self.idle.lock().push(instance);
+        self.idle.put(instance);
+    }
+}
+
+impl Idle {
+    pub fn each(&self, what: impl Fn(&mut Instance)) {
+        self.0.lock().iter_mut().for_each(|instance| what(instance));
+    }
+
+    pub fn put(&self, instance: Box<Instance>) {
+        self.0.lock().push(instance);
     }
 }

@@ -1,5 +1,6 @@
 //! What a plugin said at `init` that it wants, checked.
 
+use std::fmt;
 use std::time::Duration;
 
 use wasmill_columns::Kind;
@@ -17,10 +18,39 @@ pub struct Requirements {
     /// See [`crate::Stage::route_sets`].
     pub route_sets: Vec<Vec<String>>,
     pub uses: Uses,
+    pub scope: Scope,
     /// How often its instances are called without rows; `None`: never.
     pub tick: Option<Duration>,
     /// Lookup tables that it may ask.
     pub tables: Vec<String>,
+}
+
+/// Who shares what an instance holds.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Scope {
+    /// Nobody relies on it.
+    #[default]
+    Stateless,
+    /// An instance for each shard of this path's values; the path in its shortest form.
+    Keyed(String),
+    /// One instance for the stage.
+    Single,
+}
+
+impl Scope {
+    pub fn is_stateful(&self) -> bool {
+        *self != Scope::Stateless
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scope::Stateless => f.write_str("stateless"),
+            Scope::Keyed(path) => write!(f, "keyed by `{path}`"),
+            Scope::Single => f.write_str("single"),
+        }
+    }
 }
 
 /// The columns of one signal.
@@ -31,6 +61,17 @@ pub struct Input {
     pub columns: Vec<ColumnRequest>,
     /// What crosses, in the order asked: each of `columns`, and between them what the request's context has.
     pub(crate) sources: Vec<Source>,
+    /// Of scope `keyed`: what a row's shard is told by.
+    pub(crate) shard_key: Option<ShardKey>,
+}
+
+/// Where the value is that a row's shard is told by.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum ShardKey {
+    /// A number in [`Input::columns`]; behind those that cross where the plugin does not ask for it.
+    Column(usize),
+    /// A header of the request, the same for all rows.
+    Metadata(String),
 }
 
 /// Where a column that crosses comes from.
@@ -71,6 +112,10 @@ pub struct Uses {
     pub emit: bool,
     /// Not of a verdict: its instances are asked for what they hold before they go.
     pub flush: bool,
+    /// Not of a verdict: what its instances hold is given to their successors.
+    pub snapshot: bool,
+    /// Not of a verdict: it calls the interface `state`.
+    pub state: bool,
 }
 
 /// What a plugin wants and cannot have.
@@ -88,6 +133,14 @@ pub enum RequirementsError {
     Path { signal: Signal, source: PathError },
     #[error("the plugin wants `{path}` of {signal} as {wanted}; it can be had as {expected}")]
     ColumnType { signal: Signal, path: String, wanted: String, expected: String },
+    #[error("the plugin's state is keyed by a path that {signal} cannot have: {source}")]
+    StatePath { signal: Signal, source: PathError },
+    #[error("the plugin's state is keyed by `{path}`, which is {found}; expected a path with one value for each row")]
+    StateKey { path: String, found: String },
+    #[error(
+        "the plugin uses `snapshot`, and has nothing to give: its state is of no instance (`stateless`); expected `keyed` or `single`"
+    )]
+    SnapshotOfNothing,
     #[error("the plugin may route to `{name}`, which is not configured; configured are {known}")]
     UnknownRoute { name: String, known: String },
     #[error(
@@ -104,6 +157,11 @@ pub enum RequirementsError {
     NoGroups { uses: String },
     #[error("the plugin takes {signals}, whose rows cannot be grouped by `{path}`")]
     GroupPath { signals: String, path: String },
+    #[error(
+        "the plugin decides about groups, and keys its state by `{path}`, of which a group may have several values; expected scope \
+         `single` or `stateless`"
+    )]
+    KeyedGroups { path: String },
     #[error("the plugin asks for `{path}`, and does not decide about groups (`groups` is not among what it uses)")]
     GroupFact { path: &'static str },
     #[error("the plugin wants to be called every {tick_ms} ms; at most once in {TICK_MS_MIN} ms is possible")]
@@ -134,12 +192,6 @@ impl Requirements {
         routes: Option<&[String]>,
         tables: &GuestTables,
     ) -> Result<Requirements, RequirementsError> {
-        let not_served = |what: &str| Err(RequirementsError::NotServed { what: what.to_owned() });
-        match &raw.state {
-            types::StateScope::Stateless => {}
-            types::StateScope::Keyed(path) => return not_served(&format!("state keyed by {path}")),
-            types::StateScope::Single => return not_served("a single instance with state"),
-        }
         if (1..TICK_MS_MIN).contains(&raw.tick_ms) {
             return Err(RequirementsError::TickTooOften { tick_ms: raw.tick_ms });
         }
@@ -163,7 +215,15 @@ impl Requirements {
             return Err(RequirementsError::GroupFact { path });
         }
         let tables = tables.check(&raw.tables)?;
-        Ok(Requirements { inputs, route_sets, uses, tick, tables })
+        let scope = Scope::check(&raw.state, &mut inputs)?;
+        if uses.snapshot && !scope.is_stateful() {
+            return Err(RequirementsError::SnapshotOfNothing);
+        }
+        // A group may have rows of several shards.
+        if let (true, Scope::Keyed(path)) = (uses.groups, &scope) {
+            return Err(RequirementsError::KeyedGroups { path: path.clone() });
+        }
+        Ok(Requirements { inputs, route_sets, uses, scope, tick, tables })
     }
 
     /// Whether a stage that groups rows so, or not at all, is one for this plugin.
@@ -184,6 +244,34 @@ impl Requirements {
     }
 }
 
+impl Scope {
+    /// Adds to each input what its rows' shards are told by.
+    fn check(raw: &types::StateScope, inputs: &mut [Input]) -> Result<Scope, RequirementsError> {
+        let text = match raw {
+            types::StateScope::Stateless => return Ok(Scope::Stateless),
+            types::StateScope::Single => return Ok(Scope::Single),
+            types::StateScope::Keyed(path) => path,
+        };
+        let mut shown = String::new();
+        for input in inputs {
+            let signal = input.signal;
+            let path = Path::parse(signal, text).map_err(|source| RequirementsError::StatePath { signal, source })?;
+            if shown.is_empty() {
+                shown = path.to_string();
+            }
+            let column = path.column_type();
+            if let ColumnType::Attributes(_) | ColumnType::Sequence(_) = column {
+                return Err(RequirementsError::StateKey { path: shown, found: type_name(&column) });
+            }
+            input.shard_key = Some(match (path.field, path.keys.as_slice()) {
+                (Field::RequestMetadata, [Key::Name(name)]) => ShardKey::Metadata(name.to_ascii_lowercase()),
+                _ => ShardKey::Column(input.place_of(ColumnRequest { path, column })),
+            });
+        }
+        Ok(Scope::Keyed(shown))
+    }
+}
+
 impl Uses {
     fn check(names: &[String]) -> Result<Uses, RequirementsError> {
         at_most("uses", names.len(), USES_MAX)?;
@@ -196,9 +284,8 @@ impl Uses {
                 "emit" => uses.emit = true,
                 "flush" => uses.flush = true,
                 "groups" => uses.groups = true,
-                "snapshot" | "state" => {
-                    return Err(RequirementsError::NotServed { what: name.clone() });
-                }
+                "snapshot" => uses.snapshot = true,
+                "state" => uses.state = true,
                 _ => return Err(RequirementsError::UnknownUse { name: name.clone(), known: KNOWN_USES }),
             }
         }
@@ -214,6 +301,8 @@ impl Uses {
             (self.groups, "groups"),
             (self.emit, "emit"),
             (self.flush, "flush"),
+            (self.snapshot, "snapshot"),
+            (self.state, "state"),
         ];
         named.into_iter().filter(|(used, _)| *used).map(|(_, name)| name.to_owned()).collect()
     }
@@ -228,7 +317,7 @@ impl Input {
             types::Signal::Profiles => return Err(RequirementsError::NotServed { what: "profiles".to_owned() }),
         };
         at_most("columns", raw.columns.len(), COLUMNS_MAX)?;
-        let mut input = Input { signal, columns: Vec::new(), sources: Vec::new() };
+        let mut input = Input { signal, columns: Vec::new(), sources: Vec::new(), shard_key: None };
         for request in &raw.columns {
             if let Some(fact) = request.path.strip_prefix("group.") {
                 input.sources.push(group_fact(signal, fact, request)?);
@@ -258,6 +347,19 @@ impl Input {
 }
 
 impl Input {
+    /// Where a column of its natural type is among `columns`, in whichever form of text; it is added where it is not.
+    fn place_of(&mut self, wanted: ColumnRequest) -> usize {
+        let same_type = |column: &ColumnType| match (column, &wanted.column) {
+            (ColumnType::Text(_), ColumnType::Text(_)) | (ColumnType::Any(_), ColumnType::Any(_)) => true,
+            (asked, natural) => asked == natural,
+        };
+        let asked = self.columns.iter().position(|asked| asked.path == wanted.path && same_type(&asked.column));
+        asked.unwrap_or_else(|| {
+            self.columns.push(wanted);
+            self.columns.len() - 1
+        })
+    }
+
     /// Path and type of each column that crosses, in order.
     pub(crate) fn asked(&self) -> impl Iterator<Item = (String, ColumnType)> + '_ {
         let mut projected = self.columns.iter();

@@ -8,7 +8,10 @@
 //!                              edits, then selection, then routes: all of the batch at once
 //! ```
 
-use std::num::NonZeroU32;
+mod hand_over;
+mod succession;
+
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
@@ -35,14 +38,18 @@ use crate::instance::{Called, Instance, Lease, Start, StartError};
 use crate::log::GuestLog;
 use crate::pool::{Pool, TakeError};
 use crate::shadow::{Copied, Shadow};
-use crate::slice::{Runs, Sizing, slices};
+use crate::slice::{Runs, Sizing};
+use crate::state::{Cut, Granted, Store, View, cut};
 use crate::tables::GuestTables;
 use crate::ticks::Ticks;
 use crate::verdict::{Decision, Keep, Route, Subject};
 use crate::{
     BreakerSettings, BreakerState, Fault, FaultKind, GroupBy, Host, Limits, OnFault, Plugin, Requirements,
-    RequirementsError, StageStats, Wants, gather,
+    RequirementsError, Scope, StageStats, StateSettings, StateSize, Wants, gather,
 };
+use hand_over::{Entered, Gate};
+
+pub use hand_over::{HandOver, HandOverError, OnLostState};
 
 /// What a stage is to be.
 #[derive(Clone, Debug)]
@@ -66,6 +73,8 @@ pub struct StageSpec {
     pub group_by: Option<GroupBy>,
     /// What the plugin may look things up in. `None`: it may name any table, and finds none, to look at a plugin.
     pub tables: Option<TableSet>,
+    /// What the host keeps for it, and how what its instances hold is divided.
+    pub state: StateSettings,
 }
 
 impl StageSpec {
@@ -82,6 +91,7 @@ impl StageSpec {
             routes: None,
             group_by: None,
             tables: None,
+            state: StateSettings::default(),
         }
     }
 }
@@ -105,7 +115,12 @@ pub enum BuildError {
 pub struct Stage {
     name: Arc<str>,
     pub(crate) host: Arc<HostInner>,
+    /// Its instances; of scope `keyed`, that of shard 0.
     pub(crate) pool: Pool,
+    /// Of the other shards.
+    more_shards: Vec<Pool>,
+    /// Of a stage whose instances hold what must not be changed while it is handed over.
+    gate: Option<Gate>,
     on_fault: OnFault,
     breaker: Option<Breaker>,
     content: Option<ContentFaults>,
@@ -125,6 +140,8 @@ pub struct Stage {
     /// Whether there is one, which each batch asks.
     shadowed: AtomicBool,
     shadow: Mutex<Option<Arc<Shadow>>>,
+    /// What the host keeps for the stage lives as long as one of its name.
+    _store: Arc<Store>,
 }
 
 /// Why a slice was not decided.
@@ -135,10 +152,21 @@ enum Undecided {
     Refused(Refusal),
 }
 
-/// The instance of a batch, from slice to slice; it goes back to the pool however this ends.
+/// The instance of a batch, from slice to slice; it goes back to its pool however this ends.
 struct Held<'a> {
     stage: &'a Stage,
+    shard: usize,
     lease: Option<Lease>,
+}
+
+/// Asks instances for what they hold.
+struct Flusher {
+    host: Arc<HostInner>,
+    start: Arc<Start>,
+    faults: Arc<GuestLog>,
+    emitting: Arc<Emitting>,
+    requirements: Requirements,
+    last_fault: Arc<Mutex<Option<Fault>>>,
 }
 
 /// Bytes of a fault's message that a client is shown; the rest is in the log.
@@ -156,18 +184,30 @@ impl Stage {
             log: GuestLog::new(Arc::clone(&name), spec.quiet),
             metrics: if spec.quiet { Arc::default() } else { Arc::clone(&host.inner.metrics) },
             stats: Arc::clone(&stats),
+            state: Arc::new(Granted::default()),
             config: spec.config.to_string(),
             tables: GuestTables::new(spec.tables, &spec.limits),
             limits: spec.limits.bounded(),
             lasts: AtomicBool::new(false),
         };
-        let pool = Pool::new(Arc::new(start));
-        let host = Arc::clone(&host.inner);
-        let (instance, raw) = Instance::start(&host, &pool.start).await?;
-        let requirements = Requirements::check(&raw, spec.routes.as_deref(), &pool.start.tables)?;
+        let (start, host) = (Arc::new(start), Arc::clone(&host.inner));
+        let (instance, raw) = Instance::start(&host, &start).await?;
+        let requirements = Requirements::check(&raw, spec.routes.as_deref(), &start.tables)?;
         if spec.routes.is_some() || spec.group_by.is_some() {
             requirements.check_groups(spec.group_by.as_ref())?;
         }
+        let view = View::new(&host.states, &name, &spec.state, !spec.quiet, &stats);
+        let (stateful, kept) = (requirements.scope.is_stateful(), requirements.uses.state);
+        // Also where this plugin does not use it: the one that is put back after it will.
+        let store = Arc::clone(view.store());
+        start.state.set(kept.then_some(view), stateful);
+        let (instances, shards) = match requirements.scope {
+            Scope::Stateless => (start.limits.instances_max, 1),
+            Scope::Single => (NonZeroUsize::MIN, 1),
+            Scope::Keyed(_) => (NonZeroUsize::MIN, spec.state.shards.unwrap_or(start.limits.instances_max).get()),
+        };
+        let pool = Pool::new(Arc::clone(&start), instances);
+        let more_shards = (1..shards).map(|_| Pool::new(Arc::clone(&start), instances)).collect();
         pool.put(instance);
         let faults = GuestLog::new(Arc::clone(&name), spec.quiet);
         let emitting = Emitting::new(Arc::clone(&stats), Arc::clone(&faults));
@@ -175,6 +215,9 @@ impl Stage {
             name,
             host,
             pool,
+            more_shards,
+            gate: stateful.then(Gate::default),
+            _store: store,
             on_fault: spec.on_fault,
             breaker: spec.breaker.map(Breaker::new),
             content: spec.content_faults_max.map(ContentFaults::new),
@@ -231,6 +274,24 @@ impl Stage {
         &self.stats
     }
 
+    /// What the host keeps for it; `None`: its plugin does not use `state`.
+    pub fn state(&self) -> Option<StateSize> {
+        self.pool.start.state.size()
+    }
+
+    /// Instances that what the plugin holds is divided among: 1 but for scope `keyed`.
+    pub fn shards(&self) -> usize {
+        1 + self.more_shards.len()
+    }
+
+    pub(crate) fn pools(&self) -> impl Iterator<Item = &Pool> {
+        std::iter::once(&self.pool).chain(&self.more_shards)
+    }
+
+    pub(crate) fn pool_of(&self, shard: usize) -> &Pool {
+        shard.checked_sub(1).and_then(|more| self.more_shards.get(more)).unwrap_or(&self.pool)
+    }
+
     /// Where its breaker stands; closed where there is none.
     pub fn breaker(&self) -> BreakerState {
         self.breaker.as_ref().map(Breaker::state).unwrap_or_default()
@@ -247,6 +308,11 @@ impl Stage {
         batch: &mut TelemetryBatch,
         route_base: u16,
     ) -> Result<Option<TelemetryBatch>, Refusal> {
+        let _entered = match self.enter(batch).await? {
+            Entered::Here(here) => here,
+            // No batch sees two: what was pinned to this stage, and came too late for it, is decided about by the next alone.
+            Entered::Next(next) => return Box::pin(next.process(batch, route_base)).await,
+        };
         let copied = self.copy(batch);
         let result = self.process_slices(batch, route_base).await;
         if let Some(copied) = copied {
@@ -260,43 +326,31 @@ impl Stage {
     /// then at most as long as a call may.
     pub async fn end(&self) {
         self.ticks.end().await;
-        let instances = self.pool.empty().await;
-        if !self.requirements.uses.flush {
-            return;
-        }
-        let mut flushing: JoinSet<()> = instances.into_iter().map(|instance| self.flush(instance)).collect();
-        while flushing.join_next().await.is_some() {}
-    }
-
-    /// Flushes and drops an instance.
-    fn flush(&self, instance: Box<Instance>) -> impl Future<Output = ()> + Send + 'static {
-        let (host, start, faults) = (Arc::clone(&self.host), Arc::clone(&self.pool.start), Arc::clone(&self.faults));
-        let (emitting, requirements) = (Arc::clone(&self.emitting), self.requirements.clone());
-        let last_fault = Arc::clone(&self.last_fault);
-        async move {
-            let records = match instance.flush(&host, &start).await {
-                Ok(emitted) => emission::check_aside(emitted, &requirements).await,
-                Err(fault) => Err(fault),
-            };
-            match records {
-                Ok(records) => emitting.emit(records, &Arc::new(RequestContext::default())),
-                Err(fault) => {
-                    start.stats.faulted(&fault);
-                    faults.write(Level::Warn, &format!("`flush` failed: {fault}"));
-                    *last_fault.lock() = Some(fault);
+        // What was handed over is its successor's to tell of.
+        let flushes = self.requirements.uses.flush && !self.has_handed_over();
+        let mut flushing = JoinSet::new();
+        for pool in self.pools() {
+            let Some(emptied) = pool.empty().await else { continue };
+            for mut instance in emptied.instances {
+                // It ends, and nothing comes after it: that is not a loss.
+                instance.forget();
+                if flushes {
+                    flushing.spawn(self.flusher().flush(instance));
                 }
             }
         }
+        while flushing.join_next().await.is_some() {}
     }
 
-    /// Lets an instance go that has more memory than it may keep.
-    pub(crate) fn retire(&self, outgrown: Option<Lease>) {
-        if let Some(Lease { instance, permit }) = outgrown.filter(|_| self.requirements.uses.flush) {
-            let flush = self.flush(instance);
-            tokio::spawn(async move {
-                flush.await;
-                drop(permit);
-            });
+    /// What it takes to flush an instance, on a task of its own.
+    fn flusher(&self) -> Flusher {
+        Flusher {
+            host: Arc::clone(&self.host),
+            start: Arc::clone(&self.pool.start),
+            faults: Arc::clone(&self.faults),
+            emitting: Arc::clone(&self.emitting),
+            requirements: self.requirements.clone(),
+            last_fault: Arc::clone(&self.last_fault),
         }
     }
 
@@ -332,28 +386,26 @@ impl Stage {
         }
         let limits = &self.pool.start.limits;
         let arrays = batch.columns(&input.columns);
-        let (rows_max, bytes_max) = (limits.rows_max.get() as usize, limits.column_bytes_max.get());
-        // Of each slice where its groups start, where there are groups.
-        let (slices, starts) = match (&self.group_by, self.requirements.uses.groups) {
+        let (base, context) = (Arc::clone(batch.base()), Arc::clone(batch.context()));
+        let cut = match (&self.group_by, self.requirements.uses.groups) {
             (Some(by), _) => {
+                let (rows_max, bytes_max) = (limits.rows_max.get() as usize, limits.column_bytes_max.get());
                 let sizing = Sizing::new(&arrays, &input.columns, batch.selection().count(), bytes_max);
-                Groups::of(batch, by).slices(&sizing, rows_max)
+                Cut::of_groups(Groups::of(batch, by).slices(&sizing, rows_max))
             }
-            (None, false) => {
-                let rows = Runs::of(batch.selection());
-                (slices(rows, &arrays, &input.columns, rows_max, bytes_max), Vec::new())
-            }
+            (None, false) => cut(Runs::of(batch.selection()), input, &arrays, &context, self.shards(), limits),
             (None, true) => {
                 return Err(Refusal::new(RefusalKind::Internal, RequirementsError::NoGroupBy.to_string()));
             }
         };
         let gathered = batch.gathered.unwrap_or_default();
-        let (base, context) = (Arc::clone(batch.base()), Arc::clone(batch.context()));
-        let mut held = Held { stage: self, lease: None };
+        let slices = &cut.slices;
+        let mut held = Held { stage: self, shard: 0, lease: None };
         let mut decisions = SmallVec::<[Decision; 1]>::with_capacity(slices.len());
         let mut edited_rows = 0;
         for (number, rows) in slices.iter().enumerate() {
-            let starts = starts.get(number).map(Vec::as_slice);
+            held.change_to(cut.shard(number));
+            let starts = cut.starts(number);
             self.stats.rows_in.fetch_add(rows.count() as u64, Relaxed);
             let permit = match self.breaker.as_ref().map(|breaker| breaker.admit(Instant::now())).transpose() {
                 Ok(permit) => permit,
@@ -371,7 +423,7 @@ impl Stage {
             subject.edited_rows_max -= edited_rows;
             subject.groups = starts;
             subject.index = Some(batch.index());
-            let decided = self.decide(&mut held.lease, &subject, block).await;
+            let decided = self.decide(&mut held, &subject, block).await;
             if let (Some(permit), Err(Undecided::Fault(_)) | Ok(_)) = (permit, &decided) {
                 let faulted = matches!(&decided, Err(Undecided::Fault(fault)) if fault.kind != FaultKind::Refused);
                 self.turned(permit.end(Instant::now(), faulted));
@@ -389,8 +441,8 @@ impl Stage {
             }
         }
         self.edit(batch, &mut decisions, &mut held)?;
-        let diverted = self.select(batch, &slices, &decisions);
-        set_routes(batch, &slices, &decisions, route_base);
+        let diverted = self.select(batch, &cut, &decisions);
+        set_routes(batch, slices, &decisions, route_base);
         // Not before everything else of the verdicts is in force: who is refused sends the same rows again.
         for decision in decisions {
             self.emitting.emit(decision.emitted, &context);
@@ -398,16 +450,11 @@ impl Stage {
         Ok(diverted)
     }
 
-    /// Calls the plugin with a slice and checks its verdict. `lease` holds the instance from slice to slice.
-    async fn decide(
-        &self,
-        lease: &mut Option<Lease>,
-        subject: &Subject<'_>,
-        block: Vec<u8>,
-    ) -> Result<Decision, Undecided> {
-        let taken = match lease.take() {
+    /// Calls the plugin with a slice and checks its verdict. `held` has the instance from slice to slice.
+    async fn decide(&self, held: &mut Held<'_>, subject: &Subject<'_>, block: Vec<u8>) -> Result<Decision, Undecided> {
+        let taken = match held.lease.take() {
             Some(lease) => lease,
-            None => self.take().await?,
+            None => self.take(held.pool()).await?,
         };
         let rows = subject.rows.count() as u32;
         let groups = subject.groups.map(groups::encode).unwrap_or_default();
@@ -416,13 +463,15 @@ impl Stage {
         self.stats.called(took);
         let decision = verdict.and_then(|verdict| Decision::check(verdict, subject));
         if decision.as_ref().err().is_none_or(|fault| fault.kind.instance_survives()) {
-            *lease = left;
-            self.retire(outgrown);
+            held.lease = left;
+            if let Some(outgrown) = outgrown {
+                self.retire(outgrown, held.pool());
+            }
         }
         decision.map_err(Undecided::Fault)
     }
 
-    async fn take(&self) -> Result<Lease, Undecided> {
+    async fn take(&self, pool: &Pool) -> Result<Lease, Undecided> {
         let accept =
             |raw: types::Requirements| match Requirements::check(&raw, self.routes.as_deref(), &self.pool.start.tables)
             {
@@ -432,7 +481,7 @@ impl Stage {
         let unavailable = |reason: String| {
             Undecided::Refused(Refusal::new(RefusalKind::Unavailable, format!("`{}`: {reason}", self.name)))
         };
-        match self.pool.take(&self.host, accept).await {
+        match pool.take(&self.host, accept).await {
             Ok(lease) => Ok(lease),
             Err(TakeError::Busy) => Err(unavailable("all instances of the plugin are busy".to_owned())),
             Err(TakeError::Start(StartError::NoRoom(reason))) => Err(unavailable(reason)),
@@ -531,20 +580,19 @@ impl Stage {
     }
 
     /// Narrows the batch to the rows that stay. Returns those that go elsewhere.
-    fn select(&self, batch: &mut TelemetryBatch, slices: &[Runs], decisions: &[Decision]) -> Option<TelemetryBatch> {
+    fn select(&self, batch: &mut TelemetryBatch, cut: &Cut, decisions: &[Decision]) -> Option<TelemetryBatch> {
         let before = batch.selection().count();
-        let in_order = self.group_by.is_none();
         let diverted = decisions.iter().any(|decision| decision.diverted).then(|| {
             let diverts = |decision: &Decision| if decision.diverted { Keep::All } else { Keep::None };
             let diverted: Vec<Keep> = decisions.iter().map(diverts).collect();
             // A branch that has them, before this one has not.
             let mut branch = batch.fork();
-            branch.select(selection(batch.selection(), slices, diverted.iter(), in_order));
+            branch.select(selection(batch.selection(), cut, diverted.iter()));
             branch
         });
         if decisions.iter().any(|decision| !matches!(decision.keep, Keep::All)) {
             let kept = decisions.iter().map(|decision| &decision.keep);
-            batch.select(selection(batch.selection(), slices, kept, in_order));
+            batch.select(selection(batch.selection(), cut, kept));
         }
         let (after, elsewhere) =
             (batch.selection().count(), diverted.as_ref().map_or(0, |branch| branch.selection().count()));
@@ -555,15 +603,10 @@ impl Stage {
     }
 }
 
-/// The selected rows that are kept. `in_order`: slices have them in the selection's order.
-fn selection<'k>(
-    selected: &Selection,
-    slices: &[Runs],
-    kept: impl Iterator<Item = &'k Keep>,
-    in_order: bool,
-) -> Selection {
-    let of = slices.iter().zip(kept);
-    if in_order {
+/// The selected rows that are kept.
+fn selection<'k>(selected: &Selection, cut: &Cut, kept: impl Iterator<Item = &'k Keep>) -> Selection {
+    let of = cut.slices.iter().zip(kept);
+    if cut.in_order() {
         let mut bits = BooleanBufferBuilder::new(selected.count());
         for (rows, keep) in of {
             match keep {
@@ -614,16 +657,53 @@ fn set_routes(batch: &mut TelemetryBatch, slices: &[Runs], decisions: &[Decision
     }
 }
 
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
+impl Held<'_> {
+    fn pool(&self) -> &Pool {
+        self.stage.pool_of(self.shard)
+    }
+
+    /// Goes on with an instance of this shard.
+    fn change_to(&mut self, shard: usize) {
+        if self.shard != shard {
+            self.give_back();
+            self.shard = shard;
+        }
+    }
+
+    fn give_back(&mut self) {
         let Some(lease) = self.lease.take() else { return };
-        let due = self.stage.requirements.tick.is_some() && self.stage.pool.is_due(&lease.instance);
+        let due = self.stage.requirements.tick.is_some() && self.pool().is_due(&lease.instance);
         // Ticks passed it by while it was busy. A runtime that ends calls nobody any more.
         match (due.then(|| self.stage.me.upgrade()).flatten(), Handle::try_current()) {
             (Some(stage), Ok(runtime)) => {
-                runtime.spawn(async move { stage.tick_lease(lease).await });
+                let shard = self.shard;
+                runtime.spawn(async move { stage.tick_lease(lease, shard).await });
             }
-            _ => self.stage.pool.put(lease.instance),
+            _ => self.pool().put(lease.instance),
+        }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+impl Flusher {
+    /// Flushes and drops an instance.
+    async fn flush(self, instance: Box<Instance>) {
+        let records = match instance.flush(&self.host, &self.start).await {
+            Ok(emitted) => emission::check_aside(emitted, &self.requirements).await,
+            Err(fault) => Err(fault),
+        };
+        match records {
+            Ok(records) => self.emitting.emit(records, &Arc::new(RequestContext::default())),
+            Err(fault) => {
+                self.start.stats.faulted(&fault);
+                self.faults.write(Level::Warn, &format!("`flush` failed: {fault}"));
+                *self.last_fault.lock() = Some(fault);
+            }
         }
     }
 }

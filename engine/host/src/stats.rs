@@ -40,6 +40,9 @@ pub struct StageStats {
     emitted_lost: [AtomicU64; Signal::ALL.len()],
     ticks: AtomicU64,
     tick_faults: AtomicU64,
+    pub(crate) state_evicted: AtomicU64,
+    pub(crate) state_lost: AtomicU64,
+    pub(crate) rows_state_lost: AtomicU64,
     faults: [AtomicU64; FaultKind::ALL.len()],
     duration_ns_sum: AtomicU64,
     duration_buckets: [AtomicU64; CALL_DURATION_BOUNDS_NS.len() + 1],
@@ -73,6 +76,13 @@ pub struct StageStatsSnapshot {
     pub ticks: u64,
     /// Those of them that failed, which are among `faults` too.
     pub tick_faults: u64,
+    /// Keys that the host forgot for want of room.
+    pub state_evicted: u64,
+    /// Instances that went with what they held: of scope `keyed` or `single`, thrown away for a fault, or replaced by a plugin that did not
+    /// take it over.
+    pub state_lost: u64,
+    /// Rows that were decided about after the stage's state had been handed over: what they changed of it is lost.
+    pub rows_state_lost: u64,
     /// By kind, in the order of [`FaultKind::ALL`].
     pub faults: [u64; FaultKind::ALL.len()],
     pub duration_ns_sum: u64,
@@ -101,6 +111,9 @@ impl StageStats {
             emitted_lost: self.emitted_lost.each_ref().map(|rows| rows.load(Relaxed)),
             ticks: self.ticks.load(Relaxed),
             tick_faults: self.tick_faults.load(Relaxed),
+            state_evicted: self.state_evicted.load(Relaxed),
+            state_lost: self.state_lost.load(Relaxed),
+            rows_state_lost: self.rows_state_lost.load(Relaxed),
             faults: std::array::from_fn(|i| self.faults[i].load(Relaxed)),
             duration_ns_sum: self.duration_ns_sum.load(Relaxed),
             duration_buckets: std::array::from_fn(|i| self.duration_buckets[i].load(Relaxed)),

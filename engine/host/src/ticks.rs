@@ -21,6 +21,7 @@ use wasmill_batch::RequestContext;
 use crate::bindings::wasmill::plugin::host::Level;
 use crate::emission;
 use crate::instance::{Lease, Ticked};
+use crate::pool::Pool;
 use crate::stage::Stage;
 
 /// The task that ticks a stage.
@@ -94,16 +95,20 @@ impl Stage {
     }
 
     async fn tick_round(&self, is_over: impl Fn() -> bool) {
-        let round = self.pool.begin_round();
-        while !is_over() {
-            let Some(lease) = self.pool.take_due(round).await else { return };
-            self.tick_lease(lease).await;
+        for (shard, pool) in self.pools().enumerate() {
+            let round = pool.begin_round();
+            // What was handed over is its successor's to tell of.
+            while !is_over() && !self.has_handed_over() {
+                let Some(lease) = pool.take_due(round).await else { break };
+                self.tick_lease(lease, shard).await;
+            }
         }
     }
 
-    /// Calls `tick`, and gives the instance back.
-    pub(crate) async fn tick_lease(&self, mut lease: Lease) {
-        self.pool.ticked(&mut lease.instance);
+    /// Calls `tick` of an instance of this shard, and gives it back.
+    pub(crate) async fn tick_lease(&self, mut lease: Lease, shard: usize) {
+        let pool = self.pool_of(shard);
+        pool.ticked(&mut lease.instance);
         let now = emission::now_unix_nano();
         let answered = lease.tick(&self.host, &self.pool.start, now).await;
         let Ticked { lease, outgrown, emitted } = match answered {
@@ -118,7 +123,7 @@ impl Stage {
         match records {
             Ok(records) => {
                 self.emitting.emit(records, &Arc::new(RequestContext::default()));
-                self.give_back(lease, outgrown);
+                self.put_back(pool, lease, outgrown);
             }
             Err(fault) => {
                 self.stats.tick_faulted(&fault);
@@ -127,17 +132,19 @@ impl Stage {
                 *self.last_fault.lock() = Some(fault);
                 // What survives a call is said by `Lease::tick`; an answer that is none is found here.
                 if survives {
-                    self.give_back(lease, outgrown);
+                    self.put_back(pool, lease, outgrown);
                 }
             }
         }
     }
 
-    fn give_back(&self, lease: Option<Lease>, outgrown: Option<Lease>) {
+    fn put_back(&self, pool: &Pool, lease: Option<Lease>, outgrown: Option<Lease>) {
         if let Some(Lease { instance, permit }) = lease {
-            self.pool.put(instance);
+            pool.put(instance);
             drop(permit);
         }
-        self.retire(outgrown);
+        if let Some(outgrown) = outgrown {
+            self.retire(outgrown, pool);
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde_json::Value;
-use wasmill_host::{Limits, OnFault, Stage, StageSpec};
+use wasmill_host::{Limits, OnFault, Stage, StageSpec, StateSettings};
 use wasmill_wire::Signal;
 
 #[path = "plugins/support.rs"]
@@ -54,6 +54,7 @@ async fn allocations_do_not_grow_with_the_rows() {
         routes: None,
         group_by: None,
         tables: None,
+        state: StateSettings::default(),
     };
     let stage = Stage::build(&support::HOST, Arc::clone(&plugin), spec).await.unwrap();
     let small = allocations(&stage, 1_000).await;

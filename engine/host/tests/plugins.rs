@@ -14,6 +14,8 @@ mod groups;
 mod preview1;
 #[path = "plugins/serving.rs"]
 mod serving;
+#[path = "plugins/state.rs"]
+mod state;
 #[path = "plugins/support.rs"]
 mod support;
 #[path = "plugins/tables.rs"]

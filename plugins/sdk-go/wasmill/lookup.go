@@ -11,7 +11,7 @@ import (
 // the table has none. Ask once for all keys of a slice: a dictionary's values rather than a text for each row. The plugin says in
 // Requirements.Tables which tables it asks. What is given is valid until the call ends.
 //
-// An error is a Failure, by errors.Is: Unknown, there is no such table or field; Invalid, the keys are not what the table has; Unavailable,
+// An error is a Failure, by errors.Is: Denied, the plugin did not name the table; Unknown, it has no such field; Invalid, the keys are not what the table has; Unavailable,
 // there are no tables now, as within `init`.
 func Lookup(table string, keys Data, fields ...string) (*Block, error) {
 	asked, err := EncodeBlock(keys)

@@ -120,7 +120,7 @@ test('a failure of the host is named', () => {
   const started = Harness.start(busy, {}, tables);
   const fails = (call, message) =>
     assert.throws(call, (error) => error instanceof HostError && error.message === message && message.endsWith(error.failure));
-  fails(() => host.lookup('none', ['a'], 'team'), 'lookup in `none`: unknown');
+  fails(() => host.lookup('none', ['a'], 'team'), 'lookup in `none`: denied');
   fails(() => host.lookup('teams', ['a'], 'none'), 'lookup in `teams`: unknown');
   fails(() => host.statePut(['a'], [bytes(1), bytes(2)]), 'state put: invalid');
   started.tables = undefined;

@@ -223,7 +223,7 @@ export class Harness {
       find: (table, keys, fields) => {
         const found = this.tables?.[table];
         if (found === undefined) {
-          throw failure(this.tables === undefined ? 'unavailable' : 'unknown');
+          throw failure(this.tables === undefined ? 'unavailable' : 'denied');
         }
         const rows = keysOf(keys).map((key) => found[key] ?? {});
         return make.block(

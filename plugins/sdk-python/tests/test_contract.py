@@ -140,7 +140,7 @@ class Besides(unittest.TestCase):
 
     def test_a_failure_of_the_host_is_named(self) -> None:
         for call, failure in (
-            (lambda: host.lookup("none", ["a"], "team"), "lookup in `none`: unknown"),
+            (lambda: host.lookup("none", ["a"], "team"), "lookup in `none`: denied"),
             (lambda: host.lookup("teams", ["a"], "none"), "lookup in `teams`: unknown"),
             (lambda: host.state_put(["a"], [b"1", b"2"]), "state put: invalid"),
         ):

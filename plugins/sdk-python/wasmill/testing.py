@@ -87,7 +87,7 @@ class Recorder(host.Calls):
             return host.Failure.UNAVAILABLE
         found = self.tables.get(table)
         if found is None:
-            return host.Failure.UNKNOWN
+            return host.Failure.DENIED
         if any(field not in entry for entry in found.values() for field in fields):
             return host.Failure.UNKNOWN
         rows = [found.get(key.decode(), {}) for key in _keys(keys)]

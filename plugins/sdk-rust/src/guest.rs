@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use wasmill_columns::Block;
 
+use crate::state::{self, Scope};
 use crate::verdict::{Change, Edit, Target};
 use crate::{Plugin, Signal, TextForm, Use, host, plugin};
 
@@ -121,6 +122,28 @@ fn route(routes: &[u16]) -> types::Route {
     }
 }
 
+impl<P: Plugin> Running<P> {
+    pub fn snapshot(&self) -> Result<Vec<u8>, String> {
+        match &mut *self.0.borrow_mut() {
+            Some(Instance { plugin, .. }) => {
+                let entries = plugin.snapshot().and_then(|entries| state::to_block(&entries));
+                entries.map_err(crate::Error::into_message)
+            }
+            None => Err("`snapshot` was called before `init`".to_owned()),
+        }
+    }
+
+    pub fn restore(&self, entries: &[u8]) -> Result<(), String> {
+        match &mut *self.0.borrow_mut() {
+            Some(Instance { plugin, .. }) => {
+                let restored = state::from_block(entries).and_then(|entries| plugin.restore(entries));
+                restored.map_err(crate::Error::into_message)
+            }
+            None => Err("`restore` was called before `init`".to_owned()),
+        }
+    }
+}
+
 impl From<&crate::Requirements> for Requirements {
     fn from(requirements: &crate::Requirements) -> Self {
         let inputs = requirements.inputs.iter().map(|input| types::Input {
@@ -134,10 +157,16 @@ impl From<&crate::Requirements> for Requirements {
             Use::Groups => "groups",
             Use::Emit => "emit",
             Use::Flush => "flush",
+            Use::State => "state",
+            Use::Snapshot => "snapshot",
         });
         Requirements {
             inputs: inputs.collect(),
-            state: types::StateScope::Stateless,
+            state: match &requirements.scope {
+                Scope::Stateless => types::StateScope::Stateless,
+                Scope::Keyed(path) => types::StateScope::Keyed(path.clone()),
+                Scope::Single => types::StateScope::Single,
+            },
             route_sets: requirements.route_sets.clone(),
             uses: uses.map(str::to_owned).collect(),
             tables: requirements.tables.clone(),

@@ -30,6 +30,20 @@ pub enum Failure {
     Unavailable,
 }
 
+impl std::error::Error for Failure {}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Failure::Denied => "the host did not do it: it is not for this plugin",
+            Failure::Unknown => "the host did not do it: there is no such name",
+            Failure::Invalid => "the host did not do it: an argument is not what it must be",
+            Failure::Limit => "the host did not do it: too many, too often or too large",
+            Failure::Unavailable => "the host did not do it: not now",
+        })
+    }
+}
+
 /// Writes a line to the gateway's log, formatted: `log!(Level::Warn, "{count} rows without a route")`.
 #[macro_export]
 macro_rules! log {

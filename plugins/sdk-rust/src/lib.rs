@@ -76,7 +76,7 @@
 //! - `matches` on text looks at each distinct value once. A look at each row costs a few nanoseconds more.
 //! - One [`Verdict::set`] for many rows is cheaper than many for one.
 //! - A plugin is dropped and made anew at any time, and several run at once: keep nothing from call to call but caches, and
-//!   what `tick` and `flush` give.
+//!   what `tick` and `flush` give; or say how it is kept: see [`state`].
 
 #[cfg(feature = "arrow")]
 pub mod arrow;
@@ -91,6 +91,7 @@ pub mod lookup;
 mod plugin;
 mod requirements;
 mod slice;
+pub mod state;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 mod verdict;

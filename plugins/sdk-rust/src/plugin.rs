@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use crate::state::Entry;
 use crate::{Emissions, Error, Requirements, Result, Slice, Verdict};
 
 /// A plugin. [`plugin!`](crate::plugin) makes it a component's export.
@@ -35,6 +36,19 @@ pub trait Plugin: Sized + 'static {
     fn flush(&mut self, emit: &mut Emissions) -> Result<()> {
         let _ = emit;
         Ok(())
+    }
+
+    /// What this instance holds, for the one that follows it: by a swap, or because its memory grew. Called where the plugin said that it
+    /// [hands it over](Requirements::hands_over). The instance may go on after it, so leave it as it is. An error: it is lost, or the swap
+    /// refused, as the operator configured.
+    fn snapshot(&mut self) -> Result<Vec<Entry>> {
+        Ok(Vec::new())
+    }
+
+    /// What the one before held, of this instance's share: once, between [`init`](Plugin::init) and the first slice, and only where there is
+    /// something. It may be of an older build of this plugin, or of another plugin: an error refuses the swap, and the old one serves on.
+    fn restore(&mut self, _entries: Vec<Entry>) -> Result<()> {
+        Err(Error::new("this plugin takes nothing over"))
     }
 }
 
@@ -110,10 +124,10 @@ macro_rules! plugin {
                     RUNNING.with(|running| running.flush())
                 }
                 fn snapshot() -> Result<Vec<u8>, String> {
-                    Ok(Vec::new())
+                    RUNNING.with(|running| running.snapshot())
                 }
-                fn restore(_entries: Vec<u8>) -> Result<(), String> {
-                    Ok(())
+                fn restore(entries: Vec<u8>) -> Result<(), String> {
+                    RUNNING.with(|running| running.restore(&entries))
                 }
             }
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 use wasmill_columns as data;
 use wasmill_columns::{Any, Binary, Boolean, Kind, Sequence, Text, Values};
 
+use crate::state::Scope;
+
 /// What rows are.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Signal {
@@ -31,6 +33,10 @@ pub enum Use {
     Emit,
     /// Holds something from call to call that [`Plugin::flush`](crate::Plugin::flush) gives: say so with [`Requirements::uses`].
     Flush,
+    /// Calls the functions of [`state`](crate::state): what [`Requirements::keeps`] says.
+    State,
+    /// Gives what it holds to its successor: what [`Requirements::hands_over`] says.
+    Snapshot,
 }
 
 /// How text comes.
@@ -85,6 +91,9 @@ pub struct Requirements {
     uses: Option<Vec<Use>>,
     /// 0: none.
     pub(crate) tick_ms: u32,
+    /// Besides.
+    also: Vec<Use>,
+    pub(crate) scope: Scope,
     /// The signals that columns are asked for of.
     current: Vec<Signal>,
 }
@@ -168,8 +177,8 @@ impl Requirements {
         RouteSet((self.route_sets.len() - 1) as u16)
     }
 
-    /// Says that the plugin does this alone. Without it, it may keep, edit, route where it declared route sets, and decide
-    /// about groups where it asked for a column `group.…`.
+    /// Says that the plugin does this alone, and what other calls here say that it does. Without it, it may keep, edit, route where it
+    /// declared route sets, and decide about groups where it asked for a column `group.…`.
     pub fn uses(&mut self, uses: impl IntoIterator<Item = Use>) {
         self.uses = Some(uses.into_iter().collect());
     }
@@ -181,11 +190,20 @@ impl Requirements {
     }
 
     pub(crate) fn used(&self) -> Vec<Use> {
-        self.uses.clone().unwrap_or_else(|| {
+        let mut used = self.uses.clone().unwrap_or_else(|| {
             let routes = (!self.route_sets.is_empty()).then_some(Use::Routes);
             let groups = self.columns.iter().any(|column| column.path.starts_with("group.")).then_some(Use::Groups);
             [Use::Keep, Use::Edits].into_iter().chain(routes).chain(groups).collect()
-        })
+        });
+        used.extend(self.also.iter().filter(|also| !self.uses.iter().flatten().any(|used| used == *also)));
+        used
+    }
+
+    /// Says that it does this besides what else it does.
+    pub(crate) fn also(&mut self, used: Use) {
+        if !self.also.contains(&used) {
+            self.also.push(used);
+        }
     }
 
     /// Where a column is among those of a signal.

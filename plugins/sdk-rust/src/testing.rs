@@ -33,10 +33,12 @@ mod columns;
 mod emitted;
 mod log;
 mod lookup;
+pub(crate) mod state;
 
 use wasmill_columns::{Block, BlockBuilder};
 
 use crate::plugin;
+use crate::state::Entry;
 use crate::{Emissions, Groups, Plugin, Requirements, Result, Signal, Slice, Use, Verdict};
 
 pub use answer::{Answer, Edited};
@@ -46,6 +48,7 @@ pub use log::{Metric, MetricKind, logged, metrics};
 pub(crate) use log::{clock, counter, gauge, histogram, log};
 pub(crate) use lookup::find;
 pub use lookup::table;
+pub use state::{forget_state, pass};
 
 /// A plugin under test.
 pub struct Harness<P> {
@@ -83,6 +86,16 @@ impl<P: Plugin> Harness<P> {
         let announced = self.requirements.used().contains(&Use::Emit);
         assert!(announced || emissions.list.is_empty(), "the plugin does what it did not name: {:?}", Use::Emit);
         Ok(emissions.list.iter().map(|emission| Emitted::of(emission, &self.requirements)).collect())
+    }
+
+    /// Calls [`Plugin::snapshot`], as the host does before a swap.
+    pub fn snapshot(&mut self) -> Result<Vec<Entry>> {
+        self.plugin.snapshot()
+    }
+
+    /// Calls [`Plugin::restore`], as the host does after [`Plugin::init`].
+    pub fn restore(&mut self, entries: Vec<Entry>) -> Result<()> {
+        self.plugin.restore(entries)
     }
 
     /// Starts the plugin with a config in JSON. An error is what the operator would read.

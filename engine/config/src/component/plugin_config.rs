@@ -10,7 +10,7 @@ use crate::diagnostic::{Place, Report};
 use crate::node::{Entry, Node, Typed, Value};
 use crate::problem::Problem;
 use crate::reader::{Located, Reader};
-use crate::running::{Breaker, OnFault, PluginLimits, PluginSource, Swap, WasmStage};
+use crate::running::{Breaker, OnFault, PluginLimits, PluginSource, PluginState, Swap, WasmStage};
 use crate::schema::Section;
 use crate::secret::Secret;
 use crate::values::{expected, text, word};
@@ -25,6 +25,7 @@ pub(super) fn stage(reader: &Reader, plugin: &str, config: Json) -> FileProcesso
         divert_to: Vec::new(),
         breaker: Some(Breaker::default()),
         content_faults_max: Some(WasmStage::CONTENT_FAULTS_MAX),
+        state: PluginState::default(),
         swap: Swap::default(),
         group: None,
         routes: Vec::new(),

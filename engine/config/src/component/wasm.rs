@@ -1,6 +1,7 @@
 //! The `wasm/NAME` processor: a plugin as a stage.
 
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,9 @@ use crate::id::ComponentId;
 use crate::node::{Node, Value};
 use crate::problem::Problem;
 use crate::reader::{Located, Reader, list};
-use crate::running::{Breaker, Endpoint, Grouping, OnFault, PluginLimits, PluginSource, Swap, WasmStage};
+use crate::running::{
+    Breaker, Endpoint, Grouping, OnFault, OnLostState, PluginLimits, PluginSource, PluginState, Swap, WasmStage,
+};
 use crate::schema::{Kind, Section, key, required};
 use crate::secret::Secret;
 use crate::values::{FromNode, Size, expected, text, words};
@@ -61,6 +64,7 @@ pub(super) static SECTION: Section = Section {
              told to retry each time.",
         ),
         key("breaker", Kind::Section(&BREAKER), "", "When a plugin that fails is not called for a while."),
+        key("state", Kind::Section(&STATE), "", "What the gateway keeps for the plugin. See [plugins](plugins.md)."),
         key(
             "swap",
             Kind::Section(&SWAP),
@@ -107,6 +111,26 @@ static LIMITS: Section = Section {
     ],
 };
 
+static STATE: Section = Section {
+    keys: &[
+        key(
+            "bytes_max",
+            Kind::Size,
+            "64MiB",
+            "Of what it puts into `state`, with 144 bytes for each key besides; above it what was used longest ago is forgotten. 64KiB to \
+             16GiB.",
+        ),
+        key("keys_max", Kind::Integer, "1000000", "The same in keys; 1 to 100000000."),
+        key(
+            "shards",
+            Kind::Integer,
+            "",
+            "For a plugin whose state is keyed by a path: instances that the path's values are divided among; 1 to 256. Without it, \
+             `limits::instances_max`.",
+        ),
+    ],
+};
+
 static BREAKER: Section = Section {
     keys: &[
         key("enabled", Kind::Bool, "true", "`false`: it is called however often it fails."),
@@ -146,11 +170,26 @@ static SWAP: Section = Section {
             "0.1",
             "and more than this part of them, 0 to 1, and more than of the one before.",
         ),
+        key(
+            "on_lost_state",
+            Kind::Word(ON_LOST_STATE),
+            "refuse",
+            "When the plugin that serves does not give what it holds, though it says that it does, or the new one takes nothing over: the swap \
+             is refused, or what is held is lost and counted. What is put back is put back in any case.",
+        ),
     ],
 };
 
 words!(OnFault, ON_FAULT:
     "reject" => OnFault::Reject, "pass" => OnFault::Pass, "drop" => OnFault::Drop, "divert" => OnFault::Divert);
+
+words!(OnLostState, ON_LOST_STATE: "refuse" => OnLostState::Refuse, "accept" => OnLostState::Accept);
+
+/// Smaller ones keep nothing that is worth it; larger ones are a table, not a plugin's state.
+const STATE_BYTES: RangeInclusive<u64> = 64 << 10..=16 << 30;
+const STATE_KEYS_MAX: usize = 100_000_000;
+/// As many instances as a process has room for.
+const SHARDS_MAX: usize = 256;
 
 /// Other changes wait for it.
 const SHADOW_MAX: Duration = Duration::from_secs(10 * 60);
@@ -172,6 +211,7 @@ pub(crate) struct FileStage {
     pub divert_to: Vec<Located<ComponentId>>,
     pub breaker: Option<Breaker>,
     pub content_faults_max: Option<NonZeroU32>,
+    pub state: PluginState,
     pub swap: Swap,
     pub group: Option<Grouping>,
     pub routes: Vec<Route>,
@@ -221,6 +261,7 @@ pub(super) fn read(reader: &Reader, _: &mut Vec<Located<Endpoint>>) -> Option<Fi
         divert_to: read_divert_to(reader, on_fault),
         breaker: read_breaker(reader),
         content_faults_max,
+        state: reader.section("state", &STATE).map_or_else(PluginState::default, |state| read_state(&state)),
         swap: reader.section("swap", &SWAP).map_or_else(Swap::default, |swap| read_swap(&swap)),
         routes: read_routes(reader),
         emit_to: reader.list("emit_to"),
@@ -261,6 +302,21 @@ fn read_swap(reader: &Reader) -> Swap {
         probation: probation.unwrap_or(default.probation),
         faults_min: reader.get_or("faults_min", default.faults_min),
         fault_ratio_max: ratio.unwrap_or(default.fault_ratio_max),
+        on_lost_state: reader.get_or("on_lost_state", default.on_lost_state),
+    }
+}
+
+fn read_state(reader: &Reader) -> PluginState {
+    let default = PluginState::default();
+    let bytes = reader.checked("bytes_max", "a size, `64KiB` to `16GiB`", |size: &Size| STATE_BYTES.contains(&size.0));
+    let count = |key: &str, most: usize| {
+        let what = format!("a whole number, 1 to {most}");
+        reader.checked(key, &what, |count: &NonZeroUsize| count.get() <= most)
+    };
+    PluginState {
+        bytes_max: bytes.and_then(|size| usize::try_from(size.0).ok()).unwrap_or(default.bytes_max),
+        keys_max: count("keys_max", STATE_KEYS_MAX).unwrap_or(default.keys_max),
+        shards: count("shards", SHARDS_MAX),
     }
 }
 

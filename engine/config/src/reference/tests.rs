@@ -32,6 +32,7 @@ fn base() -> Value {
         "processors": {
             "wasm": {
                 "plugin": "builtin:filter",
+                "group_by": "trace_id",
                 "tables": {"NAME": {"file": "Cargo.toml", "format": "csv", "key": "host"}},
             },
             "batch": {},
@@ -143,7 +144,8 @@ fn every_served_key_is_read() {
 #[test]
 fn documented_defaults_are_the_defaults() {
     // What a default says in words, and what it is.
-    const IN_WORDS: [&str; 4] = ["never", "the system's", "the endpoint's host", "the number of CPUs"];
+    const IN_WORDS: [&str; 5] =
+        ["never", "the system's", "the endpoint's host", "the number of CPUs", "the stage's `limits::rows_max`"];
     let expected: Config = load(&base()).expect("the base is valid").config;
     let mut compared = 0;
     for (section, of_section) in sections() {

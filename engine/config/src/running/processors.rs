@@ -57,6 +57,7 @@ pub struct WasmStage {
     /// So many faults on the same request under [`OnFault::Reject`], and its client is told not to send it again. `None`: it is told
     /// to retry each time.
     pub content_faults_max: Option<NonZeroU32>,
+    pub state: PluginState,
     pub swap: Swap,
     /// `None`: rows are decided as they come.
     pub group: Option<Grouping>,
@@ -156,6 +157,37 @@ pub struct PluginLimits {
     pub instances_max: NonZeroUsize,
 }
 
+/// What is kept for a stage's plugins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PluginState {
+    /// Of keys and values, with 144 bytes for each key besides.
+    pub bytes_max: usize,
+    pub keys_max: NonZeroUsize,
+    /// Instances that the values of a path are divided among, where a plugin's state is keyed by one. `None`: as many as the stage may have.
+    pub shards: Option<NonZeroUsize>,
+}
+
+impl Default for PluginState {
+    /// As much as an instance may have: the counters of some hundred thousand services or users.
+    fn default() -> Self {
+        PluginState {
+            bytes_max: 64 << 20,
+            keys_max: NonZeroUsize::new(1_000_000).unwrap_or(NonZeroUsize::MIN),
+            shards: None,
+        }
+    }
+}
+
+/// What happens to a swap that would lose what the plugin that serves promised to give.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OnLostState {
+    /// It is not made.
+    #[default]
+    Refuse,
+    /// It is made, and what is lost is counted.
+    Accept,
+}
+
 /// What happens to the rows of a call that failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum OnFault {
@@ -183,6 +215,7 @@ pub struct Swap {
     pub faults_min: NonZeroU32,
     /// And more than this part of them, 0 to 1.
     pub fault_ratio_max: f64,
+    pub on_lost_state: OnLostState,
 }
 
 impl Default for Swap {
@@ -194,6 +227,7 @@ impl Default for Swap {
             probation: Duration::from_secs(30),
             faults_min: number(3),
             fault_ratio_max: 0.1,
+            on_lost_state: OnLostState::default(),
         }
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use wasmill_config::{
-    Breaker, ComponentId, Config, Connector, OnFault, PipelineId, PluginLimits, PluginSource, RouteTarget,
+    Breaker, ComponentId, Config, Connector, OnFault, PipelineId, PluginLimits, PluginSource, PluginState, RouteTarget,
     RoutingAction, RoutingCondition, RoutingConnector, RoutingContext, RoutingErrors, RoutingRow, Swap, WasmStage,
 };
 use wasmill_wire::Signal;
@@ -183,6 +183,7 @@ fn stage(rules: &[Rule], errors: RoutingErrors, signal: Signal) -> WasmStage {
         divert_to: Vec::new(),
         breaker: Some(Breaker::default()),
         content_faults_max: Some(WasmStage::CONTENT_FAULTS_MAX),
+        state: PluginState::default(),
         swap: Swap::default(),
         group: None,
         routes,

@@ -5,8 +5,8 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasmill_config::{ComponentId, Config, PluginLimits, PluginSource, RouteTarget, WasmStage};
-use wasmill_host::{BreakerSettings, GroupBy, Limits, OnFault, Plugin, Stage, StageSpec};
+use wasmill_config::{ComponentId, Config, PluginLimits, PluginSource, PluginState, RouteTarget, WasmStage};
+use wasmill_host::{BreakerSettings, GroupBy, Limits, OnFault, Plugin, Stage, StageSpec, StateSettings};
 
 use super::{BuildError, Workshop, tables};
 use crate::emissions::Emitter;
@@ -80,6 +80,7 @@ async fn spec(
         routes: Some(route_names(config, settings)),
         group_by: group_by.map_err(|source| BuildError::GroupBy { id: id.clone(), source })?,
         tables: Some(tables::open(workshop, id, settings).await?),
+        state: state(&settings.state),
     })
 }
 
@@ -143,6 +144,10 @@ fn limits(given: &PluginLimits) -> Limits {
     }
 }
 
+fn state(given: &PluginState) -> StateSettings {
+    StateSettings { bytes_max: given.bytes_max, keys_max: given.keys_max.get(), shards: given.shards }
+}
+
 fn millis(duration: Duration) -> NonZeroU64 {
     u64::try_from(duration.as_millis()).ok().and_then(NonZeroU64::new).unwrap_or(NonZeroU64::MIN)
 }
@@ -159,5 +164,6 @@ mod tests {
     #[test]
     fn the_configuration_and_the_host_have_the_same_defaults() {
         assert_eq!(limits(&PluginLimits::default()), Limits::default());
+        assert_eq!(state(&PluginState::default()), StateSettings::default());
     }
 }

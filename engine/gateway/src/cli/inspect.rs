@@ -65,6 +65,9 @@ pub(super) fn text(file: &Path, inspection: &Inspection) -> String {
         list(&mut out, "uses", &wants.uses);
         let ticks: Vec<String> = wants.tick_ms.map(|ms| format!("every {ms} ms")).into_iter().collect();
         list(&mut out, "is called without rows", &ticks);
+        if wants.state != "stateless" {
+            let _ = writeln!(out, "state: {}", wants.state);
+        }
         let sets: Vec<String> = wants.route_sets.iter().map(|set| format!("[{}]", set.join(", "))).collect();
         list(&mut out, "routes to", &sets);
         list(&mut out, "looks up in the tables", &wants.tables);

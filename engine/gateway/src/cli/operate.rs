@@ -141,6 +141,10 @@ fn write_plugin(out: &mut String, plugin: &PluginStatus) -> std::fmt::Result {
     }
     let mib = plugin.memory_bytes as f64 / f64::from(1 << 20);
     writeln!(out, "    {} instances with {mib:.1} MiB, {} calls", plugin.instances, plugin.calls)?;
+    if let Some(state) = &plugin.state {
+        let mib = state.bytes as f64 / f64::from(1 << 20);
+        writeln!(out, "    {} keys with {mib:.1} MiB are kept for it", state.keys)?;
+    }
     let PluginStatus { rows_in, rows_kept, rows_dropped, rows_diverted, .. } = plugin;
     writeln!(out, "    {rows_in} rows in, {rows_kept} kept, {rows_dropped} dropped, {rows_diverted} diverted")?;
     if plugin.breaker_opened > 0 {

@@ -119,6 +119,19 @@ fn summary(built: &Built) -> String {
         let hash = plugin.hash.get(..12).unwrap_or(&plugin.hash);
         let _ = writeln!(out, "  {id}: {} ({hash}, {} bytes), takes {}", plugin.name, plugin.size, signals.join(", "));
         out.push_str(&tables.concat());
+        let (scope, uses) = (&stage.requirements().scope, stage.requirements().uses);
+        match (scope.is_stateful(), uses.snapshot) {
+            (true, true) => {
+                let _ = writeln!(out, "    its state is {scope}, and is handed to the plugin that follows it");
+            }
+            (true, false) => {
+                let _ = writeln!(
+                    out,
+                    "    its state is {scope}, and is lost when another plugin follows it: it uses no `snapshot`"
+                );
+            }
+            (false, _) => {}
+        }
     }
     out
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wasmill_config::{ComponentId, Sizer};
-use wasmill_host::FaultKind;
+use wasmill_host::{FaultKind, StateSize};
 use wasmill_tables::Table;
 use wasmill_wire::Signal;
 
@@ -72,6 +72,9 @@ pub struct PluginStatus {
     pub generation: u64,
     pub instances: u64,
     pub memory_bytes: u64,
+    /// What is kept for it, if it uses that.
+    #[serde(default)]
+    pub state: Option<StateSize>,
     /// This and the following since it serves.
     pub calls: u64,
     /// In calls, all of them together.
@@ -193,6 +196,7 @@ impl Engine {
             generation: self.metrics().plugins.generation(stage.name()).unwrap_or_default(),
             instances: stats.instances,
             memory_bytes: stats.memory_bytes,
+            state: stage.state(),
             calls: stats.calls,
             call_seconds: Duration::from_nanos(stats.duration_ns_sum).as_secs_f64(),
             rows_in: stats.rows_in,

@@ -19,6 +19,7 @@ mod probation;
 mod queue_batching;
 mod reload;
 mod shadow;
+mod state;
 mod swap;
 mod tables;
 mod tap;

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use serde_json::Value;
 use wasmill_batch::{Ack, RequestContext, TelemetryBatch};
-use wasmill_host::{BuildError, Compile, Host, HostConfig, Limits, OnFault, Plugin, Stage, StageSpec};
+use wasmill_host::{BuildError, Compile, Host, HostConfig, Limits, OnFault, Plugin, Stage, StageSpec, StateSettings};
 use wasmill_tables::TableSet;
 use wasmill_wire::{Projection, Signal, WireBatch};
 
@@ -39,6 +39,7 @@ pub fn spec(config: &str) -> StageSpec {
         routes: Some(vec!["pager".to_owned(), "archive".to_owned()]),
         group_by: None,
         tables: Some(TableSet::new()),
+        state: StateSettings::default(),
     }
 }
 
@@ -60,6 +61,12 @@ pub async fn hurried(config: &str) -> Arc<Stage> {
 /// Spans `0..rows`: number `i` is called `span i`, and starts at `i` nanoseconds.
 pub fn spans(rows: usize) -> TelemetryBatch {
     spans_with(rows, |_| Vec::new())
+}
+
+/// Spans of these names.
+pub fn spans_named(names: &[String]) -> TelemetryBatch {
+    // The last of a field counts.
+    spans_with(names.len(), |row| field(5, names[row].as_bytes()))
 }
 
 /// As [`spans`], with more fields for each.

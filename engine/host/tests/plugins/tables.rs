@@ -22,7 +22,9 @@ async fn tables() -> (TableSet, tempfile::TempDir) {
 async fn of(module: &[u8], config: Value) -> Result<Arc<Stage>, BuildError> {
     let (tables, _folder) = tables().await;
     let plugin = HOST.load("lookup", module).await.unwrap();
-    let spec = StageSpec { config, tables: Some(tables), ..spec("null") };
+    let mut spec = StageSpec { config, tables: Some(tables), ..spec("null") };
+    // What ends by itself has as long as it takes on a busy machine.
+    spec.limits.call_deadline_ms = 30_000.try_into().unwrap();
     Stage::build(&HOST, plugin, spec).await
 }
 

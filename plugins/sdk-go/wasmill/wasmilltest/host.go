@@ -12,6 +12,7 @@ type Table map[string]map[string]any
 
 // Numbers of the contract's failures.
 const (
+	denied  = 0
 	unknown = 1
 	invalid = 2
 )
@@ -89,7 +90,7 @@ const done = -1
 func (a *answers) Find(table string, keys []byte, fields []string) ([]byte, int) {
 	found, ok := a.tables[table]
 	if !ok {
-		return nil, unknown
+		return nil, denied
 	}
 	names, code := keysOf(keys)
 	if code != done {

@@ -15,7 +15,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use serde::{Deserialize, Serialize};
 use wasmill_host::{
     BreakerState, CALL_DURATION_BOUNDS_NS, FaultKind, GuestMetrics, MetricKind, MetricSample, MetricValue,
-    ShadowReport, Stage, StageStatsSnapshot,
+    ShadowReport, Stage, StageStatsSnapshot, StateSize,
 };
 use wasmill_wire::Signal;
 
@@ -109,6 +109,11 @@ impl PluginMetrics {
 }
 
 impl Counts {
+    /// Of the plugin that serves: those that drain have the same.
+    fn state(&self) -> StateSize {
+        self.living.last().and_then(|stage| stage.state()).unwrap_or_default()
+    }
+
     /// Counts of all generations; memory and instances of the living.
     fn total(&self) -> StageStatsSnapshot {
         let mut total = StageStatsSnapshot { memory_bytes: 0, instances: 0, ..self.carried.clone() };
@@ -135,6 +140,9 @@ fn add(sum: &mut StageStatsSnapshot, stats: &StageStatsSnapshot) {
     sum.tick_faults += stats.tick_faults;
     sum.emitted.iter_mut().zip(stats.emitted).for_each(|(sum, count)| *sum += count);
     sum.emitted_lost.iter_mut().zip(stats.emitted_lost).for_each(|(sum, count)| *sum += count);
+    sum.state_evicted += stats.state_evicted;
+    sum.state_lost += stats.state_lost;
+    sum.rows_state_lost += stats.rows_state_lost;
     sum.duration_ns_sum += stats.duration_ns_sum;
     sum.instances_created += stats.instances_created;
     sum.faults.iter_mut().zip(stats.faults).for_each(|(sum, count)| *sum += count);
@@ -173,7 +181,7 @@ type Shown<T> = (&'static str, &'static str, fn(&T) -> u64);
 type Total<'a> = (&'a str, &'a Counts, StageStatsSnapshot);
 
 fn encode_counts(encoder: &mut DescriptorEncoder<'_>, totals: &[Total<'_>]) -> fmt::Result {
-    let counters: [Shown<StageStatsSnapshot>; 11] = [
+    let counters: [Shown<StageStatsSnapshot>; 14] = [
         ("wasmill_plugin_calls", "Calls of process, one for each slice of rows", |stats| stats.calls),
         ("wasmill_plugin_rows_in", "Rows that the plugin was asked about", |stats| stats.rows_in),
         ("wasmill_plugin_rows_kept", "Rows that the plugin kept", |stats| stats.rows_kept),
@@ -190,6 +198,15 @@ fn encode_counts(encoder: &mut DescriptorEncoder<'_>, totals: &[Total<'_>]) -> f
         ("wasmill_plugin_tick_faults", "Calls of tick that failed, which are among the faults too", |stats| {
             stats.tick_faults
         }),
+        ("wasmill_plugin_state_evicted", "Keys of state that were forgotten for want of room", |stats| {
+            stats.state_evicted
+        }),
+        ("wasmill_plugin_state_lost", "Instances that went with what they held", |stats| stats.state_lost),
+        (
+            "wasmill_plugin_state_lost_rows",
+            "Rows decided about after the state was handed over, with what they changed of it lost",
+            |stats| stats.rows_state_lost,
+        ),
         ("wasmill_plugin_instances_created", "Instances ever made", |stats| stats.instances_created),
     ];
     for (name, help, value) in counters {
@@ -198,7 +215,7 @@ fn encode_counts(encoder: &mut DescriptorEncoder<'_>, totals: &[Total<'_>]) -> f
             ConstCounter::new(value(stats)).encode(metric.encode_family(&[("plugin", *plugin)])?)?;
         }
     }
-    let gauges: [Shown<Total<'_>>; 4] = [
+    let gauges: [Shown<Total<'_>>; 6] = [
         ("wasmill_plugin_memory_bytes", "Linear memory of all instances", |(_, _, stats)| stats.memory_bytes),
         ("wasmill_plugin_instances", "Living instances", |(_, _, stats)| stats.instances),
         (
@@ -210,6 +227,10 @@ fn encode_counts(encoder: &mut DescriptorEncoder<'_>, totals: &[Total<'_>]) -> f
                 BreakerState::Open => 2,
             },
         ),
+        ("wasmill_plugin_state_keys", "Keys that are kept for the plugin", |(_, counts, _)| counts.state().keys as u64),
+        ("wasmill_plugin_state_bytes", "Bytes of state that are kept for the plugin", |(_, counts, _)| {
+            counts.state().bytes as u64
+        }),
         ("wasmill_plugin_generation", "The generation that brought the plugin that serves", |(_, counts, _)| {
             counts.generation
         }),
