@@ -24,7 +24,7 @@
 mod shard;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, watch};
@@ -37,6 +37,7 @@ use crate::generation::Generation;
 use crate::pipeline::Pipeline;
 use crate::queue::Held;
 use crate::telemetry::{BatcherMetrics, SendReason};
+use crate::way::{Next, Way};
 pub(crate) use shard::Metadata;
 use shard::{Load, Shard};
 
@@ -89,28 +90,6 @@ struct State {
     next: Option<Next>,
 }
 
-/// Where batches go on.
-struct Next {
-    generation: Weak<Generation>,
-    pipeline: Weak<Pipeline>,
-    step: usize,
-}
-
-/// The same for one batch, which pins it.
-#[derive(Clone)]
-struct Way {
-    pipeline: Arc<Pipeline>,
-    step: usize,
-    generation: Arc<Generation>,
-}
-
-impl Next {
-    /// `None`: the engine is gone.
-    fn pin(&self) -> Option<Way> {
-        Some(Way { pipeline: self.pipeline.upgrade()?, step: self.step, generation: self.generation.upgrade()? })
-    }
-}
-
 /// A batch that may come to a batcher. To be dropped when it has, or will not any more.
 pub struct Arriving(Arc<Shared>);
 
@@ -152,8 +131,7 @@ impl Batcher {
 
     /// From now on what is sent goes on at `step` of this pipeline.
     pub fn follow(&self, generation: &Arc<Generation>, pipeline: &Arc<Pipeline>, step: usize) {
-        let (generation, pipeline) = (Arc::downgrade(generation), Arc::downgrade(pipeline));
-        self.shared.state.lock().next = Some(Next { generation, pipeline, step });
+        self.shared.state.lock().next = Some(Next::new(generation, pipeline, step));
     }
 
     /// Tells it of a batch that may come, where it matters.

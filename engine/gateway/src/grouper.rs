@@ -21,7 +21,7 @@ mod cohort;
 mod decisions;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -38,6 +38,7 @@ use crate::generation::Generation;
 use crate::pipeline::Pipeline;
 use crate::queue::Held;
 use crate::telemetry::GrouperMetrics;
+use crate::way::{Next, Way};
 use cohort::{Cohort, Load, Part};
 pub(crate) use decisions::Decision;
 use decisions::Decisions;
@@ -95,7 +96,7 @@ struct State {
     /// Waiting or under way.
     held: Held,
     /// `None`: closed. Batches pass by as they come.
-    next: Option<Next>,
+    ahead: Option<Ahead>,
 }
 
 /// Where a group waits.
@@ -112,28 +113,11 @@ struct Again {
     due: Instant,
 }
 
-/// Where batches go on: at the stage.
-struct Next {
-    generation: Weak<Generation>,
-    pipeline: Weak<Pipeline>,
-    step: usize,
-    /// What route numbers mean behind the stage.
+/// The stage that decides, and what is behind it.
+struct Ahead {
+    stage: Next,
+    /// What route numbers mean behind it.
     routes: Vec<Vec<RouteTarget>>,
-}
-
-/// The same for one batch, which pins it.
-#[derive(Clone)]
-struct Way {
-    pipeline: Arc<Pipeline>,
-    step: usize,
-    generation: Arc<Generation>,
-}
-
-impl Next {
-    /// `None`: the engine is gone.
-    fn pin(&self) -> Option<Way> {
-        Some(Way { pipeline: self.pipeline.upgrade()?, step: self.step, generation: self.generation.upgrade()? })
-    }
 }
 
 /// What of a batch does not wait.
@@ -190,16 +174,15 @@ impl Grouper {
         &self.shared.spec
     }
 
-    /// From now on what is decided is decided at `step` of this pipeline. `routes`: what route numbers mean behind it.
+    /// From now on what is decided is decided at `step` of this pipeline.
     pub fn follow(&self, generation: &Arc<Generation>, pipeline: &Arc<Pipeline>, step: usize) {
-        let routes = pipeline.route_targets();
-        let (generation, pipeline) = (Arc::downgrade(generation), Arc::downgrade(pipeline));
+        let routes = pipeline.route_targets.clone();
         let mut state = self.shared.state.lock();
         // Remembered routes are numbers: where they come to mean something else, late rows are asked about anew.
-        if state.next.as_ref().is_some_and(|before| before.routes != routes) {
+        if state.ahead.as_ref().is_some_and(|before| before.routes != routes) {
             state.decisions = Decisions::new(self.shared.spec.settings.decisions_max);
         }
-        state.next = Some(Next { generation, pipeline, step, routes });
+        state.ahead = Some(Ahead { stage: Next::new(generation, pipeline, step), routes });
     }
 
     /// Takes a batch; what comes back goes on at once, on the caller's task. Whoever sent it is answered here.
@@ -213,7 +196,7 @@ impl Grouper {
         let keys = shared.keys(&batch, &metadata);
         batch.replace_context(metadata.context(None));
         let mut state = shared.state.lock();
-        if state.next.is_none() {
+        if state.ahead.is_none() {
             drop(state);
             return Passed { undecided: Some(batch), decided: None };
         }
@@ -262,7 +245,7 @@ impl Grouper {
         while let Some(cohort) = state.cohorts.pop_front() {
             self.shared.send(&mut state, cohort, GatherReason::Closed);
         }
-        let way = state.next.take().and_then(|next| next.pin());
+        let way = state.ahead.take().and_then(|ahead| ahead.stage.pin());
         for Again { batch, .. } in std::mem::take(&mut state.again) {
             self.shared.run(way.clone(), batch);
         }
@@ -450,7 +433,7 @@ impl Shared {
             }
         }
         state.waiting_bytes -= cohort.bytes;
-        let Some(way) = state.next.as_ref().and_then(Next::pin) else { return };
+        let Some(way) = state.pin() else { return };
         let waited = now.saturating_duration_since(cohort.began).as_millis();
         let gathered = Gathered { waited_ms: u32::try_from(waited).unwrap_or(u32::MAX), reason, attempts: 0 };
         self.metrics.decided(groups, reason);
@@ -492,7 +475,7 @@ impl Shared {
     /// Has a batch tried again that the stage has refused, or gives it up.
     fn again(self: &Arc<Self>, mut batch: TelemetryBatch, mut gathered: Gathered, refusal: Refusal) {
         let mut state = self.state.lock();
-        if !refusal.kind.is_retryable() || gathered.attempts + 1 >= ATTEMPTS_MAX || state.next.is_none() {
+        if !refusal.kind.is_retryable() || gathered.attempts + 1 >= ATTEMPTS_MAX || state.ahead.is_none() {
             drop(state);
             return batch.resolve(Outcome::Refused(refusal));
         }
@@ -538,7 +521,7 @@ impl Shared {
         while let Some(cohort) = state.cohorts.pop_front_if(|cohort| due(cohort) <= now) {
             self.send(&mut state, cohort, GatherReason::Wait);
         }
-        let way = state.next.as_ref().and_then(Next::pin);
+        let way = state.pin();
         for Again { batch, .. } in state.again.extract_if(.., |again| again.due <= now) {
             self.run(way.clone(), batch);
         }
@@ -549,6 +532,11 @@ impl Shared {
 }
 
 impl State {
+    /// `None`: closed, or the engine is gone.
+    fn pin(&self) -> Option<Way> {
+        self.ahead.as_ref()?.stage.pin()
+    }
+
     fn cohort(&mut self, number: u64) -> Option<&mut Cohort> {
         self.cohorts.iter_mut().rev().find(|cohort| cohort.number == number)
     }

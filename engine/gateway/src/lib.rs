@@ -31,3 +31,4 @@ pub mod telemetry;
 mod timestamp;
 mod tls;
 pub mod watch;
+mod way;

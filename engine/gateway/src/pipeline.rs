@@ -380,11 +380,6 @@ impl Pipeline {
         })
     }
 
-    /// What its route numbers mean.
-    pub fn route_targets(&self) -> Vec<Vec<RouteTarget>> {
-        self.route_targets.clone()
-    }
-
     /// Sends a branch away that a plugin failed on.
     async fn divert(&self, branch: TelemetryBatch, to: &[usize], generation: &Arc<Generation>) {
         let targets: Vec<&Target> = to.iter().filter_map(|&number| self.targets.get(number)).collect();

@@ -4,16 +4,18 @@
 //! guest that asks for nothing and keeps everything: what is left is the call itself. Times are of the processor, not of the
 //! clock, so that other work on the machine does not show.
 
+mod support;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::json;
 use tokio::runtime::Runtime;
-use wasmill_batch::{Ack, RequestContext, TelemetryBatch};
 use wasmill_host::{Compile, Host, HostConfig, Stage, StageSpec};
-use wasmill_wire::{Projection, Signal, WireBatch};
+use wasmill_wire::WireBatch;
+
+use support::{batch, field, processor_time, projected};
 
 /// Batches that are timed together: asking for the time costs as much as a call.
 const BATCHES: u64 = 64;
@@ -60,47 +62,17 @@ fn call(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn batch(base: &Arc<WireBatch>) -> TelemetryBatch {
-    TelemetryBatch::new(Arc::clone(base), Arc::new(RequestContext::default()), Ack::unobserved())
-}
-
-/// What this thread has used of a processor.
-fn processor_time() -> Duration {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: writes the one value that it is given.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
-
 /// Spans with names of 30 bytes, their columns projected.
 fn spans(rows: usize, stage: &Stage) -> Arc<WireBatch> {
-    let mut scope = Vec::new();
-    for row in 0..rows {
+    let span = |row: usize| {
         let mut span = field(5, format!("GET /api/v1/orders/{row:011}").as_bytes());
         span.push(7 << 3 | 1);
         span.extend_from_slice(&(row as u64).to_le_bytes());
         // Status: code 1 or 2.
-        span.extend(field(15, &[3 << 3, 1 + u8::from(row % 10 == 0)]));
-        scope.extend(field(2, &span));
-    }
-    let request = Bytes::from(field(1, &field(2, &scope)));
-    let columns = stage.columns(Signal::Traces).expect("traces").to_vec();
-    let base = WireBatch::parse(Signal::Traces, request, &Projection::new(Signal::Traces, columns.clone()));
-    let base = base.expect("a request");
-    base.columns(&columns);
-    Arc::new(base)
-}
-
-fn field(number: u32, contents: &[u8]) -> Vec<u8> {
-    let mut out = vec![(number << 3 | 2) as u8];
-    let mut len = contents.len();
-    while len >= 0x80 {
-        out.push(len as u8 | 0x80);
-        len >>= 7;
-    }
-    out.push(len as u8);
-    out.extend_from_slice(contents);
-    out
+        span.extend(field(15, &[3 << 3, 1 + u8::from(row.is_multiple_of(10))]));
+        span
+    };
+    projected((0..rows).map(span), stage)
 }
 
 criterion_group!(benches, call);

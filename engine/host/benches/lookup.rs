@@ -4,19 +4,21 @@
 //! many rows of the table have (a team), `own` one that each row has its own of (an address), and `absent` asks for keys that the table has not. Times are of
 //! the processor, as in the bench `call`.
 
+mod support;
+
 use std::hint::black_box;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::json;
 use tokio::runtime::Runtime;
-use wasmill_batch::{Ack, RequestContext, TelemetryBatch};
 use wasmill_host::{Compile, Host, HostConfig, Stage, StageSpec};
 use wasmill_tables::{TableSet, TableSpec};
-use wasmill_wire::{Projection, Signal, WireBatch};
+use wasmill_wire::WireBatch;
+
+use support::{batch, field, processor_time, projected};
 
 const TABLE_ROWS: usize = 1_000_000;
 const ROWS: [usize; 3] = [10, 1_024, 8_192];
@@ -90,43 +92,10 @@ fn key(row: usize) -> String {
     format!("host-{row:07}")
 }
 
-fn batch(base: &Arc<WireBatch>) -> TelemetryBatch {
-    TelemetryBatch::new(Arc::clone(base), Arc::new(RequestContext::default()), Ack::unobserved())
-}
-
-/// What this thread has used of a processor.
-fn processor_time() -> Duration {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: writes the one value that it is given.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
-
 /// Spans with keys for names, spread over the table.
 fn spans(rows: usize, first: usize, number: usize, stage: &Stage) -> Arc<WireBatch> {
-    let mut scope = Vec::new();
-    for row in 0..rows {
-        let place = (row + number * rows).wrapping_mul(7_919_017) % TABLE_ROWS;
-        scope.extend(field(2, &field(5, key(first + place).as_bytes())));
-    }
-    let request = Bytes::from(field(1, &field(2, &scope)));
-    let columns = stage.columns(Signal::Traces).expect("traces").to_vec();
-    let base = WireBatch::parse(Signal::Traces, request, &Projection::new(Signal::Traces, columns.clone()));
-    let base = base.expect("a request");
-    base.columns(&columns);
-    Arc::new(base)
-}
-
-fn field(number: u32, contents: &[u8]) -> Vec<u8> {
-    let mut out = vec![(number << 3 | 2) as u8];
-    let mut len = contents.len();
-    while len >= 0x80 {
-        out.push(len as u8 | 0x80);
-        len >>= 7;
-    }
-    out.push(len as u8);
-    out.extend_from_slice(contents);
-    out
+    let place = |row: usize| (row + number * rows).wrapping_mul(7_919_017) % TABLE_ROWS;
+    projected((0..rows).map(|row| field(5, key(first + place(row)).as_bytes())), stage)
 }
 
 criterion_group!(benches, lookup);

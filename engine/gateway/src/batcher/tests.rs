@@ -60,6 +60,36 @@ impl Recorder {
     }
 }
 
+/// A generation of one pipeline with one step and one exporter.
+pub(crate) struct Behind {
+    pub pipeline: Arc<Pipeline>,
+    pub exporter: Arc<Recorder>,
+    pub generation: Arc<Generation>,
+}
+
+pub(crate) fn behind(step: Step, queue: Option<SendingQueue>, metrics: &Metrics) -> Behind {
+    let exporter = Arc::new(Recorder::default());
+    let settings = OutletSettings { queue, retry: None, on_full: OnFull::default() };
+    let counts = metrics.exporter("recorder", Signal::Traces);
+    let outlet = Outlet::start("recorder".into(), Signal::Traces, exporter.clone(), settings, counts);
+    let pipeline = Arc::new(Pipeline {
+        id: PipelineId::new(Signal::Traces, None),
+        steps: vec![step],
+        ack_point: outlet.ack_point(),
+        promised: outlet.ack_point(),
+        targets: vec![Target::Outlet(Arc::new(outlet))],
+        own: 1,
+        routes: Vec::new(),
+        route_targets: Vec::new(),
+        taps: Arc::default(),
+    });
+    let projection = Projection::new(Signal::Traces, Vec::new());
+    let inlet = Inlet { projection, guards: Vec::new(), pipelines: vec![Arc::clone(&pipeline)] };
+    let inlets = Inlets::from([(ComponentId::parse("otlp").unwrap(), [Some(inlet), None, None])]);
+    let (generation, _) = Generation::new(1, inlets, Exits::default());
+    Behind { pipeline, exporter, generation }
+}
+
 /// A batcher at the beginning of a pipeline with one exporter.
 struct Rig {
     batcher: Arc<Batcher>,
@@ -83,30 +113,8 @@ impl Rig {
 
     /// A new generation, whose exporter is another one.
     fn around(batcher: Arc<Batcher>, metrics: Metrics) -> Rig {
-        let exporter = Arc::new(Recorder::default());
-        let holds_acks = batcher.spec().holds_acks;
-        let settings = OutletSettings {
-            queue: (!holds_acks).then(SendingQueue::default),
-            retry: None,
-            on_full: OnFull::default(),
-        };
-        let counts = metrics.exporter("recorder", Signal::Traces);
-        let outlet = Outlet::start("recorder".into(), Signal::Traces, exporter.clone(), settings, counts);
-        let pipeline = Arc::new(Pipeline {
-            id: PipelineId::new(Signal::Traces, None),
-            steps: vec![Step::Batch(Arc::clone(&batcher))],
-            ack_point: outlet.ack_point(),
-            promised: outlet.ack_point(),
-            targets: vec![Target::Outlet(Arc::new(outlet))],
-            own: 1,
-            routes: Vec::new(),
-            route_targets: Vec::new(),
-            taps: Arc::default(),
-        });
-        let projection = Projection::new(Signal::Traces, Vec::new());
-        let inlet = Inlet { projection, guards: Vec::new(), pipelines: vec![Arc::clone(&pipeline)] };
-        let inlets = Inlets::from([(ComponentId::parse("otlp").unwrap(), [Some(inlet), None, None])]);
-        let (generation, _) = Generation::new(1, inlets, Exits::default());
+        let queue = (!batcher.spec().holds_acks).then(SendingQueue::default);
+        let Behind { pipeline, exporter, generation } = behind(Step::Batch(Arc::clone(&batcher)), queue, &metrics);
         batcher.follow(&generation, &pipeline, 1);
         Rig { batcher, pipeline, exporter, metrics, generation }
     }

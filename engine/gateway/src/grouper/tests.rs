@@ -4,15 +4,12 @@ use std::num::NonZeroUsize;
 
 use tokio::time::sleep;
 use wasmill_batch::{Acked, RequestContext, Routes};
-use wasmill_config::{ComponentId, OnFull, PipelineId, PluginLimits, SendingQueue};
-use wasmill_wire::{Projection, Signal};
+use wasmill_config::{PluginLimits, SendingQueue};
 
 use super::*;
-use crate::batcher::tests::{Recorder, batch, settle, tenant};
-use crate::emissions::Exits;
-use crate::generation::Inlets;
-use crate::outlet::{Outlet, OutletSettings};
-use crate::pipeline::{Inlet, Step, Target};
+use crate::batcher::tests::{Behind, Recorder, batch, behind, settle, tenant};
+use crate::generation::Generation;
+use crate::pipeline::{Pipeline, Step};
 use crate::telemetry::Metrics;
 
 struct Rig {
@@ -29,25 +26,8 @@ impl Rig {
         let spec = GrouperSpec { settings, routes: Vec::new() };
         let by = GroupBy::parse(&spec.settings.by).unwrap();
         let grouper = Arc::new(Grouper::start("wasm/tail".into(), spec, by, metrics.grouper("wasm/tail", "traces")));
-        let exporter = Arc::new(Recorder::default());
-        let settings = OutletSettings { queue: Some(SendingQueue::default()), retry: None, on_full: OnFull::default() };
-        let counts = metrics.exporter("recorder", Signal::Traces);
-        let outlet = Outlet::start("recorder".into(), Signal::Traces, exporter.clone(), settings, counts);
-        let pipeline = Arc::new(Pipeline {
-            id: PipelineId::new(Signal::Traces, None),
-            steps: vec![Step::Group(Arc::clone(&grouper))],
-            ack_point: outlet.ack_point(),
-            promised: outlet.ack_point(),
-            targets: vec![Target::Outlet(Arc::new(outlet))],
-            own: 1,
-            routes: Vec::new(),
-            route_targets: Vec::new(),
-            taps: Arc::default(),
-        });
-        let projection = Projection::new(Signal::Traces, Vec::new());
-        let inlet = Inlet { projection, guards: Vec::new(), pipelines: vec![Arc::clone(&pipeline)] };
-        let inlets = Inlets::from([(ComponentId::parse("otlp").unwrap(), [Some(inlet), None, None])]);
-        let (generation, _) = Generation::new(1, inlets, Exits::default());
+        let queue = Some(SendingQueue::default());
+        let Behind { pipeline, exporter, generation } = behind(Step::Group(Arc::clone(&grouper)), queue, &metrics);
         grouper.follow(&generation, &pipeline, 1);
         Rig { grouper, pipeline, exporter, metrics, generation }
     }
