@@ -19,7 +19,7 @@ struct Configuration {
 
 /// What the binary prints.
 fn schema() -> Result<Value> {
-    let output = wasmill()?.args(["components", "--format", "json-schema"]).output()?;
+    let output = wasmill()?.args(["components", "--output", "json-schema"]).output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(serde_json::from_slice(&output.stdout)?)
 }

@@ -37,7 +37,7 @@ Examples:
   wasmill run --config gateway.yaml
   wasmill run --config base.yaml --config production.yaml
   wasmill validate --config gateway.yaml
-  wasmill components --format json-schema > gateway.schema.json
+  wasmill components --output json-schema > gateway.schema.json
   wasmill plugin inspect filter.wasm --config '{\"drop\": [\"IsMatch(name, \\\"^/health\\\")\"]}'";
 
 /// A telemetry gateway whose processors are WebAssembly plugins: OTLP in, plugins decide, OTLP out.
@@ -71,21 +71,21 @@ enum Command {
     },
     /// Shows everything that can stand in a configuration, with each key, its type, default and meaning.
     #[command(
-        after_help = "Examples:\n  wasmill components\n  wasmill components otlp_grpc\n  wasmill components --format json-schema > gateway.schema.json"
+        after_help = "Examples:\n  wasmill components\n  wasmill components otlp_grpc\n  wasmill components --output json-schema > gateway.schema.json"
     )]
     Components {
         /// A section (`exporters`) or a type (`otlp_grpc`), to see no others.
         name: Option<String>,
         /// How to print.
         #[arg(long, value_enum, default_value_t = components::Format::Text)]
-        format: components::Format,
+        output: components::Format,
     },
     /// Shows how a running gateway stands: pipelines, plugins, the last swaps and why they failed, queues.
-    #[command(after_help = "Examples:\n  wasmill status\n  wasmill status --json | jq '.plugins[].last_swap'")]
+    #[command(after_help = "Examples:\n  wasmill status\n  wasmill status --output json | jq '.plugins[].last_swap'")]
     Status {
-        /// For programs.
-        #[arg(long)]
-        json: bool,
+        /// How to print.
+        #[arg(long, value_enum, default_value_t = Output::Text)]
+        output: Output,
         #[command(flatten)]
         gateway: operate::AdminArgs,
     },
@@ -227,8 +227,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match cli.command {
         Command::Run { config, host, admin_socket } => run::run(&config, &host, admin_socket.as_deref()),
         Command::Validate { config, host } => validate::validate(&config, &host),
-        Command::Components { name, format } => components::components(name.as_deref(), format),
-        Command::Status { json, gateway } => operate::status(&gateway, json),
+        Command::Components { name, output } => components::components(name.as_deref(), output),
+        Command::Status { output, gateway } => operate::status(&gateway, output),
         Command::Swap { stage, file, gateway } => operate::swap(&gateway, &stage, &file),
         Command::Rollback { stage, gateway } => operate::rollback(&gateway, &stage),
         Command::Tap(args) => tap::tap(&args).unwrap_or_else(|code| code),

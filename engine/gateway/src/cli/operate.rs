@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{EXIT_FAILED, EXIT_WRONG, complain, failed, say, say_json};
+use super::{EXIT_FAILED, EXIT_WRONG, Output, complain, failed, say, say_json};
 use crate::admin::{Answer, Ask, ask, default_path};
 use crate::engine::{LastSwap, PluginStatus, Status, TableStatus, chain, describe};
 
@@ -48,9 +48,9 @@ impl AdminArgs {
     }
 }
 
-pub fn status(gateway: &AdminArgs, json: bool) -> ExitCode {
+pub(super) fn status(gateway: &AdminArgs, output: Output) -> ExitCode {
     match gateway.ask(&Ask::Status) {
-        Ok(Answer::Status(status)) if json => say_json(&status).err().unwrap_or(ExitCode::SUCCESS),
+        Ok(Answer::Status(status)) if output == Output::Json => say_json(&status).err().unwrap_or(ExitCode::SUCCESS),
         Ok(Answer::Status(status)) => answered(&text(&status)),
         Ok(_) => failed(EXIT_FAILED, ["the gateway answered something else".to_owned()]),
         Err(code) => code,

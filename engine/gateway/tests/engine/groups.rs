@@ -62,7 +62,7 @@ fn marks(requests: &[bytes::Bytes]) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_is_decided_over_requests() {
     let rig = Grouped::new().await;
-    let gateway = Gateway::start(&rig.yaml("wait: 1s", "at_least: 2")).await;
+    let gateway = Gateway::start(&rig.yaml("wait: 3s", "at_least: 2")).await;
     let client = gateway.grpc().await;
     client.spans(spans(&["a", "b"])).await.unwrap();
     client.spans(spans(&["a"])).await.unwrap();

@@ -26,7 +26,7 @@ impl Folder {
     }
 
     fn status(&self) -> Value {
-        let (code, text, error) = self.ask(&["status", "--json"]);
+        let (code, text, error) = self.ask(&["status", "--output", "json"]);
         assert_eq!(code, Some(0), "{error}");
         serde_json::from_str(&text).unwrap()
     }
@@ -235,7 +235,7 @@ fn the_configuration_says_where_the_socket_is() {
     let running = Running::start(&folder);
     assert!(here.exists() && !folder.socket().exists());
     let config = folder.path("gateway.yaml");
-    let (code, text, error) = folder.ask(&["status", "--json", "--config", config.to_str().unwrap()]);
+    let (code, text, error) = folder.ask(&["status", "--output", "json", "--config", config.to_str().unwrap()]);
     assert_eq!(code, Some(0), "{error}");
     assert!(text.contains("\"pid\""), "{text}");
     assert_eq!(folder.ask(&["status", "--admin-socket", here.to_str().unwrap()]).0, Some(0));

@@ -30,7 +30,7 @@ fn components_are_shown_as_text() {
 /// As JSON with every key, and as the schema that `wasmill-config` tests against every configuration there is.
 #[test]
 fn components_are_shown_as_json_and_as_a_schema() {
-    let (code, text, _) = components(&["--format", "json"]);
+    let (code, text, _) = components(&["--output", "json"]);
     assert_eq!(code, Some(0));
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     let components_of = json["components"].as_array().unwrap();
@@ -42,9 +42,9 @@ fn components_are_shown_as_json_and_as_a_schema() {
     );
     assert_eq!(json["version"], env!("CARGO_PKG_VERSION"));
 
-    let (code, text, _) = components(&["--format", "json-schema"]);
+    let (code, text, _) = components(&["--output", "json-schema"]);
     assert_eq!(code, Some(0));
     let schema: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(schema, wasmill_config::json_schema());
-    assert_eq!(components(&["otlp", "--format", "json-schema"]).0, Some(2));
+    assert_eq!(components(&["otlp", "--output", "json-schema"]).0, Some(2));
 }
