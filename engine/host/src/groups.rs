@@ -12,12 +12,10 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;
 
 use arrow_array::Array;
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int32Type, Int64Type, UInt8Type, UInt32Type, UInt64Type};
-use arrow_schema::DataType;
 use wasmill_batch::TelemetryBatch;
 use wasmill_wire::{ColumnRequest, ColumnType, Field, Path, PathError, Signal, TextForm};
 
+use crate::by_value::{Value, by_value};
 use crate::slice::{Runs, Sizing, Slices};
 
 /// What rows are grouped by.
@@ -114,62 +112,14 @@ impl GroupBy {
 
     /// A key for each row of an array.
     fn hash(&self, array: &dyn Array) -> Vec<Option<u128>> {
-        let rows = 0..array.len();
-        let valid = |row: &usize| array.is_valid(*row);
-        macro_rules! numbers {
-            ($type:ty, $kind:expr) => {{
-                let numbers = array.as_primitive::<$type>();
-                let key = |row: usize| self.bytes($kind, &numbers.value(row).to_le_bytes());
-                rows.map(|row| valid(&row).then(|| key(row))).collect()
-            }};
-        }
-        match array.data_type() {
-            DataType::FixedSizeBinary(16) => {
-                let ids = array.as_fixed_size_binary();
-                let id = |row: usize| ids.value(row).try_into().ok().map(u128::from_le_bytes);
-                rows.map(|row| valid(&row).then(|| id(row)).flatten()).collect()
-            }
-            DataType::FixedSizeBinary(_) => {
-                let ids = array.as_fixed_size_binary();
-                rows.map(|row| valid(&row).then(|| self.bytes(b'i', ids.value(row)))).collect()
-            }
-            DataType::Utf8 => {
-                let texts = array.as_string::<i32>();
-                rows.map(|row| valid(&row).then(|| self.bytes(b't', texts.value(row).as_bytes()))).collect()
-            }
-            DataType::Binary => {
-                let bytes = array.as_binary::<i32>();
-                rows.map(|row| valid(&row).then(|| self.bytes(b'y', bytes.value(row)))).collect()
-            }
-            DataType::Boolean => {
-                let bits = array.as_boolean();
-                rows.map(|row| valid(&row).then(|| self.bytes(b'b', &[u8::from(bits.value(row))]))).collect()
-            }
-            DataType::UInt8 => numbers!(UInt8Type, b'n'),
-            DataType::UInt32 => numbers!(UInt32Type, b'n'),
-            DataType::Int32 => numbers!(Int32Type, b'n'),
-            DataType::UInt64 => numbers!(UInt64Type, b'n'),
-            DataType::Int64 => numbers!(Int64Type, b'n'),
-            DataType::Float64 => numbers!(Float64Type, b'd'),
-            DataType::Dictionary(..) => {
-                let dictionary = array.as_dictionary::<UInt32Type>();
-                let values = self.hash(dictionary.values());
-                rows.map(|row| dictionary.key(row).and_then(|key| values.get(key).copied().flatten())).collect()
-            }
-            DataType::Union(fields, _) => {
-                let union = array.as_union();
-                let children: HashMap<i8, Vec<Option<u128>>> =
-                    fields.iter().map(|(kind, _)| (kind, self.hash(union.child(kind)))).collect();
-                let places: &[i32] = union.offsets().map_or(&[], |places| places);
-                let key = |(&kind, &place): (&i8, &i32)| {
-                    let place = usize::try_from(place).ok()?;
-                    children.get(&kind)?.get(place).copied().flatten()
-                };
-                union.type_ids().iter().zip(places).map(key).collect()
-            }
-            // Kinds of `any` without a value.
-            _ => vec![None; array.len()],
-        }
+        by_value(array, &|value| match value {
+            Value::Id(id) => id.try_into().map_or_else(|_| self.bytes(b'i', id), u128::from_le_bytes),
+            Value::Text(text) => self.bytes(b't', text),
+            Value::Binary(bytes) => self.bytes(b'y', bytes),
+            Value::Boolean(bit) => self.bytes(b'b', &bit),
+            Value::Int(number) => self.bytes(b'n', &number),
+            Value::Double(number) => self.bytes(b'd', &number),
+        })
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod bindings;
 mod breaker;
+mod by_value;
 mod cache;
 mod check;
 mod compile;

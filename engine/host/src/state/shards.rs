@@ -6,14 +6,12 @@
 //! little-endian bytes of an int64 for integers of every width, of an IEEE 754 double for doubles, one byte for truth values. A row without a
 //! value, and one whose value has no bytes, belongs to shard 0.
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{ArrowPrimitiveType, Float64Type, Int32Type, Int64Type, UInt8Type, UInt32Type, UInt64Type};
 use arrow_array::{Array, ArrayRef};
-use arrow_schema::DataType;
 use smallvec::{SmallVec, smallvec};
 use wasmill_batch::RequestContext;
 
 use crate::Limits;
+use crate::by_value::by_value;
 use crate::groups::GroupSlices;
 use crate::requirements::{Input, ShardKey};
 use crate::slice::{Runs, Slices, slices};
@@ -42,52 +40,9 @@ fn hash(bytes: &[u8]) -> u64 {
     mixed ^ mixed >> 33
 }
 
-/// The hash of each row, 0 without a value. What a dictionary or a parent says for many rows is looked at once.
+/// The hash of each row, 0 without a value.
 fn hashes(array: &dyn Array) -> Vec<u64> {
-    let rows = 0..array.len();
-    match array.data_type() {
-        DataType::UInt8 => numbers::<UInt8Type>(array, |value| i64::from(value).to_le_bytes()),
-        DataType::UInt32 => numbers::<UInt32Type>(array, |value| i64::from(value).to_le_bytes()),
-        DataType::Int32 => numbers::<Int32Type>(array, |value| i64::from(value).to_le_bytes()),
-        DataType::UInt64 => numbers::<UInt64Type>(array, u64::to_le_bytes),
-        DataType::Int64 => numbers::<Int64Type>(array, i64::to_le_bytes),
-        DataType::Float64 => numbers::<Float64Type>(array, f64::to_le_bytes),
-        DataType::Boolean => {
-            let values = array.as_boolean();
-            values.iter().map(|value| value.map_or(0, |value| hash(&[u8::from(value)]))).collect()
-        }
-        DataType::FixedSizeBinary(_) => {
-            let values = array.as_fixed_size_binary();
-            values.iter().map(|value| value.map_or(0, hash)).collect()
-        }
-        DataType::Utf8 => {
-            array.as_string::<i32>().iter().map(|value| value.map_or(0, |text| hash(text.as_bytes()))).collect()
-        }
-        DataType::Binary => array.as_binary::<i32>().iter().map(|value| value.map_or(0, hash)).collect(),
-        DataType::Dictionary(..) => {
-            let dictionary = array.as_dictionary::<UInt32Type>();
-            let of_values = hashes(dictionary.values());
-            let of_row = |row| dictionary.key(row).and_then(|key| of_values.get(key)).copied().unwrap_or(0);
-            rows.map(of_row).collect()
-        }
-        DataType::Union(fields, _) => {
-            let union = array.as_union();
-            let mut children: SmallVec<[(i8, Vec<u64>); 9]> = SmallVec::new();
-            children.extend(fields.iter().map(|(kind, _)| (kind, hashes(union.child(kind)))));
-            let of_row = |row| {
-                let (kind, place) = (union.type_id(row), union.value_offset(row));
-                let child = children.iter().find(|(of, _)| *of == kind);
-                child.and_then(|(_, hashes)| hashes.get(place)).copied().unwrap_or(0)
-            };
-            rows.map(of_row).collect()
-        }
-        // Nothing has no value, and no other type can be the key of a shard.
-        _ => vec![0; array.len()],
-    }
-}
-
-fn numbers<T: ArrowPrimitiveType>(array: &dyn Array, bytes: impl Fn(T::Native) -> [u8; 8]) -> Vec<u64> {
-    array.as_primitive::<T>().iter().map(|value| value.map_or(0, |value| hash(&bytes(value)))).collect()
+    by_value(array, &|value| hash(value.bytes())).into_iter().map(Option::unwrap_or_default).collect()
 }
 
 /// A batch's rows as slices, each for one shard.
