@@ -55,21 +55,13 @@ pub(crate) struct Lease {
 }
 
 /// How a call ended.
-pub(crate) struct Called {
+pub(crate) struct Called<T> {
     /// `None`: the instance is not to be called again.
     pub lease: Option<Lease>,
     /// It answered, and has more memory than an instance may keep: to be flushed, and dropped.
     pub outgrown: Option<Lease>,
-    pub verdict: Result<types::Verdict, Fault>,
+    pub answer: Result<T, Fault>,
     pub took: Duration,
-}
-
-/// How a tick ended.
-pub(crate) struct Ticked {
-    /// As of [`Called`].
-    pub lease: Option<Lease>,
-    pub outgrown: Option<Lease>,
-    pub emitted: Result<Vec<types::Emission>, Fault>,
 }
 
 /// What a start needs, shared by all instances of a stage.
@@ -210,51 +202,56 @@ impl Lease {
         rows: u32,
         groups: Vec<u8>,
         columns: Vec<u8>,
-    ) -> Result<Called, Lost> {
+    ) -> Result<Called<types::Verdict>, Lost> {
         let ticking = host.ticker.ticking();
         let Limits { call_deadline_ms, memory_bytes_retire, .. } = start.limits;
         let stateful = start.state.is_stateful();
         let call = async move {
             let _ticking = ticking;
-            let Lease { mut instance, permit } = self;
+            let mut lease = self;
             let started = Instant::now();
             let slice = types::Slice { signal, rows, groups: &groups, columns: &columns };
-            let verdict = instance.process(call_deadline_ms.get(), started, slice).await;
-            let took = started.elapsed();
-            instance.count_memory();
-            instance.holds |= stateful;
-            let survives = verdict.as_ref().err().is_none_or(|fault| fault.kind.instance_survives());
-            let retired = instance.store.data().memory_bytes > memory_bytes_retire.get();
-            let left = survives.then_some(Lease { instance, permit });
-            let (lease, outgrown) = if retired { (None, left) } else { (left, None) };
-            Called { lease, outgrown, verdict, took }
+            let verdict = lease.instance.process(call_deadline_ms.get(), started, slice).await;
+            lease.called(verdict, started, memory_bytes_retire.get(), stateful)
         };
         let called = host.lane.run(call, start.begin()).await;
         start.lasts.store(called.as_ref().is_ok_and(|called| called.took > TICK * TICKS_ON_TASK as u32), Relaxed);
         called
     }
-}
 
-impl Lease {
     /// Calls `tick`, as [`process`](Lease::process) is called; no row waits for it, so it never holds up the task that others
     /// share.
-    pub async fn tick(self, host: &HostInner, start: &Start, now_unix_nano: u64) -> Result<Ticked, Lost> {
+    pub async fn tick(
+        self,
+        host: &HostInner,
+        start: &Start,
+        now_unix_nano: u64,
+    ) -> Result<Called<Vec<types::Emission>>, Lost> {
         let ticking = host.ticker.ticking();
-        let stateful = start.state.is_stateful();
         let Limits { call_deadline_ms, memory_bytes_retire, .. } = start.limits;
+        let stateful = start.state.is_stateful();
         let call = async move {
             let _ticking = ticking;
-            let Lease { mut instance, permit } = self;
-            let emitted = instance.tick(call_deadline_ms.get(), now_unix_nano).await;
-            instance.count_memory();
-            instance.holds |= stateful;
-            let survives = emitted.as_ref().err().is_none_or(|fault| fault.kind.instance_survives());
-            let retired = instance.store.data().memory_bytes > memory_bytes_retire.get();
-            let left = survives.then_some(Lease { instance, permit });
-            let (lease, outgrown) = if retired { (None, left) } else { (left, None) };
-            Ticked { lease, outgrown, emitted }
+            let mut lease = self;
+            let started = Instant::now();
+            let emitted = lease.instance.tick(call_deadline_ms.get(), now_unix_nano).await;
+            lease.called(emitted, started, memory_bytes_retire.get(), stateful)
         };
         host.lane.run(call, Begin::OnTask).await
+    }
+
+    /// What becomes of the instance after a call: one with more memory than `retire_bytes` is not called again. `stateful`: what it holds is
+    /// missed where it goes.
+    fn called<T>(self, answer: Result<T, Fault>, started: Instant, retire_bytes: usize, stateful: bool) -> Called<T> {
+        let took = started.elapsed();
+        let Lease { mut instance, permit } = self;
+        instance.count_memory();
+        instance.holds |= stateful;
+        let survives = answer.as_ref().err().is_none_or(|fault| fault.kind.instance_survives());
+        let retired = instance.store.data().memory_bytes > retire_bytes;
+        let left = survives.then_some(Lease { instance, permit });
+        let (lease, outgrown) = if retired { (None, left) } else { (left, None) };
+        Called { lease, outgrown, answer, took }
     }
 }
 

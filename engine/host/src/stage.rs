@@ -459,7 +459,8 @@ impl Stage {
         let rows = subject.rows.count() as u32;
         let groups = subject.groups.map(groups::encode).unwrap_or_default();
         let called = taken.process(&self.host, &self.pool.start, subject.signal.into(), rows, groups, block).await;
-        let Called { lease: left, outgrown, verdict, took } = called.map_err(|lost| Undecided::Fault(lost.into()))?;
+        let Called { lease: left, outgrown, answer: verdict, took } =
+            called.map_err(|lost| Undecided::Fault(lost.into()))?;
         self.stats.called(took);
         let decision = verdict.and_then(|verdict| Decision::check(verdict, subject));
         if decision.as_ref().err().is_none_or(|fault| fault.kind.instance_survives()) {

@@ -20,7 +20,7 @@ use wasmill_batch::RequestContext;
 
 use crate::bindings::wasmill::plugin::host::Level;
 use crate::emission;
-use crate::instance::{Lease, Ticked};
+use crate::instance::{Called, Lease};
 use crate::pool::Pool;
 use crate::stage::Stage;
 
@@ -111,9 +111,9 @@ impl Stage {
         pool.ticked(&mut lease.instance);
         let now = emission::now_unix_nano();
         let answered = lease.tick(&self.host, &self.pool.start, now).await;
-        let Ticked { lease, outgrown, emitted } = match answered {
-            Ok(ticked) => ticked,
-            Err(lost) => Ticked { lease: None, outgrown: None, emitted: Err(lost.into()) },
+        let (lease, outgrown, emitted) = match answered {
+            Ok(Called { lease, outgrown, answer, .. }) => (lease, outgrown, answer),
+            Err(lost) => (None, None, Err(lost.into())),
         };
         self.stats.ticked();
         let records = match emitted {
