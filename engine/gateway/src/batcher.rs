@@ -29,7 +29,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use wasmill_batch::{Ack, Outcome, Refusal, RefusalKind, TelemetryBatch};
 use wasmill_config::{BatchProcessor, RouteTarget};
 
@@ -37,7 +37,7 @@ use crate::generation::Generation;
 use crate::pipeline::Pipeline;
 use crate::queue::Held;
 use crate::telemetry::{BatcherMetrics, SendReason};
-use crate::way::{Next, Way};
+use crate::way::{Next, Way, watch_clock};
 pub(crate) use shard::Metadata;
 use shard::{Load, Shard};
 
@@ -317,17 +317,7 @@ impl Shared {
 
     /// Sends what has waited for long enough.
     async fn watch_clock(self: Arc<Self>) {
-        loop {
-            let earlier = self.due.notified();
-            let due = self.send_due(self.state.lock());
-            match due {
-                None => earlier.await,
-                Some(due) => tokio::select! {
-                    () = sleep_until(due) => {}
-                    () = earlier => {}
-                },
-            }
-        }
+        watch_clock(&self.due, || self.send_due(self.state.lock())).await;
     }
 
     /// When the next one is due.

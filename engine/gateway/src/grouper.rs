@@ -27,7 +27,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use wasmill_batch::{Ack, GatherReason, Gathered, Outcome, Refusal, RefusalKind, TelemetryBatch};
 use wasmill_config::{Grouping, RouteTarget};
 use wasmill_host::GroupBy;
@@ -38,7 +38,7 @@ use crate::generation::Generation;
 use crate::pipeline::Pipeline;
 use crate::queue::Held;
 use crate::telemetry::GrouperMetrics;
-use crate::way::{Next, Way};
+use crate::way::{Next, Way, watch_clock};
 use cohort::{Cohort, Load, Part};
 pub(crate) use decisions::Decision;
 use decisions::Decisions;
@@ -500,17 +500,7 @@ impl Shared {
 
     /// Sends what has waited for long enough.
     async fn watch_clock(self: Arc<Self>) {
-        loop {
-            let earlier = self.due.notified();
-            let due = self.send_due(self.state.lock());
-            match due {
-                None => earlier.await,
-                Some(due) => tokio::select! {
-                    () = sleep_until(due) => {}
-                    () = earlier => {}
-                },
-            }
-        }
+        watch_clock(&self.due, || self.send_due(self.state.lock())).await;
     }
 
     /// When the next one is due.
