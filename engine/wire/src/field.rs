@@ -9,7 +9,7 @@ pub(crate) const DEPTH_MAX: u32 = 100;
 
 /// What a tag says of the bytes after it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum WireType {
+pub enum WireType {
     Varint = 0,
     Fixed64 = 1,
     /// A length, and as many bytes: text, bytes, messages, packed numbers.
@@ -109,28 +109,40 @@ pub(crate) fn fixed(bytes: &[u8], at: usize, width: usize) -> Result<usize, Faul
 
 /// A field of a message that was checked.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct RawField<'a> {
+pub struct RawField<'a> {
     pub number: u32,
     pub wire: WireType,
     /// First byte of the tag, within the message.
-    pub start: usize,
+    pub(crate) start: usize,
     /// First byte behind the tag and, for [`WireType::Len`], the length.
-    pub value: usize,
+    pub(crate) value: usize,
     /// Behind the last byte, for a group behind its end tag.
-    pub end: usize,
+    pub(crate) end: usize,
     message: &'a [u8],
 }
 
 impl<'a> RawField<'a> {
+    /// Where it lies in its message, tag included: fields that follow one another are one range.
+    #[inline]
+    pub fn range(&self) -> std::ops::Range<usize> {
+        self.start..self.end
+    }
+
     /// The contents: text, bytes or message of a [`WireType::Len`]; the bytes of a number; a group with its end tag.
     #[inline]
-    pub(crate) fn payload(&self) -> &'a [u8] {
+    pub fn payload(&self) -> &'a [u8] {
         &self.message[self.value..self.end]
+    }
+
+    /// The contents as text; empty where they are not UTF-8, which a text of a request that was parsed is.
+    #[inline]
+    pub fn text(&self) -> &'a str {
+        std::str::from_utf8(self.payload()).unwrap_or_default()
     }
 
     /// The number of a [`WireType::Varint`]; 0 for any other.
     #[inline]
-    pub(crate) fn varint(&self) -> u64 {
+    pub fn varint(&self) -> u64 {
         match self.wire {
             WireType::Varint => varint::read(self.message, self.value).map_or(0, |(value, _)| value),
             _ => 0,
@@ -139,26 +151,26 @@ impl<'a> RawField<'a> {
 
     /// The number of a [`WireType::Fixed64`]; 0 for any other.
     #[inline]
-    pub(crate) fn fixed64(&self) -> u64 {
+    pub fn fixed64(&self) -> u64 {
         self.payload().try_into().map_or(0, u64::from_le_bytes)
     }
 
     /// The number of a [`WireType::Fixed32`]; 0 for any other.
     #[inline]
-    pub(crate) fn fixed32(&self) -> u32 {
+    pub fn fixed32(&self) -> u32 {
         self.payload().try_into().map_or(0, u32::from_le_bytes)
     }
 }
 
 /// The fields of a message, in order. Ends at the first byte that is none, which a checked message does not have.
 #[inline]
-pub(crate) fn fields(message: &[u8]) -> Fields<'_> {
+pub fn fields(message: &[u8]) -> Fields<'_> {
     Fields { message, at: 0 }
 }
 
 /// See [`fields`].
 #[derive(Clone, Debug)]
-pub(crate) struct Fields<'a> {
+pub struct Fields<'a> {
     message: &'a [u8],
     at: usize,
 }

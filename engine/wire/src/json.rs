@@ -37,6 +37,10 @@ mod schema;
 mod text;
 mod to_json;
 
+pub(crate) use bytes::put_base64;
+pub(crate) use number::{put_double, put_integer};
+pub(crate) use text::escape as put_text;
+
 use crate::Signal;
 use crate::field::Fault;
 use reader::{JsonFault, Reason};

@@ -34,11 +34,13 @@ mod select;
 mod shape;
 mod signal;
 mod varint;
+mod view;
 
 pub use batch::{IdFaults, WireBatch};
 pub use edit::{Change, Edit, EditError, Like, NewRecords, NewRecordsError, Overlay, Rows, create};
 pub use encode::{encode, encode_limited, encoded_len};
 pub use error::WireError;
+pub use field::{Fields, RawField, WireType, fields};
 pub use index::{Extent, Index, MetricData, MetricKind, Parent, Record};
 pub use json::{JsonDocument, JsonError, WIRE_PER_JSON_MAX, from_json, to_json};
 pub use merge::{MergePart, compact, merge};
@@ -47,3 +49,4 @@ pub use project::{ColumnRequest, ColumnType, Projection, TextForm, any_fields};
 pub use record_batch::record_batch;
 pub use select::Selection;
 pub use signal::Signal;
+pub use view::{Any, Message, any, attribute};

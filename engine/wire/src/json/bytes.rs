@@ -76,7 +76,7 @@ pub(super) fn read_base64(digits: &[u8], out: &mut Vec<u8>) -> bool {
 }
 
 /// Appends bytes in base64 as the Collector writes it: the standard alphabet, padded.
-pub(super) fn put_base64(bytes: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn put_base64(bytes: &[u8], out: &mut Vec<u8>) {
     for group in bytes.chunks(3) {
         let mut word = [0; 4];
         word[1..=group.len()].copy_from_slice(group);

@@ -70,7 +70,7 @@ pub(super) fn double(number: &[u8]) -> Option<f64> {
 }
 
 /// Appends an integer.
-pub(super) fn put_integer(out: &mut Vec<u8>, negative: bool, mut magnitude: u64) {
+pub(crate) fn put_integer(out: &mut Vec<u8>, negative: bool, mut magnitude: u64) {
     let mut digits = [0; 20];
     let mut at = digits.len();
     loop {
@@ -89,7 +89,7 @@ pub(super) fn put_integer(out: &mut Vec<u8>, negative: bool, mut magnitude: u64)
 
 /// Appends a double so that the same one is read again, in the shortest form; with an exponent where the Collector has one. What
 /// JSON has no numbers for is a text.
-pub(super) fn put_double(out: &mut Vec<u8>, value: f64) {
+pub(crate) fn put_double(out: &mut Vec<u8>, value: f64) {
     let magnitude = value.abs();
     let written = if value.is_nan() {
         out.write_all(b"\"NaN\"")

@@ -72,7 +72,7 @@ fn hex4(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 /// Appends a text with its quotes.
-pub(super) fn escape(text: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn escape(text: &[u8], out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');
     let mut rest = text;

@@ -49,12 +49,12 @@ impl<'a> Parts<'a> {
     }
 
     /// The last field with this number: the one that counts where one is expected.
-    fn last(&self, number: u32) -> Option<RawField<'a>> {
+    pub(crate) fn last(&self, number: u32) -> Option<RawField<'a>> {
         self.all(number).last()
     }
 
     /// The message in a field where one is expected; `None` where there is none.
-    fn message(&self, number: u32) -> Option<Parts<'a>> {
+    pub(crate) fn message(&self, number: u32) -> Option<Parts<'a>> {
         let mut all = self.all(number);
         let mut merged = Parts::One(all.next()?.payload());
         all.for_each(|field| merged.push(field.payload()));
