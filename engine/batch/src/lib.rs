@@ -10,7 +10,7 @@ mod retained;
 
 pub use ack::{Ack, Acked};
 pub use batch::{GatherReason, Gathered, ROUTE_DEFAULT, Routes, TelemetryBatch};
-pub use context::RequestContext;
+pub use context::{RequestContext, TraceContext};
 pub use merge::MergeInput;
 pub use outcome::{Outcome, Refusal, RefusalKind};
 pub use retained::retained_bytes;

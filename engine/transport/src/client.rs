@@ -1,11 +1,14 @@
 //! Clients: a request as bytes to a backend, and what the backend made of it.
 
 mod answer;
+mod call;
 mod channel;
 mod connect;
 mod grpc;
 mod head;
 mod http;
+mod post;
+mod push;
 mod target;
 
 use std::borrow::Cow;
@@ -13,13 +16,16 @@ use std::error::Error;
 use std::time::Duration;
 
 use ::http::{HeaderMap, StatusCode};
+use bytes::Bytes;
 use tonic::Code;
 use wasmill_batch::{Refusal, RefusalKind, RequestContext};
 
 pub(crate) use answer::collect;
+pub use call::CallClient;
 pub(crate) use connect::Connector;
 pub use grpc::GrpcClient;
 pub use http::HttpClient;
+pub use push::{PushClient, Pushed, push_header};
 pub(crate) use target::address;
 
 use crate::auth::{ClientAuth, NoCredentials};
@@ -74,9 +80,10 @@ pub enum SendError {
     /// Retryable for the codes that the specification lists, RESOURCE_EXHAUSTED only with RetryInfo.
     #[error("`{endpoint}` answered {code:?}: {message}")]
     Grpc { endpoint: String, code: Code, message: String, retry_after: Option<Duration> },
-    /// Retryable for 429, 502, 503 and 504.
+    /// Retryable for 429, 502, 503 and 504. `body`: the beginning of the answer, 64 KiB of it, for protocols that say more there than the
+    /// message quotes.
     #[error("`{endpoint}` answered {status}: {message}")]
-    Http { endpoint: String, status: StatusCode, message: String, retry_after: Option<Duration> },
+    Http { endpoint: String, status: StatusCode, message: String, retry_after: Option<Duration>, body: Bytes },
     /// There are no credentials for the request now: a token's server did not give any. Retryable.
     #[error("the request to `{endpoint}` has no credentials: {reason}")]
     NoCredentials { endpoint: String, reason: String },

@@ -39,7 +39,7 @@ pub use accepted::Accepted;
 pub use accepting::AcceptErrors;
 pub use auth::AuthError;
 pub use budget::{Budget, Permit, Spent};
-pub use client::{ClientError, GrpcClient, HttpClient, SendError};
+pub use client::{CallClient, ClientError, GrpcClient, HttpClient, PushClient, Pushed, SendError, push_header};
 pub use guard::{Guard, GuardSettings, Guarded};
 pub use reloading::Unreadable;
 pub use server::{BindError, Bound, Drained, Server};

@@ -1,7 +1,7 @@
 //! What servers and clients can be told: plain structs, whose `Default` is documented at each field.
 //!
-//! Nothing here is parsed or checked; [`Server::bind`](crate::Server::bind), [`GrpcClient::new`](crate::GrpcClient::new)
-//! and [`HttpClient::new`](crate::HttpClient::new) refuse what cannot be, and name the field by the Collector's key.
+//! Nothing here is parsed or checked; [`Server::bind`](crate::Server::bind), [`GrpcClient::new`](crate::GrpcClient::new),
+//! [`HttpClient::new`](crate::HttpClient::new) and [`PushClient::new`](crate::PushClient::new) refuse what cannot be, and name the field by the Collector's key.
 
 mod auth;
 mod client;
@@ -14,7 +14,10 @@ pub use auth::{
     BasicSettings, BearerSettings, ClientAuthSettings, Credential, HeaderAction, HeaderRule, HeaderSource,
     HeadersSettings, HtpasswdSettings, OAuth2Settings, Secret, ServerAuthSettings, Tokens,
 };
-pub use client::{Compression, GrpcClientSettings, HttpClientSettings, KeepaliveClientSettings};
+pub use client::{
+    Compression, GrpcClientSettings, HttpClientSettings, HttpConnectionSettings, KeepaliveClientSettings,
+    PushClientSettings,
+};
 pub use server::{
     CorsSettings, GrpcServerSettings, HttpServerSettings, KeepaliveServerSettings, Network, ServerSettings,
 };

@@ -107,6 +107,7 @@ pub(crate) fn context(
         peer: from.peer,
         identity: from.identity,
         trace_parent: headers.get("traceparent").and_then(text),
+        trace: None,
         deadline: deadline.map(Instant::into_std),
     }
 }

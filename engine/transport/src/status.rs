@@ -89,6 +89,7 @@ mod tests {
                 status: http_status(kind),
                 message: String::new(),
                 retry_after: None,
+                body: bytes::Bytes::new(),
             };
             assert_eq!(grpc.is_retryable(), kind.is_retryable(), "{kind:?}");
             assert_eq!(http.is_retryable(), kind.is_retryable(), "{kind:?}");

@@ -65,10 +65,7 @@ pub struct HttpClientSettings {
     pub traces_endpoint: Option<String>,
     pub metrics_endpoint: Option<String>,
     pub logs_endpoint: Option<String>,
-    /// The Unix socket to connect to instead of what the addresses name. Default none.
-    pub unix: Option<PathBuf>,
-    /// `insecure` has no meaning here: the scheme says it. Default: see there.
-    pub tls: TlsClientSettings,
+    pub connection: HttpConnectionSettings,
     /// Default gzip.
     pub compression: Compression,
     /// How requests are written (`encoding`). Default protobuf.
@@ -77,10 +74,36 @@ pub struct HttpClientSettings {
     pub headers: Vec<(String, String)>,
     /// What each request is given beside them. Default none.
     pub auth: Option<ClientAuthSettings>,
-    /// For a whole call, connecting included. Zero: no limit. Default 30 s.
-    pub timeout: Duration,
     /// Default `wasmill/VERSION`.
     pub user_agent: String,
+}
+
+/// A backend that takes something else than OTLP over HTTP. Its `Debug` leaves out the headers' values, which may be secrets.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PushClientSettings {
+    /// The whole address.
+    pub url: String,
+    pub connection: HttpConnectionSettings,
+    /// Of bodies, as its protocol says. Empty: none is named.
+    pub content_type: &'static str,
+    /// Of bodies, which come compressed. Empty: none.
+    pub content_encoding: &'static str,
+    /// Sent with every request, in this order.
+    pub headers: Vec<(String, String)>,
+    /// What each request is given beside them.
+    pub auth: Option<ClientAuthSettings>,
+    pub user_agent: String,
+}
+
+/// How a backend is reached over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpConnectionSettings {
+    /// The Unix socket to connect to instead of what the addresses name. Default none.
+    pub unix: Option<PathBuf>,
+    /// `insecure` has no meaning here: the scheme says it. Default: see there.
+    pub tls: TlsClientSettings,
+    /// For a whole call, connecting included. Zero: no limit. Default 30 s.
+    pub timeout: Duration,
     /// Connections that are kept when they have nothing to do (`max_idle_conns_per_host`). Default 100, as the
     /// Collector's `max_idle_conns`.
     pub idle_connections_max: usize,
@@ -119,16 +142,38 @@ impl Default for HttpClientSettings {
             traces_endpoint: None,
             metrics_endpoint: None,
             logs_endpoint: None,
-            unix: None,
-            tls: TlsClientSettings::default(),
+            connection: HttpConnectionSettings::default(),
             compression: Compression::default(),
             content: ContentType::Protobuf,
             headers: Vec::new(),
             auth: None,
-            timeout: Duration::from_secs(30),
             user_agent: user_agent(),
+        }
+    }
+}
+
+impl Default for HttpConnectionSettings {
+    fn default() -> Self {
+        HttpConnectionSettings {
+            unix: None,
+            tls: TlsClientSettings::default(),
+            timeout: Duration::from_secs(30),
             idle_connections_max: 100,
             idle_connection_timeout: Some(Duration::from_secs(90)),
+        }
+    }
+}
+
+impl Default for PushClientSettings {
+    fn default() -> Self {
+        PushClientSettings {
+            url: String::new(),
+            connection: HttpConnectionSettings::default(),
+            content_type: "",
+            content_encoding: "",
+            headers: Vec::new(),
+            auth: None,
+            user_agent: user_agent(),
         }
     }
 }
@@ -159,16 +204,26 @@ impl fmt::Debug for HttpClientSettings {
             .field("traces_endpoint", &self.traces_endpoint)
             .field("metrics_endpoint", &self.metrics_endpoint)
             .field("logs_endpoint", &self.logs_endpoint)
-            .field("unix", &self.unix)
-            .field("tls", &self.tls)
+            .field("connection", &self.connection)
             .field("compression", &self.compression)
             .field("content", &self.content)
             .field("headers", &names(&self.headers))
             .field("auth", &self.auth)
-            .field("timeout", &self.timeout)
             .field("user_agent", &self.user_agent)
-            .field("idle_connections_max", &self.idle_connections_max)
-            .field("idle_connection_timeout", &self.idle_connection_timeout)
+            .finish()
+    }
+}
+
+impl fmt::Debug for PushClientSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PushClientSettings")
+            .field("url", &self.url)
+            .field("connection", &self.connection)
+            .field("content_type", &self.content_type)
+            .field("content_encoding", &self.content_encoding)
+            .field("headers", &names(&self.headers))
+            .field("auth", &self.auth)
+            .field("user_agent", &self.user_agent)
             .finish()
     }
 }
@@ -190,8 +245,9 @@ mod tests {
     fn debug_has_no_secrets() {
         let headers = vec![("authorization".to_owned(), "Bearer s3cret".to_owned())];
         let grpc = GrpcClientSettings { headers: headers.clone(), ..GrpcClientSettings::default() };
-        let http = HttpClientSettings { headers, ..HttpClientSettings::default() };
-        for text in [format!("{grpc:?}"), format!("{http:?}")] {
+        let http = HttpClientSettings { headers: headers.clone(), ..HttpClientSettings::default() };
+        let push = PushClientSettings { headers, ..PushClientSettings::default() };
+        for text in [format!("{grpc:?}"), format!("{http:?}"), format!("{push:?}")] {
             assert!(text.contains("authorization") && !text.contains("s3cret"), "{text}");
         }
     }

@@ -17,7 +17,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
-use wasmill_transport::settings::{GrpcClientSettings, HttpClientSettings, Pem, TlsClientSettings};
+use wasmill_transport::settings::{
+    GrpcClientSettings, HttpClientSettings, HttpConnectionSettings, Pem, TlsClientSettings,
+};
 use wasmill_transport::{Accepted, ClientError, GrpcClient, HttpClient, SendError, TlsError};
 use wasmill_wire::Signal;
 
@@ -72,7 +74,8 @@ async fn backend(client_certificates: bool) -> SocketAddr {
 
 async fn send(address: SocketAddr, tls: TlsClientSettings) -> [Result<Accepted, SendError>; 2] {
     let grpc = GrpcClientSettings { endpoint: address.to_string(), tls: tls.clone(), ..Default::default() };
-    let http = HttpClientSettings { endpoint: format!("https://{address}"), tls, ..Default::default() };
+    let connection = HttpConnectionSettings { tls, ..HttpConnectionSettings::default() };
+    let http = HttpClientSettings { endpoint: format!("https://{address}"), connection, ..Default::default() };
     let payload = Bytes::from_static(b"spans");
     [
         GrpcClient::new(grpc).unwrap().send(Signal::Traces, payload.clone()).await,

@@ -13,8 +13,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use wasmill_transport::settings::{
-    GrpcClientSettings, GrpcServerSettings, HttpClientSettings, HttpServerSettings, Pem, ServerSettings,
-    TlsClientSettings, TlsServerSettings, TlsVersion, TlsVersions,
+    GrpcClientSettings, GrpcServerSettings, HttpClientSettings, HttpConnectionSettings, HttpServerSettings, Pem,
+    ServerSettings, TlsClientSettings, TlsServerSettings, TlsVersion, TlsVersions,
 };
 use wasmill_transport::{Accepted, BindError, Budget, GrpcClient, HttpClient, SendError, Server, TlsError};
 use wasmill_wire::Signal;
@@ -67,7 +67,8 @@ async fn send(server: &Running, tls: TlsClientSettings) -> [Result<Accepted, Sen
 
 fn clients(server: &Running, tls: TlsClientSettings) -> (GrpcClient, HttpClient) {
     let grpc = GrpcClientSettings { endpoint: server.grpc().to_string(), tls: tls.clone(), ..Default::default() };
-    let http = HttpClientSettings { endpoint: format!("https://{}", server.http()), tls, ..Default::default() };
+    let connection = HttpConnectionSettings { tls, ..HttpConnectionSettings::default() };
+    let http = HttpClientSettings { endpoint: format!("https://{}", server.http()), connection, ..Default::default() };
     (GrpcClient::new(grpc).unwrap(), HttpClient::new(http).unwrap())
 }
 
