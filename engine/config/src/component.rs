@@ -3,6 +3,7 @@
 //! Each file below holds one component: the table of its keys, then how they are read into the file's shape. What depends on
 //! other components is left to [`crate::validate`]; what depends only on the component itself is final here, defaults included.
 
+mod archive;
 mod attributes;
 mod auth;
 mod batch;
@@ -13,6 +14,9 @@ mod filter;
 mod forward;
 mod grouping;
 mod health_check;
+mod http_client;
+mod jaeger;
+mod loki;
 mod memory_limiter;
 mod otlp_grpc;
 mod otlp_http;
@@ -21,6 +25,8 @@ mod otlp_receiver;
 mod pem;
 pub(crate) mod plugin_config;
 mod probabilistic_sampler;
+mod prometheus;
+mod prometheus_remote_write;
 mod redaction;
 mod retry;
 mod routing;
@@ -266,6 +272,27 @@ pub(crate) const EXPORTERS: &[ComponentType<Exporter>] = &[
         read: otlp_http::read,
     },
     ComponentType {
+        names: &["jaeger", "jaeger_thrift", "jaeger_thrift_http"],
+        section: &jaeger::SECTION,
+        doc: "Spans to Jaeger, in Thrift over HTTP, as the Collector's exporters of these names had it. See [Jaeger](jaeger.md).",
+        example: "jaeger:
+  endpoint: http://jaeger:14268/api/traces
+",
+        read: jaeger::read,
+    },
+    ComponentType {
+        names: &["prometheusremotewrite", "prometheus_remote_write"],
+        section: &prometheus_remote_write::SECTION,
+        doc: "Metrics to Prometheus, or to what takes its remote write, as samples of series. See \
+              [remote write](prometheus-remote-write.md).",
+        example: "prometheusremotewrite:
+  endpoint: http://prometheus:9090/api/v1/write
+  resource_to_telemetry_conversion:
+    enabled: true
+",
+        read: prometheus_remote_write::read,
+    },
+    ComponentType {
         names: &["debug"],
         section: &debug::SECTION,
         doc: "Writes what reaches it to standard error, readable.",
@@ -277,8 +304,9 @@ pub(crate) const EXPORTERS: &[ComponentType<Exporter>] = &[
     ComponentType {
         names: &["file"],
         section: &file_exporter::SECTION,
-        doc: "Writes to a file, a line of OTLP/JSON for each request, as the Collector's. Clients are answered when their data is \
-              written; where it cannot be, they are told to retry. See [files](files.md).",
+        doc: "Writes to a file, a line of OTLP/JSON for each request, as the Collector's, or rows to files of Parquet or Arrow. Clients are \
+              answered when their data is written; where it cannot be, they are told to retry. See [files](files.md) and \
+              [archive](archive.md).",
         example: "file/archive:
   path: /var/lib/wasmill/archive.jsonl
   create_directory: true
@@ -287,6 +315,32 @@ pub(crate) const EXPORTERS: &[ComponentType<Exporter>] = &[
     max_backups: 20
 ",
         read: file_exporter::read,
+    },
+    ComponentType {
+        names: &["loki"],
+        section: &loki::SECTION,
+        doc: "Pushes logs to Loki, as the Collector's former exporter of this name, with structured metadata. See [Loki](loki.md).",
+        example: "loki:
+  endpoint: http://loki:3100/loki/api/v1/push
+  labels:
+    attributes: [http.route]
+  headers:
+    X-Scope-OrgID: shop
+",
+        read: loki::read,
+    },
+    ComponentType {
+        names: &["prometheus"],
+        section: &prometheus::SECTION,
+        doc: "Keeps the newest value of every series, and serves them at `/metrics` to whoever scrapes, as the Collector's: text, \
+              OpenMetrics, and protobuf with native histograms. Metrics only. See [Prometheus](prometheus.md).",
+        example: "prometheus:
+  endpoint: 0.0.0.0:9090
+  namespace: shop
+  resource_to_telemetry_conversion:
+    enabled: true
+",
+        read: prometheus::read,
     },
 ];
 

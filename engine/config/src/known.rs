@@ -99,11 +99,7 @@ pub(crate) const PROCESSORS: &[Known] = &[
 pub(crate) const EXPORTERS: &[Known] = &[
     known("logging", Instead("use `debug`, its newer name")),
     known("kafka", TO_COLLECTOR),
-    known("prometheus", TO_COLLECTOR),
-    known("prometheusremotewrite", TO_COLLECTOR),
     known("zipkin", TO_COLLECTOR),
-    known("jaeger", Instead("Jaeger takes OTLP: use `otlp_grpc` with its port 4317")),
-    known("loki", Instead("Loki takes OTLP: use `otlp_http` with `endpoint: http://HOST:3100/otlp`")),
     known("elasticsearch", TO_COLLECTOR),
     known("opensearch", TO_COLLECTOR),
     known("datadog", TO_COLLECTOR),

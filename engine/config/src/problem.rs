@@ -69,6 +69,8 @@ pub enum Problem {
         "the {signal} of pipeline `{pipeline}` have nowhere to go in `{exporter}`: it has neither `endpoint` nor `{signal}_endpoint`"
     )]
     NoUrl { signal: &'static str, pipeline: String, exporter: String },
+    #[error("the exporter `{exporter}` takes {takes} only, and pipeline `{pipeline}` carries {signal}")]
+    SignalNotTaken { exporter: String, takes: String, pipeline: String, signal: &'static str },
     #[error("port {port} is also taken by `{other}` (line {line})")]
     PortTwice { port: u16, other: String, line: usize },
     #[error("there is no such file: `{path}`")]

@@ -5,11 +5,13 @@
 //! value, so that a reload rebuilds what differs and leaves the rest; `Debug` shows no secrets.
 
 mod admin;
+mod archive;
 mod auth;
 mod connectors;
 mod endpoint;
 mod exporters;
 mod extensions;
+mod loki;
 mod memory_limiter;
 mod processors;
 mod receivers;
@@ -20,6 +22,9 @@ mod tls;
 use std::collections::BTreeMap;
 
 pub use admin::Admin;
+pub use archive::{
+    ArchiveBucket, ArchiveCompression, ArchiveExporter, ArchiveFormat, ArchiveRetention, ArchiveRotation,
+};
 pub use auth::{
     BasicAuth, BasicClient, BearerTokenAuth, Credential, HeaderAction, HeaderRule, HeaderSource, HeadersSetter,
     Htpasswd, OAuth2Client, Tokens,
@@ -29,11 +34,13 @@ pub use connectors::{
 };
 pub use endpoint::{Endpoint, HttpUrl};
 pub use exporters::{
-    BatchSizer, ClientKeepalive, Compression, DebugExporter, Exporter, FileExporter, FileFormat, FileRotation, Headers,
-    HttpEncoding, OnFull, OtlpGrpcExporter, OtlpHttpExporter, PerSignal, QueueBatch, Retry, SendingQueue, Sizer,
+    BatchSizer, ClientKeepalive, Compression, DebugExporter, Delivery, Exporter, FileExporter, FileFormat,
+    FileRotation, Headers, HttpClient, HttpEncoding, JaegerExporter, OnFull, OtlpGrpcExporter, OtlpHttpExporter,
+    PerSignal, PrometheusExporter, QueueBatch, RemoteWriteExporter, RemoteWriteProtocol, Retry, SendingQueue, Sizer,
     Verbosity,
 };
 pub use extensions::{Extension, FileStorage, HealthCheck};
+pub use loki::{LokiEncoding, LokiExporter, LokiFormat, LokiLabels, LokiLimits, LokiTenant};
 pub use memory_limiter::{MemoryLimiter, MemoryShare};
 pub use processors::{
     BatchProcessor, Breaker, Grouping, OnFault, OnLostState, PluginLimits, PluginSource, PluginState, Processor,
@@ -43,7 +50,10 @@ pub use receivers::{
     Cors, GrpcServer, HttpServer, Network, OtlpJsonFileReceiver, OtlpReceiver, Receiver, ServerKeepalive,
 };
 pub use tables::{CellType, LookupTable, TableFormat};
-pub use telemetry::{LogEncoding, LogLevel, LogSettings, MetricsLevel, MetricsSettings, Telemetry};
+pub use telemetry::{
+    LogEncoding, LogLevel, LogSettings, MetricsLevel, MetricsSettings, Telemetry, TraceProtocol, TraceSampler,
+    TraceSettings,
+};
 pub use tls::{Pem, TlsClient, TlsServer, TlsVersion, TlsVersions};
 
 use crate::id::{ComponentId, PipelineId};

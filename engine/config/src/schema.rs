@@ -4,12 +4,12 @@
 //! `docs/configuration.md` is written from it, and nothing can be read that is not in it: the three cannot drift apart.
 
 /// A map with known keys.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Section {
     pub keys: &'static [Key],
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Key {
     pub name: &'static str,
     pub kind: Kind,
@@ -20,7 +20,7 @@ pub struct Key {
 }
 
 /// What a key takes.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Kind {
     Bool,
     Integer,
@@ -59,7 +59,7 @@ pub enum Kind {
     TextsOrSections(&'static Section),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum State {
     Served,
     /// Without it the section is incomplete.

@@ -1,17 +1,26 @@
 //! `service::telemetry`: what the gateway says of itself.
 
+mod traces;
+
+use std::sync::Arc;
+
 use crate::problem::Problem;
 use crate::reader::{Located, Reader};
 use crate::running::{Endpoint, LogEncoding, LogLevel, LogSettings, MetricsLevel, MetricsSettings, Telemetry};
 use crate::schema::{Kind, Section, key, never, no_effect, not_yet};
-use crate::values::{ServerAddress, words};
+use crate::values::{ServerAddress, text, words};
 
 pub(crate) static SECTION: Section = Section {
     keys: &[
         key("logs", Kind::Section(&LOGS), "", "What it logs, to standard error."),
         key("metrics", Kind::Section(&METRICS), "", "What it counts, for Prometheus."),
-        not_yet("traces", "the gateway's metrics and logs say what it does"),
-        no_effect("resource", "`service_name` and the like are for the scraper to add"),
+        traces::KEY,
+        key(
+            "resource",
+            Kind::Texts,
+            "",
+            "Attributes of its own spans, beside `service.name` and `service.version`. In metrics they are for the scraper to add.",
+        ),
     ],
 };
 
@@ -75,7 +84,27 @@ pub(crate) fn read(reader: &Reader, listens: &mut Vec<Located<Endpoint>>) -> Tel
         level: logs.get_or("level", LogLevel::default()),
         encoding: logs.get_or("encoding", LogEncoding::default()),
     });
-    Telemetry { logs, metrics: read_metrics(reader, listens) }
+    let mut traces = traces::read(reader);
+    let resource = read_resource(reader);
+    if let Some(traces) = &mut traces {
+        traces.resource = resource;
+    }
+    Telemetry { logs, metrics: read_metrics(reader, listens), traces }
+}
+
+/// Texts by name; one without a value says nothing.
+fn read_resource(telemetry: &Reader) -> Vec<(Arc<str>, Arc<str>)> {
+    let mut resource = Vec::new();
+    for (entry, place) in telemetry.named("resource") {
+        if entry.node.is_null() {
+            continue;
+        }
+        match text(&entry.node, "a text") {
+            Ok(value) => resource.push((entry.key.as_str().into(), value.into())),
+            Err(problem) => telemetry.report.error(&place, problem),
+        }
+    }
+    resource
 }
 
 fn read_metrics(telemetry: &Reader, listens: &mut Vec<Located<Endpoint>>) -> MetricsSettings {

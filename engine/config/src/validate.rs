@@ -7,6 +7,8 @@ mod graph;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 
+use wasmill_wire::Signal;
+
 use crate::component::{Component, FileConnector, FileProcessor, FileRow, FileStage, Side};
 use crate::diagnostic::Report;
 use crate::file::{FileConfig, FilePipeline, FileService};
@@ -28,7 +30,7 @@ pub(crate) fn validate(file: FileConfig, report: &Report) -> Config {
     check_authenticators(&file, &used, report);
     graph::check(&file, service, report);
     check_unreached(&file, &used, report);
-    check_urls(&file, service, report);
+    check_signals(&file, service, report);
     check_written(&file.exporters, report);
     check_used(&file, &used, report);
     check_ports(&file, service, &used, report);
@@ -176,35 +178,45 @@ fn check_unreached(file: &FileConfig, used: &Used, report: &Report) {
     }
 }
 
-/// An exporter over HTTP may have URLs for some signals only.
-fn check_urls(file: &FileConfig, service: &FileService, report: &Report) {
+/// An exporter may take some signals only; one of OTLP over HTTP those that it has URLs for.
+fn check_signals(file: &FileConfig, service: &FileService, report: &Report) {
     for pipeline in &service.pipelines {
         let signal = pipeline.id.value.signal();
         for exporter in reached(pipeline, &file.processors) {
             let of_id = file.exporters.iter().find(|candidate| candidate.id.value == exporter.value);
-            let Some(Exporter::OtlpHttp(http)) = of_id.and_then(|of_id| of_id.settings.as_ref()) else { continue };
-            if http.urls.get(signal).is_none() {
-                let problem = Problem::NoUrl {
-                    signal: signal.name(),
-                    pipeline: pipeline.id.value.to_string(),
-                    exporter: exporter.value.to_string(),
-                };
-                report.error(&exporter.place, problem);
+            let Some(settings) = of_id.and_then(|of_id| of_id.settings.as_ref()) else { continue };
+            if settings.takes(signal) {
+                continue;
             }
+            let (signal, pipeline) = (signal.name(), pipeline.id.value.to_string());
+            let name = exporter.value.to_string();
+            let problem = match settings {
+                Exporter::OtlpHttp(_) => Problem::NoUrl { signal, pipeline, exporter: name },
+                _ => {
+                    let takes = Signal::ALL.into_iter().filter(|signal| settings.takes(*signal));
+                    let takes = takes.map(Signal::name).collect::<Vec<_>>().join(" and ");
+                    Problem::SignalNotTaken { exporter: name, takes, pipeline, signal }
+                }
+            };
+            report.error(&exporter.place, problem);
         }
     }
 }
 
-/// A file has one exporter: two would not know of each other's lines.
+/// A file has one exporter: two would not know of each other's lines. So has a folder whose old files are deleted.
 fn check_written(exporters: &[Component<Exporter>], report: &Report) {
     let mut paths: Vec<(&ComponentId, &Path)> = Vec::new();
     for Component { id, settings, .. } in exporters {
-        let Some(Exporter::File(file)) = settings else { continue };
-        if let Some((other, _)) = paths.iter().find(|(_, path)| *path == file.path) {
+        let written: &Path = match settings {
+            Some(Exporter::File(file)) => &file.path,
+            Some(Exporter::Archive(archive)) => &archive.root,
+            _ => continue,
+        };
+        if let Some((other, _)) = paths.iter().find(|(_, path)| *path == written) {
             let problem = format!("`{other}` has the same `path`: each needs one of its own");
             report.error(&id.place, Problem::Invalid(problem));
         }
-        paths.push((&id.value, &file.path));
+        paths.push((&id.value, written));
     }
 }
 
@@ -254,7 +266,11 @@ fn warn_unnamed(exporters: &[Component<Exporter>], named: &BTreeSet<ComponentId>
 fn check_ports(file: &FileConfig, service: &FileService, used: &Used, report: &Report) {
     let receivers = file.receivers.iter().filter(|receiver| used.receivers.contains(&receiver.id.value));
     let extensions = file.extensions.iter().filter(|extension| used.extensions.contains(&extension.id.value));
+    // Plugins may route to any exporter.
+    let exporters =
+        file.exporters.iter().filter(|exporter| used.has_stages || used.exporters.contains(&exporter.id.value));
     let mut listens: Vec<&Located<Endpoint>> = receivers.flat_map(|receiver| &receiver.listens).collect();
+    listens.extend(exporters.flat_map(|exporter| &exporter.listens));
     listens.extend(extensions.flat_map(|extension| &extension.listens));
     listens.extend(&service.listens);
     for (i, second) in listens.iter().enumerate() {

@@ -14,7 +14,7 @@ use crate::id::{ComponentId, PipelineId};
 use crate::node::{Node, Typed, Value};
 use crate::problem::Problem;
 
-pub(crate) use address::{ClientAddress, ServerAddress};
+pub(crate) use address::{ClientAddress, ServerAddress, UrlWithUser};
 pub(crate) use size::Size;
 
 pub(crate) trait FromNode: Sized {

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use wasmill_config::{
     CellType, ComponentId, Compression, Config, ConfigErrors, Endpoint, Exporter, Loaded, Network, OnFull, OnLostState,
-    OtlpGrpcExporter, OtlpHttpExporter, PipelineId, PluginSource, PluginState, Problem, Processor, Receiver, Retry,
-    RouteTarget, SendingQueue, Sizer, Swap, TableFormat, WasmStage, load, load_texts,
+    OtlpGrpcExporter, OtlpHttpExporter, PipelineId, PluginSource, PluginState, Problem, Processor, Receiver,
+    RemoteWriteExporter, RemoteWriteProtocol, Retry, RouteTarget, SendingQueue, Sizer, Swap, TableFormat, WasmStage,
+    load, load_texts,
 };
 use wasmill_wire::Signal;
 
@@ -84,7 +85,7 @@ fn merge_keys_bring_what_is_not_said() {
     let config = load(&["tests/forms/anchors.yaml".into()], &|_| None).unwrap().config;
     let Some(Exporter::OtlpGrpc(exporter)) = config.exporters.get(&id("otlp/b")) else { panic!("{config:?}") };
     assert_eq!((exporter.endpoint.to_string().as_str(), exporter.tls.is_none()), ("b:4317", true));
-    let retry = exporter.retry.as_ref().unwrap();
+    let retry = exporter.delivery.retry.as_ref().unwrap();
     assert_eq!(retry.interval_initial, Duration::from_secs(1));
     assert_eq!(retry.elapsed_max, Some(Duration::from_secs(600)));
     let pipelines: Vec<_> = config.pipelines.values().collect();
@@ -120,7 +121,7 @@ fn an_exporter_has_the_collectors_defaults() {
         storage: None,
         batch: None,
     };
-    assert_eq!(exporter.queue, Some(queue));
+    assert_eq!(exporter.delivery.queue, Some(queue));
     let retry = Retry {
         interval_initial: Duration::from_secs(5),
         randomization_factor: 0.5,
@@ -128,8 +129,8 @@ fn an_exporter_has_the_collectors_defaults() {
         interval_max: Duration::from_secs(30),
         elapsed_max: Some(Duration::from_secs(300)),
     };
-    assert_eq!(exporter.retry, Some(retry));
-    assert_eq!(exporter.on_full, OnFull::Refuse);
+    assert_eq!(exporter.delivery.retry, Some(retry));
+    assert_eq!(exporter.delivery.on_full, OnFull::Refuse);
 }
 
 /// Guarantee: the scheme of an endpoint wins over `tls`, and without one TLS is the default.
@@ -151,14 +152,14 @@ fn a_scheme_says_whether_there_is_tls() {
 fn queue_and_retry_can_be_switched_off() {
     let exporter =
         grpc_exporter("{endpoint: 'a:1', sending_queue: {enabled: false}, retry_on_failure: {enabled: false}}", &[]);
-    assert_eq!((exporter.queue, exporter.retry), (None, None));
+    assert_eq!((exporter.delivery.queue, exporter.delivery.retry), (None, None));
     let exporter = grpc_exporter(
         "{endpoint: 'a:1', timeout: 0, retry_on_failure: {max_elapsed_time: 0}, sending_queue: {block_on_overflow: true}}",
         &[],
     );
     assert_eq!(exporter.timeout, Duration::from_secs(3600));
-    assert_eq!(exporter.retry.unwrap().elapsed_max, None);
-    assert_eq!(exporter.on_full, OnFull::Block);
+    assert_eq!(exporter.delivery.retry.unwrap().elapsed_max, None);
+    assert_eq!(exporter.delivery.on_full, OnFull::Block);
 }
 
 /// Guarantee: an endpoint gets the paths of OTLP, one for a signal is taken as it is.
@@ -451,7 +452,7 @@ fn configurations_come_from_files_variables_and_arguments() {
     let loaded = load(&sources, &variable).unwrap();
     let Exporter::OtlpGrpc(exporter) = &loaded.config.exporters[&id("otlp")] else { panic!("an exporter") };
     assert_eq!(exporter.endpoint, Endpoint::new("b", 2));
-    assert_eq!(exporter.queue.as_ref().map(|queue| queue.size_max.get()), Some(7));
+    assert_eq!(exporter.delivery.queue.as_ref().map(|queue| queue.size_max.get()), Some(7));
     assert_eq!(loaded.files_read, [file]);
     let errors = load(&["env:NONE".into()], &variable).unwrap_err();
     assert!(errors.to_string().contains("the environment variable `NONE` is not set"), "{errors}");
@@ -466,9 +467,9 @@ fn sockets_networks_and_idle_connections() {
     let urls = [&exporter.urls.traces, &exporter.urls.metrics, &exporter.urls.logs].map(|url| url.as_ref().unwrap());
     assert_eq!(urls.map(|url| &*url.path), ["/v1/traces", "/v1/metrics", "/v1/logs"]);
     for (keys, expected) in [("", 100), ("max_idle_conns: 7", 7), ("max_idle_conns_per_host: 3", 3)] {
-        assert_eq!(http_exporter(&format!("{{endpoint: 'http://a', {keys}}}")).idle_connections_max, expected);
+        assert_eq!(http_exporter(&format!("{{endpoint: 'http://a', {keys}}}")).client.idle_connections_max, expected);
     }
-    assert_eq!(http_exporter("{endpoint: 'http://a', max_idle_conns_per_host: 0}").idle_connections_max, 100);
+    assert_eq!(http_exporter("{endpoint: 'http://a', max_idle_conns_per_host: 0}").client.idle_connections_max, 100);
     for (word, expected) in [("tcp", Network::Tcp), ("tcp4", Network::Tcp4), ("tcp6", Network::Tcp6)] {
         let protocols = format!("{{grpc: {{transport: {word}, read_timeout: 2s}}, http: {{transport: {word}}}}}");
         let over = format!("receivers: {{otlp: {{protocols: {protocols}}}}}\nexporters: {{otlp: {{endpoint: 'a:1'}}}}");
@@ -520,4 +521,190 @@ fn state_has_bounds() {
     assert_eq!(written.swap.on_lost_state, OnLostState::Accept);
     let default = stage("{plugin: 'builtin:filter', state: {}}", &[]);
     assert_eq!((default.state, default.swap), (PluginState::default(), Swap::default()));
+}
+
+fn jaeger_exporter(settings: &str) -> (Exporter, Vec<String>) {
+    let over = "service: {pipelines: {traces: {exporters: [jaeger]}}}";
+    let loaded = loaded(&[REST, over, &format!("exporters: {{jaeger: {settings}}}")], &[]);
+    let warnings = loaded.warnings.iter().map(|warning| warning.render()).collect();
+    (loaded.config.exporters.into_values().next().expect("an exporter"), warnings)
+}
+
+/// Scenario: a URL in the forms that Jaeger's clients and the Collector had.
+/// Guarantee: Thrift over HTTP to that URL, without a warning.
+#[test]
+fn a_url_of_jaeger_is_for_thrift() {
+    let forms = [
+        ("{endpoint: 'http://jaeger:14268/api/traces'}", "http://jaeger:14268/api/traces"),
+        ("{endpoint: 'http://jaeger:14268/api/traces?format=jaeger.thrift'}", "http://jaeger:14268/api/traces"),
+        ("{endpoint: 'https://jaeger'}", "https://jaeger:443/api/traces"),
+        ("{url: 'http://proxy/jaeger/spans', timeout: 2s}", "http://proxy:80/jaeger/spans"),
+        ("{endpoint: 'http://ann:s3cret@jaeger:14268', compression: none}", "http://jaeger:14268/api/traces"),
+    ];
+    for (settings, url) in forms {
+        match jaeger_exporter(settings) {
+            (Exporter::Jaeger(exporter), warnings) => {
+                assert_eq!((exporter.url.to_string().as_str(), warnings), (url, vec![]), "{settings}");
+                let has_user = exporter.client.headers.iter().any(|(name, _)| &**name == "authorization");
+                assert_eq!(has_user, settings.contains("ann"));
+                assert_eq!((exporter.batch_bytes_max, exporter.delivery.retry), (1 << 20, Some(Retry::default())));
+            }
+            other => panic!("{settings}: {other:?}"),
+        }
+    }
+}
+
+/// Scenario: the older exporter's `host:port`.
+/// Guarantee: OTLP over gRPC, to the port where Jaeger has it; the warning says what to write.
+#[test]
+fn an_address_of_jaeger_is_for_otlp() {
+    let forms = [
+        ("{endpoint: 'jaeger:14250', tls: {insecure: true}}", "jaeger:4317", false),
+        (
+            "{endpoint: 'jaeger-all-in-one:14250', tls: {ca_pem: x}, keepalive: {time: 5s}}",
+            "jaeger-all-in-one:4317",
+            true,
+        ),
+        ("{endpoint: 'dns:///jaeger:9999', balancer_name: round_robin}", "jaeger:9999", true),
+    ];
+    for (settings, endpoint, tls) in forms {
+        match jaeger_exporter(settings) {
+            (Exporter::JaegerOtlp(exporter), warnings) => {
+                assert_eq!((exporter.endpoint.to_string().as_str(), exporter.tls.is_some()), (endpoint, tls));
+                assert_eq!((exporter.compression, exporter.timeout), (Compression::None, Duration::from_secs(5)));
+                let says = format!("spans go to `{endpoint}` as OTLP");
+                assert!(warnings.iter().any(|warning| warning.contains(&says)), "{warnings:?}");
+            }
+            other => panic!("{settings}: {other:?}"),
+        }
+    }
+}
+
+/// What is wrong about an exporter `jaeger` is said, at its key.
+#[test]
+fn mistakes_about_jaeger_are_said() {
+    let over = "service: {pipelines: {traces: {exporters: [jaeger]}}}";
+    let cases = [
+        ("{}", "exporters::jaeger", "the key `endpoint` is missing"),
+        ("{endpoint: 'http://jaeger', url: 'http://jaeger'}", "exporters::jaeger::url", "one of them is enough"),
+        ("{endpoint: 'jaeger'}", "exporters::jaeger::endpoint", "`host:port`"),
+        ("{endpoint: 'http://jaeger/?a=b'}", "exporters::jaeger::endpoint", "a URL"),
+        ("{endpoint: 'http://jaeger', compression: gzip}", "exporters::jaeger::compression", "is for gRPC"),
+        (
+            "{endpoint: 'http://jaeger', max_batch_bytes: 100}",
+            "exporters::jaeger::max_batch_bytes",
+            "`1KiB` to `64MiB`",
+        ),
+        ("{endpoint: 'jaeger:14250', max_batch_bytes: 1MiB}", "exporters::jaeger::max_batch_bytes", "is for HTTP"),
+    ];
+    for (settings, key, message) in cases {
+        let errors = try_load(&[REST, over, &format!("exporters: {{jaeger: {settings}}}")], &[]).unwrap_err();
+        let found = errors.errors.iter().any(|error| error.key == key && error.problem.to_string().contains(message));
+        assert!(found, "{settings}: {errors}");
+    }
+    let logs = "service: {pipelines: {logs: {receivers: [otlp], exporters: [jaeger]}}}";
+    let errors = try_load(&[REST, over, logs, "exporters: {jaeger: {endpoint: 'http://jaeger'}}"], &[]).unwrap_err();
+    assert!(errors.to_string().contains("takes traces only"), "{errors}");
+}
+
+const TO_PROMETHEUS: &str = "service: {pipelines: {metrics: {receivers: [otlp], exporters: [prometheusremotewrite]}}}
+exporters: {debug: }";
+
+fn remote_write(settings: &str) -> (RemoteWriteExporter, Vec<String>) {
+    let of_traces = "service: {pipelines: {traces: {exporters: [debug]}}}";
+    let exporter = format!("exporters: {{prometheusremotewrite: {settings}}}");
+    let loaded = loaded(&[REST, of_traces, TO_PROMETHEUS, &exporter], &[]);
+    let warnings = loaded.warnings.iter().map(|warning| warning.render()).collect();
+    let exporter = loaded.config.exporters.into_values().find_map(|exporter| match exporter {
+        Exporter::RemoteWrite(exporter) => Some(exporter),
+        _ => None,
+    });
+    (exporter.expect("an exporter"), warnings)
+}
+
+/// Scenario: remote write as the Collector's configurations have it.
+/// Guarantee: what they say is what is read, and one request goes at a time, whatever they say of that.
+#[test]
+fn remote_write_is_read() {
+    let (exporter, warnings) = remote_write("{endpoint: 'http://mimir:7900/api/v1/push'}");
+    assert_eq!((exporter.url.to_string().as_str(), warnings), ("http://mimir:7900/api/v1/push", vec![]));
+    assert_eq!((exporter.protocol, exporter.suffixes, exporter.utf8), (RemoteWriteProtocol::V1, true, false));
+    assert_eq!((exporter.target_info, exporter.scope_labels, exporter.resource_labels), (true, true, false));
+    assert_eq!((exporter.request_bytes_max, exporter.metadata), (3_000_000, false));
+    let size_max = NonZeroUsize::new(1_000).unwrap();
+    let queue = SendingQueue { consumers: NonZeroUsize::MIN, size_max, ..SendingQueue::default() };
+    assert_eq!(exporter.delivery.queue, Some(queue.clone()));
+
+    let (exporter, warnings) = remote_write(
+        "{endpoint: 'https://ann:s3cret@mimir', namespace: shop, external_labels: {cluster: eu, zone: 007}, \
+          add_metric_suffixes: false, protobuf_message: io.prometheus.write.v2.Request, send_metadata: true, \
+          resource_to_telemetry_conversion: {enabled: true}, target_info: {enabled: false}, disable_scope_info: true, \
+          max_batch_size_bytes: 1MiB, remote_write_queue: {queue_size: 5, num_consumers: 5}, compression: snappy, \
+          export_created_metric: {enabled: false}}",
+    );
+    let labels: Vec<_> = exporter.external_labels.iter().map(|(name, value)| (&**name, &**value)).collect();
+    assert_eq!((&*exporter.namespace, labels), ("shop", vec![("cluster", "eu"), ("zone", "007")]));
+    assert_eq!((exporter.protocol, exporter.suffixes, exporter.utf8), (RemoteWriteProtocol::V2, false, false));
+    assert_eq!((exporter.target_info, exporter.scope_labels, exporter.resource_labels), (false, false, true));
+    assert_eq!((exporter.request_bytes_max, exporter.metadata), (1 << 20, true));
+    assert_eq!(
+        exporter.delivery.queue,
+        Some(SendingQueue { size_max: NonZeroUsize::new(5).unwrap(), ..queue.clone() })
+    );
+    assert!(warnings.len() == 1 && warnings[0].contains("one request is under way at a time"), "{warnings:?}");
+
+    let on_disk = "{endpoint: 'http://mimir', sending_queue: {num_consumers: 7, queue_size: 9}, \
+                    protobuf_message: io.prometheus.write.v2.Request, translation_strategy: NoTranslation}";
+    let (exporter, warnings) = remote_write(on_disk);
+    assert_eq!((exporter.suffixes, exporter.utf8), (false, true));
+    assert_eq!(exporter.delivery.queue, Some(SendingQueue { size_max: NonZeroUsize::new(9).unwrap(), ..queue }));
+    assert!(warnings.len() == 1 && warnings[0].contains("`num_consumers`"), "{warnings:?}");
+    let (exporter, warnings) =
+        remote_write("{endpoint: 'http://mimir', remote_write_queue: {queue_size: 5}, sending_queue: {queue_size: 7}}");
+    assert_eq!(exporter.delivery.queue.map(|queue| queue.size_max.get()), Some(7), "one of them counts");
+    assert!(warnings.len() == 1 && warnings[0].contains("`remote_write_queue`"), "{warnings:?}");
+    let (exporter, _) = remote_write("{endpoint: 'http://mimir', remote_write_queue: {enabled: false}}");
+    assert_eq!(exporter.delivery.queue, None);
+}
+
+/// What is wrong about remote write is said, at its key.
+#[test]
+fn mistakes_about_remote_write_are_said() {
+    let of_traces = "service: {pipelines: {traces: {exporters: [debug]}}}";
+    let cases = [
+        ("{}", "", "the key `endpoint` is missing"),
+        ("{endpoint: 'mimir:7900'}", "::endpoint", "a URL"),
+        (
+            "{endpoint: 'http://a', translation_strategy: NoTranslation}",
+            "::translation_strategy",
+            "needs `protobuf_message",
+        ),
+        ("{endpoint: 'http://a', translation_strategy: x}", "::translation_strategy", "NoTranslation"),
+        ("{endpoint: 'http://a', external_labels: {1a: b}}", "::external_labels::1a", "a label's name"),
+        ("{endpoint: 'http://a', headers: {User-Agent: b}}", "::headers", "the protocol's own"),
+        ("{endpoint: 'http://a', compression: gzip}", "::compression", "snappy"),
+        ("{endpoint: 'http://a', max_batch_size_bytes: 1}", "::max_batch_size_bytes", "`1KiB` to `64MiB`"),
+        (
+            "{endpoint: 'http://a', remote_write_queue: {queue_size: 0}}",
+            "::remote_write_queue::queue_size",
+            "at least 1",
+        ),
+        ("{endpoint: 'http://a', wal: {directory: a}}", "::wal", "known to the Collector"),
+        (
+            "{endpoint: 'http://a', export_created_metric: {enabled: true}}",
+            "::export_created_metric::enabled",
+            "known to",
+        ),
+    ];
+    for (settings, key, message) in cases {
+        let exporter = format!("exporters: {{prometheusremotewrite: {settings}}}");
+        let errors = try_load(&[REST, of_traces, TO_PROMETHEUS, &exporter], &[]).unwrap_err();
+        let key = format!("exporters::prometheusremotewrite{key}");
+        let found = errors.errors.iter().any(|error| error.key == key && error.problem.to_string().contains(message));
+        assert!(found, "{settings}: {errors}");
+    }
+    let exporter = "exporters: {prometheusremotewrite: {endpoint: 'http://a'}}
+service: {pipelines: {traces: {exporters: [prometheusremotewrite]}}}";
+    let errors = try_load(&[REST, TO_PROMETHEUS, exporter], &[]).unwrap_err();
+    assert!(errors.to_string().contains("takes metrics only"), "{errors}");
 }

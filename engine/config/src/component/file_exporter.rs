@@ -1,19 +1,27 @@
-//! The `file` exporter.
+//! The `file` exporter. With a format of columns most of its keys mean the same for another kind of file: see [`super::archive`].
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::archive::{self, OfColumns};
 use super::file_storage::Permissions;
 use crate::problem::Problem;
 use crate::reader::{Located, Reader};
-use crate::running::{Endpoint, Exporter, FileExporter, FileFormat, FileRotation};
+use crate::running::{
+    ArchiveCompression, ArchiveExporter, ArchiveFormat, Endpoint, Exporter, FileExporter, FileFormat, FileRotation,
+};
 use crate::schema::{Kind, Section, key, no_effect, not_yet, required};
 use crate::values::words;
 
 pub(super) static SECTION: Section = Section {
     keys: &[
-        required("path", Kind::File, "The file. Another exporter needs another one."),
+        required(
+            "path",
+            Kind::File,
+            "The file. Another exporter needs another one. With `parquet` and `arrow_ipc` the folder, with `{signal}`, `{day}` and \
+             `{hour}` in the names of those below.",
+        ),
         key(
             "append",
             Kind::Bool,
@@ -25,7 +33,8 @@ pub(super) static SECTION: Section = Section {
             "format",
             Kind::Word(FORMAT),
             "json",
-            "A line of OTLP/JSON for each request, or protobuf, each request behind its length in four bytes, big-endian.",
+            "A line of OTLP/JSON for each request, or protobuf, each request behind its length in four bytes, big-endian; or rows, in \
+             files of Parquet or Arrow (see [archive](archive.md)).",
         ),
         key(
             "rotation",
@@ -37,7 +46,8 @@ pub(super) static SECTION: Section = Section {
             "compression",
             Kind::Word(COMPRESSION),
             "",
-            "Of each request by itself, which then stands behind its length, JSON too.",
+            "`json`, `proto`: `zstd`, of each request by itself, which then stands behind its length, JSON too; without it none. \
+             `parquet`: `zstd`, which is the default, `snappy` or `none`. `arrow_ipc`: `zstd` or `none`, which is the default.",
         ),
         key(
             "flush_interval",
@@ -58,6 +68,31 @@ pub(super) static SECTION: Section = Section {
             "0755",
             "Of folders that are made, in octal, less the process's mask.",
         ),
+        key(
+            "row_group_rows",
+            Kind::Integer,
+            "131072",
+            "`parquet`: rows of a row group, 1024 to 16777216. What readers share out among their threads.",
+        ),
+        key(
+            "max_backlog",
+            Kind::Size,
+            "4GiB",
+            "`parquet`, `arrow_ipc`: what waits on disk to be made files, at least 64MiB; then clients are told to retry.",
+        ),
+        key(
+            "retention",
+            Kind::Section(&RETENTION),
+            "",
+            "`parquet`, `arrow_ipc`: which files are deleted. Without it none. Only what this exporter has written, ever.",
+        ),
+        key(
+            "bucket",
+            Kind::Section(&BUCKET),
+            "",
+            "`parquet`, `arrow_ipc`: where files go instead of folders below `path`, which then has what waits alone. Not with `retention`: \
+             buckets have rules of their own.",
+        ),
         not_yet("encoding", "use `format`"),
         not_yet("group_by", "let a plugin route, and have an exporter for each file"),
         no_effect("compression_params", "zstd's level 3 is used"),
@@ -70,58 +105,200 @@ static ROTATION: Section = Section {
             "max_megabytes",
             Kind::Integer,
             "100",
-            "The file's size in MiB before it is renamed and begun anew; at least 1.",
+            "The file's size in MiB before it is renamed and begun anew; at least 1. `parquet`, `arrow_ipc`: before it is ended, about.",
         ),
-        key("max_days", Kind::Integer, "0", "Renamed files that are older are deleted. `0`: none for its age."),
-        key("max_backups", Kind::Integer, "100", "Of renamed files so many are kept, the newest. `0`: all."),
-        key("localtime", Kind::Bool, "false", "Names have the time of the machine's zone; else UTC."),
+        key(
+            "interval",
+            Kind::Duration,
+            "5m",
+            "`parquet`, `arrow_ipc`: how long after its first row a file is there, 1s to 24h. The hour and the day end it too, where \
+             `path` has them.",
+        ),
+        key("max_rows", Kind::Integer, "10000000", "`parquet`, `arrow_ipc`: rows of a file, at least 1024."),
+        key(
+            "max_days",
+            Kind::Integer,
+            "0",
+            "`json`, `proto`: renamed files that are older are deleted. `0`: none for its age.",
+        ),
+        key(
+            "max_backups",
+            Kind::Integer,
+            "100",
+            "`json`, `proto`: of renamed files so many are kept, the newest. `0`: all.",
+        ),
+        key("localtime", Kind::Bool, "false", "`json`, `proto`: names have the time of the machine's zone; else UTC."),
     ],
 };
 
-words!(FileFormat, FORMAT: "json" => FileFormat::Json, "proto" => FileFormat::Proto);
+pub(super) static RETENTION: Section = Section {
+    keys: &[
+        key(
+            "max_age",
+            Kind::Duration,
+            "",
+            "Since a file was put in place, such as `30d` or `36h`; 1m to 3660d. Without it files stay for their age.",
+        ),
+        key(
+            "max_total_size",
+            Kind::Size,
+            "",
+            "Of all files together, at least 1MiB; the oldest go first. Without it they may have any size.",
+        ),
+    ],
+};
 
+pub(super) static BUCKET: Section = Section {
+    keys: &[
+        required(
+            "url",
+            Kind::Text,
+            "`s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`; the prefix may be left out.",
+        ),
+        key(
+            "options",
+            Kind::Texts,
+            "",
+            "Credentials and the like, by the names of the crate `object_store`: `region`, `endpoint`, `access_key_id`, \
+             `secret_access_key`, `allow_http`, `service_account`, `account_name`, `account_key`, … They come over those of the \
+             environment (`AWS_…`, `GOOGLE_…`, `AZURE_…`), and are shown nowhere.",
+        ),
+    ],
+};
+
+/// The two kinds of files.
 #[derive(Clone, Copy)]
-struct Zstd;
-words!(Zstd, COMPRESSION: "zstd" => Zstd);
+enum Format {
+    Requests(FileFormat),
+    Columns(ArchiveFormat),
+}
+
+words!(Format, FORMAT:
+    "json" => Format::Requests(FileFormat::Json),
+    "proto" => Format::Requests(FileFormat::Proto),
+    "parquet" => Format::Columns(ArchiveFormat::Parquet),
+    "arrow_ipc" => Format::Columns(ArchiveFormat::ArrowIpc),
+);
+words!(ArchiveCompression, COMPRESSION:
+    "zstd" => ArchiveCompression::Zstd,
+    "snappy" => ArchiveCompression::Snappy,
+    "none" => ArchiveCompression::None,
+);
 
 const FLUSH_INTERVAL_MIN: Duration = Duration::from_millis(1);
 const FLUSH_INTERVAL_MAX: Duration = Duration::from_secs(60 * 60);
 
 pub(super) fn read(reader: &Reader, _: &mut Vec<Located<Endpoint>>) -> Option<Exporter> {
-    let path = reader.required::<PathBuf>("path", "the path of the file");
-    let rotation = reader.section("rotation", &ROTATION).map(|reader| read_rotation(&reader));
-    let append = reader.get_or("append", false);
-    if append && rotation.is_some() {
-        let problem = "with `rotation` what is in the file stays: leave this out".to_owned();
-        reader.report.error(&reader.place("append"), Problem::Invalid(problem));
-    }
+    let path = reader.required::<PathBuf>("path", "the path of the file, or of the folder");
+    // Every key is read, whatever it is for: what is wrong with it is said in any case.
+    let rotation = reader.section("rotation", &ROTATION);
+    let bytes_max = rotation.as_ref().and_then(|rotation| rotation.get::<NonZeroU32>("max_megabytes"));
+    let bytes_max = bytes_max.map(|megabytes| u64::from(megabytes.get()) << 20);
+    let requests = OfRequests::read(reader, rotation.as_ref(), bytes_max);
+    let columns = OfColumns::read(reader, rotation.as_ref(), bytes_max);
+    let compression = reader.get::<ArchiveCompression>("compression");
     let interval = reader.checked("flush_interval", "a duration, `1ms` to `1h`", |interval: &Duration| {
         (FLUSH_INTERVAL_MIN..=FLUSH_INTERVAL_MAX).contains(interval)
     });
+    let flush_interval = interval.unwrap_or(FileExporter::FLUSH_INTERVAL);
+    let create_directory = read_create_directory(reader);
+    match reader.get_or("format", Format::Requests(FileFormat::default())) {
+        Format::Requests(format) => {
+            columns.refuse(reader, rotation.as_ref());
+            let path = path?;
+            archive::refuse_placeholders(reader, &path);
+            Some(Exporter::File(FileExporter {
+                path: path.value,
+                append: requests.append || requests.rotation.is_some(),
+                format,
+                rotation: requests.rotation,
+                compress: is_zstd(reader, compression),
+                flush_interval,
+                create_directory,
+            }))
+        }
+        Format::Columns(format) => {
+            requests.refuse(reader, rotation.as_ref());
+            let (root, folders) = archive::divide(reader, &path?)?;
+            Some(Exporter::Archive(ArchiveExporter {
+                root,
+                folders,
+                format,
+                compression: archive::compression(reader, format, compression),
+                rotation: columns.rotation,
+                row_group_rows: columns.row_group_rows,
+                flush_interval,
+                backlog_bytes_max: columns.backlog_bytes_max,
+                create_directory,
+                retention: columns.retention,
+                bucket: columns.bucket,
+            }))
+        }
+    }
+}
+
+/// What is for `json` and `proto` alone.
+struct OfRequests {
+    append: bool,
+    rotation: Option<FileRotation>,
+}
+
+impl OfRequests {
+    fn read(reader: &Reader, rotation: Option<&Reader>, bytes_max: Option<u64>) -> OfRequests {
+        let rotation = rotation.map(|reader| read_rotation(reader, bytes_max));
+        let append = reader.get_or("append", false);
+        if append && rotation.is_some() {
+            let problem = "with `rotation` what is in the file stays: leave this out".to_owned();
+            reader.report.error(&reader.place("append"), Problem::Invalid(problem));
+        }
+        OfRequests { append, rotation }
+    }
+
+    /// What would have an effect is an error where it has none.
+    fn refuse(&self, reader: &Reader, rotation: Option<&Reader>) {
+        let why = "means nothing with `parquet` and `arrow_ipc`";
+        if self.append {
+            refuse(reader, "append", &format!("{why}: files are made whole, and stay"));
+        }
+        let (Some(rotation), Some(reader)) = (&self.rotation, rotation) else { return };
+        let default = FileRotation::default();
+        let said = [
+            ("max_days", rotation.age_max != default.age_max),
+            ("max_backups", rotation.backups_max != default.backups_max),
+            ("localtime", rotation.local_time != default.local_time),
+        ];
+        for (key, _) in said.into_iter().filter(|(_, differs)| *differs) {
+            refuse(reader, key, &format!("{why}: see `retention`; names are in UTC"));
+        }
+    }
+}
+
+fn is_zstd(reader: &Reader, compression: Option<ArchiveCompression>) -> bool {
+    if compression == Some(ArchiveCompression::Snappy) {
+        refuse(reader, "compression", "`snappy` is for `format: parquet`: expected `zstd` or `none`");
+    }
+    compression == Some(ArchiveCompression::Zstd)
+}
+
+fn read_create_directory(reader: &Reader) -> Option<u32> {
     let creates = reader.get_or("create_directory", false);
     let permissions = reader.get::<Permissions>("directory_permissions");
     if permissions.is_some() && !creates {
-        let problem = "no folder is made: say `create_directory: true`, or leave this out".to_owned();
-        reader.report.error(&reader.place("directory_permissions"), Problem::Invalid(problem));
+        let problem = "no folder is made: say `create_directory: true`, or leave this out";
+        refuse(reader, "directory_permissions", problem);
     }
-    let exporter = FileExporter {
-        path: path?.value,
-        append: append || rotation.is_some(),
-        format: reader.get_or("format", FileFormat::default()),
-        rotation,
-        compress: reader.get::<Zstd>("compression").is_some(),
-        flush_interval: interval.unwrap_or(FileExporter::FLUSH_INTERVAL),
-        create_directory: creates.then(|| permissions.map_or(0o755, |permissions| permissions.0)),
-    };
-    Some(Exporter::File(exporter))
+    creates.then(|| permissions.map_or(0o755, |permissions| permissions.0))
 }
 
-fn read_rotation(reader: &Reader) -> FileRotation {
+pub(super) fn refuse(reader: &Reader, key: &'static str, why: &str) {
+    reader.report.error(&reader.place(key), Problem::Invalid(why.to_owned()));
+}
+
+fn read_rotation(reader: &Reader, bytes_max: Option<u64>) -> FileRotation {
     let default = FileRotation::default();
-    let megabytes = reader.get::<NonZeroU32>("max_megabytes");
     let days = reader.get_or("max_days", 0u32);
     FileRotation {
-        bytes_max: megabytes.map_or(default.bytes_max, |megabytes| u64::from(megabytes.get()) << 20),
+        bytes_max: bytes_max.unwrap_or(default.bytes_max),
         age_max: (days > 0).then(|| Duration::from_secs(u64::from(days) * 24 * 60 * 60)),
         backups_max: reader.get_or("max_backups", default.backups_max),
         local_time: reader.get_or("localtime", false),

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{auth, retry, sending_queue, tls};
+use super::{auth, http_client, retry, sending_queue, tls};
 use crate::problem::Problem;
 use crate::reader::{Located, Reader};
 use crate::running::{ClientKeepalive, Compression, Endpoint, Exporter, OtlpGrpcExporter};
-use crate::schema::{Kind, Section, key, never, no_effect, not_yet, required};
+use crate::schema::{Key, Kind, Section, key, never, no_effect, not_yet, required};
 use crate::values::{ClientAddress, word};
 
 pub(super) static SECTION: Section = Section {
@@ -26,14 +26,9 @@ pub(super) static SECTION: Section = Section {
         retry::KEY,
         sending_queue::ON_FULL_KEY,
         auth::CLIENT_KEY,
-        key("authority", Kind::Text, "the endpoint's host", "The `:authority` that the backend sees."),
+        AUTHORITY_KEY,
         not_yet("batcher", "requests are sent as they come"),
-        key(
-            "keepalive",
-            Kind::Section(&KEEPALIVE),
-            "",
-            "How dead connections are found. Absent: the system finds them.",
-        ),
+        KEEPALIVE_KEY,
         no_effect("read_buffer_size", "buffers grow and shrink with the traffic"),
         no_effect("write_buffer_size", "buffers grow and shrink with the traffic"),
         no_effect("wait_for_ready", "a connection that cannot be made is retried"),
@@ -41,6 +36,11 @@ pub(super) static SECTION: Section = Section {
         never("middlewares", "write a plugin"),
     ],
 };
+
+pub(super) const AUTHORITY_KEY: Key =
+    key("authority", Kind::Text, "the endpoint's host", "The `:authority` that the backend sees.");
+pub(super) const KEEPALIVE_KEY: Key =
+    key("keepalive", Kind::Section(&KEEPALIVE), "", "How dead connections are found. Absent: the system finds them.");
 
 static KEEPALIVE: Section = Section {
     keys: &[
@@ -50,7 +50,7 @@ static KEEPALIVE: Section = Section {
     ],
 };
 
-fn read_keepalive(reader: &Reader) -> Option<ClientKeepalive> {
+pub(super) fn read_keepalive(reader: &Reader) -> Option<ClientKeepalive> {
     reader.node("keepalive")?;
     let keepalive = reader.section("keepalive", &KEEPALIVE)?;
     let at_least_1s = |time: &Duration| time.as_secs() >= 1;
@@ -72,19 +72,29 @@ fn read_authority(reader: &Reader) -> Option<Arc<str>> {
 pub(super) const COMPRESSION: &[&str] = &["gzip", "zstd", "none"];
 
 pub(super) fn read(reader: &Reader, _: &mut Vec<Located<Endpoint>>) -> Option<Exporter> {
-    let address = reader.required::<ClientAddress>("endpoint", "`host:port` of the backend");
+    let address =
+        reader.required::<ClientAddress>("endpoint", "`host:port` of the backend").map(|address| address.value);
+    read_client(reader, address, OtlpGrpcExporter::TIMEOUT, Compression::default()).map(Exporter::OtlpGrpc)
+}
+
+/// All but the address. Reports what is wrong also where there is none.
+pub(super) fn read_client(
+    reader: &Reader,
+    address: Option<ClientAddress>,
+    timeout_default: Duration,
+    compression_default: Compression,
+) -> Option<OtlpGrpcExporter> {
     let (insecure, tls) = tls::read(reader);
     let headers = tls::read_headers(reader);
     let authenticator = auth::read(reader, auth::Side::Client);
-    let compression = read_compression(reader);
+    let compression = read_compression(reader, compression_default);
     let (authority, keepalive) = (read_authority(reader), read_keepalive(reader));
-    let timeout = retry::read_timeout(reader, OtlpGrpcExporter::TIMEOUT);
-    let (queue, on_full) = sending_queue::read(reader);
-    let retry = retry::read(reader);
-    let address = address?.value;
+    let timeout = retry::read_timeout(reader, timeout_default);
+    let delivery = http_client::read_delivery(reader);
+    let address = address?;
     let tls = address.tls.unwrap_or(!insecure).then_some(tls);
     let ClientAddress { endpoint, unix, .. } = address;
-    Some(Exporter::OtlpGrpc(OtlpGrpcExporter {
+    Some(OtlpGrpcExporter {
         endpoint,
         unix,
         tls,
@@ -94,14 +104,12 @@ pub(super) fn read(reader: &Reader, _: &mut Vec<Located<Endpoint>>) -> Option<Ex
         authority,
         keepalive,
         timeout,
-        queue,
-        retry,
-        on_full,
-    }))
+        delivery,
+    })
 }
 
-pub(super) fn read_compression(reader: &Reader) -> Compression {
-    let Some(node) = reader.node("compression") else { return Compression::default() };
+pub(super) fn read_compression(reader: &Reader, default: Compression) -> Compression {
+    let Some(node) = reader.node("compression") else { return default };
     let other = None;
     let words = [
         ("gzip", Some(Compression::Gzip)),
@@ -124,5 +132,5 @@ pub(super) fn read_compression(reader: &Reader) -> Compression {
         Err(problem) => problem,
     };
     reader.report.error(&reader.place("compression"), problem);
-    Compression::default()
+    default
 }

@@ -51,8 +51,16 @@ fn base() -> Value {
         "exporters": {
             "otlp_grpc": {"endpoint": "backend:4317", "keepalive": {"timeout": "10s"}, "sending_queue": {"batch": {}}},
             "otlp_http": {"endpoint": "http://backend:4318", "sending_queue": {"batch": {}}},
+            "jaeger": {"endpoint": "http://jaeger:14268/api/traces", "sending_queue": {"batch": {}}},
+            "prometheusremotewrite": {"endpoint": "http://prometheus:9090/api/v1/write", "sending_queue": {"batch": {}}},
             "debug": {},
             "file": {"path": "out.jsonl", "create_directory": true, "rotation": {}},
+            "loki": {
+                "endpoint": "http://loki:3100/loki/api/v1/push",
+                "tenant": {"source": "static", "value": "shop"},
+                "sending_queue": {"batch": {}},
+            },
+            "prometheus": {"endpoint": "localhost:9464", "tls": tls.clone(), "auth": auth.clone(), "resource_to_telemetry_conversion": {}},
         },
         "connectors": {
             "forward": {},
@@ -72,6 +80,11 @@ fn base() -> Value {
                 "health_check", "file_storage", "memory_limiter", "bearertokenauth", "basicauth", "headers_setter",
                 "oauth2client",
             ],
+            "telemetry": {
+                "traces": {
+                    "processors": [{"batch": {"exporter": {"otlp": {"endpoint": "http://collector:4318"}}}}],
+                },
+            },
             "pipelines": {
                 "traces/in": {"receivers": ["otlp"], "exporters": ["forward", "routing"]},
                 "traces": {
@@ -80,8 +93,10 @@ fn base() -> Value {
                         "wasm", "batch", "memory_limiter", "filter", "transform", "attributes", "resource", "probabilistic_sampler",
                         "redaction",
                     ],
-                    "exporters": ["otlp_grpc", "otlp_http", "debug", "file"],
+                    "exporters": ["otlp_grpc", "otlp_http", "jaeger", "debug", "file"],
                 },
+                "logs": {"receivers": ["otlp"], "exporters": ["loki"]},
+                "metrics": {"receivers": ["otlp"], "exporters": ["prometheus", "prometheusremotewrite"]},
             },
         },
     })

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use wasmill_wire::Signal;
 
-use super::{Endpoint, HttpUrl, TlsClient};
+use super::{ArchiveExporter, Endpoint, HttpUrl, LokiExporter, TlsClient, TlsServer};
 use crate::id::ComponentId;
 use crate::secret::Secret;
 
@@ -18,10 +18,61 @@ pub enum Exporter {
     OtlpGrpc(OtlpGrpcExporter),
     /// `otlphttp`, `otlp_http`.
     OtlpHttp(OtlpHttpExporter),
+    /// `jaeger`, `jaeger_thrift`, with a URL.
+    Jaeger(JaegerExporter),
+    /// `jaeger` with `host:port`.
+    JaegerOtlp(OtlpGrpcExporter),
+    /// `prometheusremotewrite`.
+    RemoteWrite(RemoteWriteExporter),
     /// `debug`.
     Debug(DebugExporter),
-    /// `file`.
+    /// `file`, a request behind the other.
     File(FileExporter),
+    /// `loki`.
+    Loki(LokiExporter),
+    /// `prometheus`.
+    Prometheus(PrometheusExporter),
+    /// `file`, rows in columns.
+    Archive(ArchiveExporter),
+}
+
+impl Exporter {
+    /// `None`: it neither waits nor tries again; what fails is the sender's to keep.
+    pub fn delivery(&self) -> Option<&Delivery> {
+        match self {
+            Exporter::OtlpGrpc(exporter) | Exporter::JaegerOtlp(exporter) => Some(&exporter.delivery),
+            Exporter::OtlpHttp(exporter) => Some(&exporter.delivery),
+            Exporter::Jaeger(exporter) => Some(&exporter.delivery),
+            Exporter::Loki(exporter) => Some(&exporter.delivery),
+            Exporter::RemoteWrite(exporter) => Some(&exporter.delivery),
+            // Writing to the log neither waits nor fails; a file is as the Collector's; what is scraped is taken at once.
+            Exporter::Debug(_) | Exporter::File(_) | Exporter::Archive(_) | Exporter::Prometheus(_) => None,
+        }
+    }
+
+    /// The extension that adds credentials to its requests.
+    pub fn authenticator(&self) -> Option<&ComponentId> {
+        match self {
+            Exporter::OtlpGrpc(exporter) | Exporter::JaegerOtlp(exporter) => exporter.authenticator.as_ref(),
+            Exporter::OtlpHttp(exporter) => exporter.client.authenticator.as_ref(),
+            Exporter::Jaeger(exporter) => exporter.client.authenticator.as_ref(),
+            Exporter::Loki(exporter) => exporter.client.authenticator.as_ref(),
+            Exporter::RemoteWrite(exporter) => exporter.client.authenticator.as_ref(),
+            Exporter::Debug(_) | Exporter::File(_) | Exporter::Archive(_) | Exporter::Prometheus(_) => None,
+        }
+    }
+
+    /// The signals that it takes.
+    pub fn takes(&self, signal: Signal) -> bool {
+        match self {
+            Exporter::OtlpHttp(exporter) => exporter.urls.get(signal).is_some(),
+            Exporter::Jaeger(_) | Exporter::JaegerOtlp(_) => signal == Signal::Traces,
+            Exporter::Loki(_) => signal == Signal::Logs,
+            Exporter::RemoteWrite(_) => signal == Signal::Metrics,
+            Exporter::Prometheus(_) => signal == Signal::Metrics,
+            Exporter::OtlpGrpc(_) | Exporter::Debug(_) | Exporter::File(_) | Exporter::Archive(_) => true,
+        }
+    }
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -42,11 +93,7 @@ pub struct OtlpGrpcExporter {
     pub keepalive: Option<ClientKeepalive>,
     /// For one attempt.
     pub timeout: Duration,
-    /// `None`: the client waits for the backend's answer.
-    pub queue: Option<SendingQueue>,
-    /// `None`: the first failure is final.
-    pub retry: Option<Retry>,
-    pub on_full: OnFull,
+    pub delivery: Delivery,
 }
 
 /// When a silent backend is asked whether it still lives.
@@ -64,19 +111,77 @@ pub struct OtlpHttpExporter {
     pub urls: PerSignal<Option<HttpUrl>>,
     /// The Unix socket to connect to instead of what the URLs name.
     pub unix: Option<PathBuf>,
-    /// For the URLs with `https`.
+    pub client: HttpClient,
+    pub compression: Compression,
+    pub encoding: HttpEncoding,
+    pub delivery: Delivery,
+}
+
+/// `jaeger`: spans in Thrift, over HTTP.
+#[derive(Clone, PartialEq, Debug)]
+pub struct JaegerExporter {
+    pub url: HttpUrl,
+    pub client: HttpClient,
+    /// Of one POST. A span that is larger alone is one by itself.
+    pub batch_bytes_max: usize,
+    pub delivery: Delivery,
+}
+
+/// `prometheusremotewrite`: points as samples of Prometheus' series. Its queue has one consumer: samples of a series have to come in order.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RemoteWriteExporter {
+    pub url: HttpUrl,
+    pub client: HttpClient,
+    pub protocol: RemoteWriteProtocol,
+    /// Before every name. Empty: nothing.
+    pub namespace: Arc<str>,
+    /// Names and values, added to every series.
+    pub external_labels: Vec<(Arc<str>, Arc<str>)>,
+    /// Units and types become suffixes of names.
+    pub suffixes: bool,
+    /// Names keep all characters. With 2.0 only.
+    pub utf8: bool,
+    pub scope_labels: bool,
+    /// A resource's attributes become labels of all its series.
+    pub resource_labels: bool,
+    /// Those that `job` and `instance` are made of among them.
+    pub service_labels: bool,
+    pub target_info: bool,
+    /// 1.0 says what metrics are.
+    pub metadata: bool,
+    /// Of a request before it is compressed. A point that is larger alone is one by itself.
+    pub request_bytes_max: usize,
+    pub delivery: Delivery,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum RemoteWriteProtocol {
+    /// 1.0.
+    #[default]
+    V1,
+    /// 2.0.
+    V2,
+}
+
+/// How a backend is spoken to over HTTP, whatever is said.
+#[derive(Clone, PartialEq, Debug)]
+pub struct HttpClient {
+    /// For URLs with `https`.
     pub tls: TlsClient,
     pub headers: Headers,
     /// The extension that adds credentials to each request.
     pub authenticator: Option<ComponentId>,
-    pub compression: Compression,
-    pub encoding: HttpEncoding,
     /// Connections that are kept without a request.
     pub idle_connections_max: usize,
     /// How long. `None`: as long as the backend keeps them.
     pub idle_connection_timeout: Option<Duration>,
     /// For one attempt.
     pub timeout: Duration,
+}
+
+/// What is between an exporter and its backend.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Delivery {
     /// `None`: the client waits for the backend's answer.
     pub queue: Option<SendingQueue>,
     /// `None`: the first failure is final.
@@ -110,6 +215,38 @@ pub struct FileExporter {
     pub flush_interval: Duration,
     /// Permissions of folders that are made where they are missing; `None`: none is made.
     pub create_directory: Option<u32>,
+}
+
+/// `prometheus`: serves the newest value of every series to scrapers.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PrometheusExporter {
+    pub endpoint: Endpoint,
+    /// `None`: in the clear.
+    pub tls: Option<TlsServer>,
+    /// The extension that says who may scrape. `None`: everybody.
+    pub authenticator: Option<ComponentId>,
+    /// Before every name; empty: nothing.
+    pub namespace: Arc<str>,
+    /// Of every series, by the names that they have there.
+    pub const_labels: Vec<(Arc<str>, Arc<str>)>,
+    /// Samples say when their points were taken.
+    pub has_timestamps: bool,
+    /// From a series' last point to its end.
+    pub expiration: Duration,
+    /// OpenMetrics is among what scrapers may ask for.
+    pub has_open_metrics: bool,
+    /// Attributes of resources become labels.
+    pub has_resource_labels: bool,
+    /// Those among them that `job` and `instance` are made of.
+    pub has_service_labels: bool,
+    /// So does the scope.
+    pub has_scope_labels: bool,
+    /// Units and types become part of names.
+    pub has_suffixes: bool,
+    /// Names keep their characters.
+    pub has_utf8_names: bool,
+    /// At one time.
+    pub series_max: NonZeroUsize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -264,6 +401,23 @@ impl OtlpGrpcExporter {
 
 impl OtlpHttpExporter {
     pub const TIMEOUT: Duration = Duration::from_secs(30);
+}
+
+impl JaegerExporter {
+    /// The Collector's.
+    pub const TIMEOUT: Duration = Duration::from_secs(5);
+    /// What proxies let through that nobody configured: nginx's `client_max_body_size`. A POST of that size costs Jaeger some 10 ms.
+    pub const BATCH_BYTES_MAX: usize = 1 << 20;
+}
+
+impl RemoteWriteExporter {
+    /// The Collector's.
+    pub const TIMEOUT: Duration = Duration::from_secs(5);
+    /// The Collector's.
+    pub const REQUEST_BYTES_MAX: usize = 3_000_000;
+}
+
+impl HttpClient {
     /// The Collector's.
     pub const IDLE_CONNECTIONS_MAX: u32 = 100;
     /// The Collector's.
@@ -272,6 +426,13 @@ impl OtlpHttpExporter {
 
 impl FileExporter {
     pub const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
+}
+
+impl PrometheusExporter {
+    /// The Collector's.
+    pub const EXPIRATION: Duration = Duration::from_secs(5 * 60);
+    /// Some 300 MB; a Prometheus that scrapes more from one target needs several.
+    pub const SERIES_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(499_999);
 }
 
 impl Default for FileRotation {

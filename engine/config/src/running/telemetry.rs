@@ -1,11 +1,64 @@
 //! What the gateway says of itself.
 
-use super::Endpoint;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Endpoint, Headers, HttpUrl};
 
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Telemetry {
     pub logs: LogSettings,
     pub metrics: MetricsSettings,
+    /// `None`: no span is made.
+    pub traces: Option<TraceSettings>,
+}
+
+/// The gateway's own spans.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TraceSettings {
+    /// Whether they are children of the caller's, where its `traceparent` names one.
+    pub joins: bool,
+    pub sampler: TraceSampler,
+    /// Spans wait for others so long at most, from the first on.
+    pub schedule_delay: Duration,
+    /// Spans that wait at most; more are lost.
+    pub queue_max: NonZeroUsize,
+    /// Spans of one request at most.
+    pub batch_max: NonZeroUsize,
+    pub protocol: TraceProtocol,
+    pub endpoint: HttpUrl,
+    pub headers: Headers,
+    pub gzip: bool,
+    /// For one request.
+    pub timeout: Duration,
+    /// The certificates to believe; `None`: the system's.
+    pub ca: Option<PathBuf>,
+    /// Attributes of the resource, by name.
+    pub resource: Vec<(Arc<str>, Arc<str>)>,
+}
+
+/// Which requests have spans.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct TraceSampler {
+    /// Where the caller is known, it says.
+    pub parent_based: bool,
+    /// The share of the others, 0 to 1.
+    pub ratio: f64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum TraceProtocol {
+    #[default]
+    Http,
+    Grpc,
+}
+
+impl Default for TraceSampler {
+    fn default() -> Self {
+        TraceSampler { parent_based: true, ratio: 1.0 }
+    }
 }
 
 #[derive(Clone, PartialEq, Debug, Default)]

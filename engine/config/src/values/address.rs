@@ -6,6 +6,7 @@ use super::{FromNode, expected, text};
 use crate::node::Node;
 use crate::problem::Problem;
 use crate::running::{Endpoint, HttpUrl};
+use crate::secret::Secret;
 
 /// `host:port` to listen on; the host may be empty, the port 0.
 #[derive(Clone, PartialEq, Debug)]
@@ -63,27 +64,75 @@ impl FromNode for ClientAddress {
     }
 }
 
+/// A URL that may have `user:password@` before its host, as people write credentials for HTTP.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct UrlWithUser {
+    pub url: HttpUrl,
+    /// With `%41` read as `A`.
+    pub user: Option<(String, Secret)>,
+}
+
+impl FromNode for UrlWithUser {
+    fn from_node(node: &Node) -> Result<UrlWithUser, Problem> {
+        const EXPECTED: &str = "a URL, such as `https://backend:443/path` or `https://user:password@backend/path`, without query and fragment";
+        let whole = text(node, EXPECTED)?;
+        let Some((scheme, rest)) = whole.split_once("://") else {
+            return Ok(UrlWithUser { url: http_url(&whole).ok_or_else(|| expected(EXPECTED, node))?, user: None });
+        };
+        let authority = rest.find('/').map_or(rest, |end| &rest[..end]);
+        let Some((user, _)) = authority.rsplit_once('@') else {
+            return Ok(UrlWithUser { url: http_url(&whole).ok_or_else(|| expected(EXPECTED, node))?, user: None });
+        };
+        // The value is not shown: it has a password.
+        let wrong = || Problem::Invalid(format!("is not {EXPECTED}"));
+        let (name, password) = user.split_once(':').unwrap_or((user, ""));
+        let (Some(name), Some(password)) = (unescaped(name), unescaped(password)) else { return Err(wrong()) };
+        let without = format!("{scheme}://{}", &rest[user.len() + 1..]);
+        let url = http_url(&without).ok_or_else(wrong)?;
+        if name.is_empty() || name.contains(':') {
+            return Err(wrong());
+        }
+        Ok(UrlWithUser { url, user: Some((name, Secret::new(password))) })
+    }
+}
+
+/// Text with `%` and two hexadecimal digits for what a URL cannot have.
+fn unescaped(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('%') {
+        bytes.extend_from_slice(before.as_bytes());
+        let digits = after.get(..2).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        rest = &after[2..];
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    String::from_utf8(bytes).ok()
+}
+
 impl FromNode for HttpUrl {
     fn from_node(node: &Node) -> Result<HttpUrl, Problem> {
         const EXPECTED: &str = "a URL, such as `https://collector:4318`, without user, query and fragment";
-        let url = text(node, EXPECTED)?;
-        let (scheme, rest) = url.split_once("://").ok_or_else(|| expected(EXPECTED, node))?;
-        let (tls, default_port) = match scheme.to_ascii_lowercase().as_str() {
-            "http" => (false, 80),
-            "https" => (true, 443),
-            _ => return Err(expected(EXPECTED, node)),
-        };
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let valid_path = path.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '?' | '#' | '"' | '<' | '>' | '\\'));
-        match host_and_port(authority) {
-            Some((host, port)) if !host.is_empty() && port != Some(0) && valid_path => {
-                let endpoint = Endpoint::new(host, port.unwrap_or(default_port));
-                let path = if path.is_empty() { "/" } else { path };
-                Ok(HttpUrl { tls, endpoint, path: path.into() })
-            }
-            _ => Err(expected(EXPECTED, node)),
-        }
+        http_url(&text(node, EXPECTED)?).ok_or_else(|| expected(EXPECTED, node))
     }
+}
+
+fn http_url(url: &str) -> Option<HttpUrl> {
+    let (scheme, rest) = url.split_once("://")?;
+    let (tls, default_port) = match scheme.to_ascii_lowercase().as_str() {
+        "http" => (false, 80),
+        "https" => (true, 443),
+        _ => return None,
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let valid_path = path.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '?' | '#' | '"' | '<' | '>' | '\\'));
+    let (host, port) = host_and_port(authority)?;
+    if host.is_empty() || port == Some(0) || !valid_path {
+        return None;
+    }
+    let endpoint = Endpoint::new(host, port.unwrap_or(default_port));
+    let path = if path.is_empty() { "/" } else { path };
+    Some(HttpUrl { tls, endpoint, path: path.into() })
 }
 
 /// The host, without the brackets of IPv6, and the port if there is one. `None`: not an address.
@@ -193,6 +242,34 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(read::<HttpUrl>(text).map(|url| url.to_string()).as_deref(), expected, "{text:?}");
+        }
+    }
+
+    /// Credentials are read out of the URL, escapes included, and are in no error.
+    #[test]
+    fn a_url_may_have_a_user() {
+        let cases = [
+            ("http://backend:14268/api/traces", Some(("http://backend:14268/api/traces", None))),
+            ("https://ann:s3cret@backend/p", Some(("https://backend:443/p", Some(("ann", "s3cret"))))),
+            ("http://ann@backend", Some(("http://backend:80/", Some(("ann", ""))))),
+            ("http://a%40b:p%3Aw%2F@backend", Some(("http://backend:80/", Some(("a@b", "p:w/"))))),
+            ("http://:s3cret@backend", None),
+            ("http://a%4:s3cret@backend", None),
+            ("http://ann:s3cret@", None),
+            ("ftp://ann:s3cret@backend", None),
+        ];
+        for (text, expected) in cases {
+            let read = UrlWithUser::from_node(&Node::text(Span::default(), text));
+            if let Err(problem) = &read {
+                assert!(!problem.to_string().contains("s3cret"), "{problem}");
+            }
+            let read = read.ok().map(|read| {
+                (read.url.to_string(), read.user.map(|(name, password)| (name, password.expose().to_owned())))
+            });
+            let owned = expected.map(|(url, user): (&str, Option<(&str, &str)>)| {
+                (url.to_owned(), user.map(|(name, password)| (name.to_owned(), password.to_owned())))
+            });
+            assert_eq!(read, owned, "{text:?}");
         }
     }
 }
