@@ -17,6 +17,14 @@ pub fn health_guard(config: &Config, id: &ComponentId, settings: &config::Health
     }
 }
 
+/// Who may scrape an exporter.
+pub fn scrape_guard(config: &Config, id: &ComponentId, settings: &config::PrometheusExporter) -> GuardSettings {
+    GuardSettings {
+        tls: settings.tls.as_ref().map(|tls| tls_server(format!("exporters::{id}::tls"), tls)),
+        auth: settings.authenticator.as_ref().map(|id| server_auth(config, id)),
+    }
+}
+
 /// Who may send to a server that names this extension. One that cannot be had lets nobody in: it has no tokens, and is refused.
 pub fn server_auth(config: &Config, id: &ComponentId) -> ServerAuthSettings {
     let key = key(id);

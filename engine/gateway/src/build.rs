@@ -13,17 +13,22 @@ mod tables;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use wasmill_config::{ComponentId, Config, Exporter, Extension, PipelineId, Processor, RouteTarget, WasmStage};
+use wasmill_config::{
+    ComponentId, Config, Delivery, Exporter, Extension, PipelineId, Processor, RouteTarget, WasmStage,
+};
 use wasmill_host::{GroupByError, HandOverError, Host, Plugin, Stage};
 use wasmill_tables::LoadError;
 use wasmill_transport::settings::ClientAuthSettings;
 use wasmill_transport::{BindError, ClientError, Guard};
 use wasmill_wire::{ColumnRequest, Projection, Signal};
 
-use crate::auth::{client_auth, health_guard};
+use crate::auth::{client_auth, health_guard, scrape_guard};
 use crate::batcher::Batcher;
 use crate::emissions::{self, Emissions, Exits};
-use crate::exporter::{DebugExporter, ExporterError, FileExporter, OpenFiles, OtlpExporter};
+use crate::exporter::{
+    ArchiveExporter, DebugExporter, ExporterError, FileExporter, JaegerExporter, LokiExporter, OpenFiles, OtlpExporter,
+    PrometheusExporter, RemoteWriteExporter, Stores,
+};
 use crate::generation::Inlets;
 use crate::grouper::Grouper;
 use crate::memory_limiter::MemoryLimiter;
@@ -31,7 +36,7 @@ use crate::outlet::{Outlet, OutletSettings};
 use crate::pipeline::{Inlet, Pipeline};
 use crate::receiver::{self, BoundReceiver};
 use crate::tap::Taps;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, PreparedTracing, Tracing};
 use pipelines::Builder;
 use routers::Routers;
 use stage::{build_stage, emission_targets, route_names};
@@ -47,10 +52,21 @@ pub struct Workshop {
     pub metrics: Metrics,
     /// That exporters write.
     pub files: OpenFiles,
+    /// That exporters keep for scrapers.
+    pub stores: Stores,
     /// Where plugins' new records go.
     pub emissions: Emissions,
     /// Who looks at what goes through pipelines.
     pub taps: Arc<Taps>,
+    /// The gateway's own spans.
+    pub tracing: Tracing,
+}
+
+impl Workshop {
+    /// What makes the spans that a configuration asks for, beside what makes them now.
+    pub fn prepare_tracing(&self, config: &Config) -> Result<PreparedTracing, ClientError> {
+        self.tracing.prepare(config.telemetry.traces.as_ref())
+    }
 }
 
 /// Everything that batches run through, made of one configuration.
@@ -176,6 +192,7 @@ impl BuildError {
             BuildError::Exporter { source: ExporterError::Client(ClientError::Auth(source)), .. } => {
                 source.key().to_owned()
             }
+            BuildError::Exporter { source: ExporterError::Server(source), .. } => source.key().to_owned(),
             BuildError::Exporter { id, source } => format!("exporters::{id}::{}", source.key()),
             BuildError::Receiver { source, .. } | BuildError::Extension { source, .. } => source.key().to_owned(),
             BuildError::Routes { id, .. } => format!("service::pipelines::{id}"),
@@ -331,7 +348,7 @@ impl Built {
         for target in self.emission_targets.values().flatten() {
             let RouteTarget::Exporter(id) = target else { continue };
             let Some((id, exporter)) = self.config.exporters.get_key_value(id) else { continue };
-            wanted.entry(id).or_default().extend(Signal::ALL.into_iter().filter(|signal| takes(exporter, *signal)));
+            wanted.entry(id).or_default().extend(Signal::ALL.into_iter().filter(|signal| exporter.takes(*signal)));
         }
         for (id, signals) in wanted {
             let Some(settings) = self.config.exporters.get(id) else { continue };
@@ -349,7 +366,7 @@ impl Built {
                 }
                 let exporter = match &exporter {
                     Some(exporter) => Arc::clone(exporter),
-                    None => match make_exporter(&workshop.files, &self.config, id, settings) {
+                    None => match make_exporter(&workshop.files, &workshop.stores, &self.config, id, settings) {
                         Ok(made) => Arc::clone(exporter.insert(made)),
                         Err(source) => {
                             errors.push(BuildError::Exporter { id: id.clone(), source });
@@ -359,7 +376,8 @@ impl Built {
                 };
                 let name = id.to_string();
                 let metrics = workshop.metrics.exporter(&name, signal);
-                let outlet = Outlet::start(name.into(), signal, exporter, outlet_settings(settings), metrics);
+                let (settings, tracing) = (outlet_settings(settings), workshop.tracing.clone());
+                let outlet = Outlet::start(name.into(), signal, exporter, settings, metrics, tracing);
                 self.outlets.insert(key, Arc::new(outlet));
             }
         }
@@ -443,49 +461,42 @@ fn columns(signal: Signal, pipelines: &[Arc<Pipeline>]) -> Vec<ColumnRequest> {
 /// The registry of exporters: one arm for each kind.
 pub(crate) fn make_exporter(
     files: &OpenFiles,
+    stores: &Stores,
     config: &Config,
     id: &ComponentId,
     exporter: &Exporter,
 ) -> Result<Arc<dyn crate::exporter::Exporter>, ExporterError> {
     Ok(match exporter {
-        Exporter::OtlpGrpc(settings) => Arc::new(OtlpExporter::grpc(settings, auth(config, exporter))?),
+        Exporter::OtlpGrpc(settings) | Exporter::JaegerOtlp(settings) => {
+            Arc::new(OtlpExporter::grpc(settings, auth(config, exporter))?)
+        }
         Exporter::OtlpHttp(settings) => Arc::new(OtlpExporter::http(settings, auth(config, exporter))?),
+        Exporter::Jaeger(settings) => Arc::new(JaegerExporter::new(settings, auth(config, exporter))?),
+        Exporter::RemoteWrite(settings) => Arc::new(RemoteWriteExporter::new(settings, auth(config, exporter))?),
         Exporter::Debug(settings) => Arc::new(DebugExporter::new(id.to_string().into(), settings.clone())),
         Exporter::File(settings) => Arc::new(FileExporter::new(settings, files)?),
+        Exporter::Loki(settings) => Arc::new(LokiExporter::new(settings, auth(config, exporter))?),
+        Exporter::Prometheus(settings) => {
+            // What would keep it from being served is found before anything is replaced.
+            Guard::new(&scrape_guard(config, id, settings))?;
+            Arc::new(PrometheusExporter::new(id, settings, stores))
+        }
+        Exporter::Archive(settings) => Arc::new(ArchiveExporter::new(settings, files)?),
     })
-}
-
-/// Whether an exporter has somewhere to send a signal to.
-fn takes(exporter: &Exporter, signal: Signal) -> bool {
-    match exporter {
-        Exporter::OtlpHttp(settings) => settings.urls.get(signal).is_some(),
-        Exporter::OtlpGrpc(_) | Exporter::Debug(_) | Exporter::File(_) => true,
-    }
 }
 
 /// How the exporter says who we are.
 fn auth(config: &Config, exporter: &Exporter) -> Option<ClientAuthSettings> {
-    let authenticator = match exporter {
-        Exporter::OtlpGrpc(settings) => settings.authenticator.as_ref(),
-        Exporter::OtlpHttp(settings) => settings.authenticator.as_ref(),
-        Exporter::Debug(_) | Exporter::File(_) => None,
-    };
-    authenticator.map(|id| client_auth(config, id))
+    exporter.authenticator().map(|id| client_auth(config, id))
 }
 
 /// Of the exporter's queue.
 fn storage<'a>(config: &'a Config, exporter: &Exporter) -> Option<&'a Extension> {
-    outlet_settings(exporter).queue?.storage.and_then(|id| config.extensions.get(&id))
+    let id = exporter.delivery()?.queue.as_ref()?.storage.as_ref()?;
+    config.extensions.get(id)
 }
 
-fn outlet_settings(settings: &Exporter) -> OutletSettings {
-    let (queue, retry, on_full) = match settings {
-        Exporter::OtlpGrpc(settings) => (settings.queue.clone(), settings.retry.clone(), settings.on_full),
-        Exporter::OtlpHttp(settings) => (settings.queue.clone(), settings.retry.clone(), settings.on_full),
-        // Writing to the log neither waits nor fails.
-        Exporter::Debug(_) => (None, None, wasmill_config::OnFull::default()),
-        // As the Collector's: what cannot be written is the sender's to keep.
-        Exporter::File(_) => (None, None, wasmill_config::OnFull::default()),
-    };
+fn outlet_settings(exporter: &Exporter) -> OutletSettings {
+    let Delivery { queue, retry, on_full } = exporter.delivery().cloned().unwrap_or_default();
     OutletSettings { queue, retry, on_full }
 }

@@ -27,6 +27,7 @@ use crate::build::OutletId;
 use crate::generation::Generation;
 use crate::outlet::Outlet;
 use crate::pipeline::{Pipeline, Target};
+use crate::telemetry::Tracing;
 
 /// Bytes of one stage's new records that are on their way to a queue or a backend. As much as one answer may become: what waits for
 /// a backend that does not answer is not to fill the memory.
@@ -120,6 +121,7 @@ impl Emitter {
             ack_point,
             promised: ack_point,
             taps: Arc::default(),
+            tracing: Tracing::default(),
         }
     }
 }

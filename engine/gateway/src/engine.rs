@@ -18,6 +18,7 @@ mod listen;
 mod probation;
 mod rehearsal;
 mod report;
+mod scrapes;
 mod status;
 mod storages;
 mod tables;
@@ -41,16 +42,17 @@ use crate::allocator;
 use crate::auth::health_guard;
 use crate::build::{Built, Plugins, Workshop, build, file_hash, plugin_source};
 use crate::emissions::{Emissions, waves};
-use crate::exporter::OpenFiles;
+use crate::exporter::{OpenFiles, Stores};
 use crate::generation::{Ended, Generation, Generations};
 use crate::outlet::{Ending, Outlet};
 use crate::queue::Held;
 use crate::receiver::{self, BoundReceiver, Intake, Receiver, Tails};
-use crate::telemetry::{Health, HttpEndpoint, Metrics, SwapResult, serve_health, serve_metrics};
+use crate::telemetry::{Health, HttpEndpoint, Metrics, SwapResult, Tracing, serve_health, serve_metrics};
 use ledger::Ledger;
 use listen::listen;
 use probation::Probation;
 use rehearsal::ShadowReports;
+use scrapes::{ChangedScrapes, Scrapes};
 
 pub use by_hand::ByHandError;
 pub use ledger::{ChangedBy, LastSwap};
@@ -71,6 +73,9 @@ const GENERATION_DRAIN_WARN: Duration = Duration::from_secs(30);
 
 /// How long the queue of an exporter that a reload removed may take to empty. As long as the Collector's retries last.
 const REMOVED_DRAIN_MAX: Duration = Duration::from_secs(300);
+
+/// How long the end of the process may wait for the gateway's own spans to be sent, if there is that much time.
+const TRACING_END_MAX: Duration = Duration::from_secs(5);
 
 /// Between attempts to take a port that an old receiver is about to give up.
 const REBIND_INTERVAL: Duration = Duration::from_millis(10);
@@ -128,6 +133,7 @@ struct Ports {
 struct Endpoints {
     metrics: MetricsEndpoint,
     health: HealthEndpoints,
+    scrapes: Scrapes,
 }
 
 type MetricsEndpoint = Option<(config::Endpoint, HttpEndpoint)>;
@@ -138,6 +144,7 @@ struct ChangedEndpoints {
     /// `None`: as it was.
     metrics: Option<MetricsEndpoint>,
     health: HealthEndpoints,
+    scrapes: ChangedScrapes,
 }
 
 impl Engine {
@@ -150,11 +157,14 @@ impl Engine {
             host,
             metrics: metrics.clone(),
             files: OpenFiles::default(),
+            stores: Stores::default(),
             emissions: Emissions::default(),
             taps: Arc::default(),
+            tracing: Tracing::default(),
         };
         let plugins = Plugins::load(&workshop.host, sources(&config), None).await;
         let built = build(&workshop, config, plugins, None).await?;
+        workshop.tracing.serve(workshop.prepare_tracing(&built.config).map_err(EngineError::Tracing)?);
         let storages = Arc::<Storages>::default();
         let opened = storages.open(&built).await?;
 
@@ -162,7 +172,9 @@ impl Engine {
         workshop.emissions.follow(&generation);
         let (in_flight, batches) = watch::channel(());
         let generations = Arc::new(Generations::new(generation));
-        let intake = Intake { generations, metrics, budget, storages, tails: Tails::default(), in_flight: batches };
+        let tracing = workshop.tracing.clone();
+        let intake =
+            Intake { generations, metrics, budget, storages, tails: Tails::default(), tracing, in_flight: batches };
         let health = Health::default();
         // Every port is taken before one is served: a gateway that starts, starts whole.
         let mut bound = Vec::new();
@@ -171,7 +183,7 @@ impl Engine {
             bound.push(BoundReceiver::bind(id.clone(), settings, &intake.budget).await?);
         }
         let mut endpoints = Endpoints::default();
-        endpoints.apply(endpoints.changed(&built.config, &intake.metrics, &health).await?);
+        endpoints.apply(endpoints.changed(&built, &intake.metrics, &health).await?);
         let mut receivers = BTreeMap::new();
         // Before receivers look for what they kept.
         intake.storages.serve(opened);
@@ -205,7 +217,8 @@ impl Engine {
     /// What it listens on, a phrase for each port: `otlp grpc 127.0.0.1:4317`.
     pub async fn listening(&self) -> Vec<String> {
         let state = self.state.lock().await;
-        state.receivers.values().flat_map(|receiver| receiver.listening.clone()).collect()
+        let receivers = state.receivers.values().flat_map(|receiver| receiver.listening.clone());
+        receivers.chain(state.endpoints.scrapes.listening()).collect()
     }
 
     /// Where a receiver serves a protocol.
@@ -213,7 +226,12 @@ impl Engine {
         self.state.lock().await.receivers.get(receiver)?.address(protocol)
     }
 
-    /// Where `/metrics` is served.
+    /// Where an exporter is scraped.
+    pub async fn scrape_address(&self, exporter: &ComponentId) -> Option<SocketAddr> {
+        self.state.lock().await.endpoints.scrapes.address(exporter)
+    }
+
+    /// Where the gateway's own `/metrics` is served.
     pub async fn metrics_address(&self) -> Option<SocketAddr> {
         self.state.lock().await.endpoints.metrics.as_ref().map(|(_, endpoint)| endpoint.address())
     }
@@ -295,9 +313,10 @@ impl Engine {
         let shadows = if back { ShadowReports::new() } else { self.rehearse(&state.built, &built).await? };
         // Queues' folders and ports first: one that cannot be had leaves everything else as it was. Those that have to be taken from a receiver that
         // serves come last, when nothing else can fail.
+        let tracing = self.workshop.prepare_tracing(&built.config).map_err(EngineError::Tracing)?;
         let opened = self.intake.storages.open(&built).await?;
         let Ports { mut bound, contended } = state.bind_changed(&built.config, &self.intake).await?;
-        let endpoints = state.endpoints.changed(&built.config, &self.intake.metrics, &self.health).await?;
+        let endpoints = state.endpoints.changed(&built, &self.intake.metrics, &self.health).await?;
         // What plugins hold goes to their successors: from here until these are published, batches wait before such a stage.
         let carried = self.carry(&state.built, &built, back).await?;
         bound.extend(state.take_over(&contended, &self.intake).await?);
@@ -308,6 +327,7 @@ impl Engine {
         self.intake.generations.publish(Arc::clone(&generation));
         self.workshop.emissions.follow(&generation);
         drop(generation);
+        self.workshop.tracing.serve(tracing);
         carried.complete();
         built.stages.values().for_each(|stage| stage.start_ticks());
         self.intake.storages.serve(opened);
@@ -444,6 +464,8 @@ impl Engine {
         }
         storages.close().await;
         drop(endpoints);
+        // Last: spans of what was delivered until now are among them.
+        self.workshop.tracing.shutdown(until.saturating_duration_since(Instant::now()).min(TRACING_END_MAX)).await;
         left
     }
 }
@@ -529,10 +551,11 @@ impl Endpoints {
     /// Takes new addresses. Changes nothing of what serves.
     async fn changed(
         &self,
-        config: &Config,
+        built: &Built,
         metrics: &Metrics,
         health: &Health,
     ) -> Result<ChangedEndpoints, EngineError> {
+        let config = &built.config;
         let wanted = config.telemetry.metrics.endpoint.as_ref();
         let metrics = match wanted {
             _ if self.metrics.as_ref().map(|(endpoint, _)| endpoint) == wanted => None,
@@ -555,7 +578,7 @@ impl Endpoints {
             let endpoint = serve_health(listener, guard, Arc::clone(&settings.path), health.clone());
             served.insert(id.clone(), (settings.clone(), endpoint.map_err(ListenError::serve)?));
         }
-        Ok(ChangedEndpoints { metrics, health: served })
+        Ok(ChangedEndpoints { metrics, health: served, scrapes: self.scrapes.changed(built).await? })
     }
 
     /// Gives up the addresses that are no longer configured.
@@ -564,6 +587,7 @@ impl Endpoints {
             self.metrics = metrics;
         }
         self.health = changed.health;
+        self.scrapes.apply(changed.scrapes);
     }
 }
 

@@ -21,6 +21,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -33,7 +34,7 @@ use crate::ack_point::AckPoint;
 use crate::exporter::{Exporter, Request};
 use crate::queue::{Capacity, Content, DurableQueue, Held, Lease, MemoryQueue, Queue, Rejected, RejectedReason};
 use crate::retry::Backoff;
-use crate::telemetry::ExporterMetrics;
+use crate::telemetry::{ExporterMetrics, Tracing, items};
 
 pub use sources::Delivered;
 
@@ -78,6 +79,7 @@ struct Delivery {
     exporter: Arc<dyn Exporter>,
     retry: Option<Retry>,
     metrics: ExporterMetrics,
+    tracing: Tracing,
     handed_over: watch::Receiver<bool>,
 }
 
@@ -98,10 +100,11 @@ impl Outlet {
         exporter: Arc<dyn Exporter>,
         settings: OutletSettings,
         metrics: ExporterMetrics,
+        tracing: Tracing,
     ) -> Outlet {
         let OutletSettings { queue: settings, retry, on_full } = settings;
         let (handed_over, stop) = watch::channel(false);
-        let delivery = Arc::new(Delivery { name, signal, exporter, retry, metrics, handed_over: stop });
+        let delivery = Arc::new(Delivery { name, signal, exporter, retry, metrics, tracing, handed_over: stop });
         let mut consumers = JoinSet::new();
         let closing = watch::Sender::new(false);
         let queue = settings.as_ref().map(|settings| {
@@ -122,6 +125,11 @@ impl Outlet {
 
     pub fn signal(&self) -> Signal {
         self.delivery.signal
+    }
+
+    /// What its exporter keeps for scrapers.
+    pub fn scraped(&self) -> Option<&Arc<wasmill_prometheus::Store>> {
+        self.delivery.exporter.scraped()
     }
 
     /// The extension that keeps the queue; `None`: it is in memory, or there is none.
@@ -163,8 +171,9 @@ impl Outlet {
         }
     }
 
-    /// Starts the consumers of a queue on disk, unless they run. To be called within a runtime.
+    /// Tells the exporter that it serves, and starts the consumers of a queue on disk, unless they run. To be called within a runtime.
     pub fn begin(&self) {
+        self.delivery.exporter.begin(self.delivery.signal);
         let (Some(queue), Some(settings)) = (self.durable(), &self.settings) else { return };
         let mut consumers = self.consumers.lock();
         if consumers.is_empty() {
@@ -279,6 +288,8 @@ impl Outlet {
             // Their leases go back to the queue, and are counted there.
             consumers.shutdown().await;
         }
+        // What it holds is safe; whoever looks for it finds it sooner.
+        let _ = tokio::time::timeout_at(limit, self.delivery.exporter.end(self.delivery.signal)).await;
         let Some(Waiting::Memory(queue)) = &self.queue else { return Held::default() };
         let left = queue.held();
         self.delivery.metrics.send_failed(left.rows);
@@ -379,8 +390,23 @@ impl Delivery {
         }
     }
 
-    /// Attempts until the backend has it, refuses it for good, or there is no more time. `None`: it is to be left to another outlet.
+    /// As [`attempts`](Delivery::attempts), as a span where the request has one.
     async fn attempt(&self, request: &Request, deadline: Option<Instant>) -> Option<Result<(), Refusal>> {
+        let (name, signal) = (&self.name, self.signal.name());
+        let span = self.tracing.child(&request.context, SpanKind::Client, || format!("exporter/{name}/{signal}"));
+        let ended = self.attempts(request, deadline).await;
+        if let Some(mut span) = span {
+            let failed = ended.as_ref().and_then(|ended| ended.as_ref().err());
+            let (records, _) = items(self.signal);
+            span.text("exporter", name);
+            span.count(&format!("{}_{records}", if failed.is_some() { "failed" } else { "sent" }), request.rows);
+            span.end(failed.map(|refusal| &*refusal.reason));
+        }
+        ended
+    }
+
+    /// Attempts until the backend has it, refuses it for good, or there is no more time. `None`: it is to be left to another outlet.
+    async fn attempts(&self, request: &Request, deadline: Option<Instant>) -> Option<Result<(), Refusal>> {
         let mut backoff = self.retry.as_ref().map(Backoff::start);
         loop {
             let refusal = match self.exporter.send(request).await {
@@ -396,10 +422,12 @@ impl Delivery {
                     let rejected = sent.rejected_rows.min(request.rows);
                     self.metrics.sent(request.rows - rejected);
                     self.metrics.send_failed(rejected);
+                    self.metrics.altered(request.altered_rows);
                     return Some(Ok(()));
                 }
                 Err(refusal) => refusal,
             };
+            self.metrics.failed_attempt();
             let wait = backoff.as_mut().filter(|_| refusal.is_retryable()).and_then(|b| b.next(refusal.retry_after));
             // A caller that will have gone by then sends the same data again: to go on would deliver it twice.
             let wait = wait.filter(|wait| deadline.is_none_or(|deadline| Instant::now() + *wait < deadline));

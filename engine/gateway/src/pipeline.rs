@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use arrow_buffer::BooleanBufferBuilder;
 use bytes::Bytes;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use wasmill_batch::{Ack, Acked, Outcome, ROUTE_DEFAULT, Refusal, RefusalKind, RequestContext, Routes, TelemetryBatch};
 use wasmill_config::{PipelineId, RouteTarget};
 use wasmill_host::Stage;
@@ -29,7 +30,7 @@ use crate::grouper::{Grouper, Passed};
 use crate::memory_limiter::MemoryLimiter;
 use crate::outlet::Outlet;
 use crate::tap::{Routing, Taps};
-use crate::telemetry::LimiterMetrics;
+use crate::telemetry::{LimiterMetrics, Tracing};
 
 /// One signal's pipelines behind one receiver, in one generation.
 pub struct Inlet {
@@ -58,6 +59,8 @@ pub struct Pipeline {
     pub promised: AckPoint,
     /// Who looks at what goes through.
     pub taps: Arc<Taps>,
+    /// The gateway's own spans.
+    pub tracing: Tracing,
 }
 
 /// Where rows go at a pipeline's end.
@@ -278,7 +281,7 @@ impl Pipeline {
                         // Somebody may want to see what it changes.
                         let tapped = self.taps.before(&self.id, stage, &batch);
                         let asked = grouper.as_ref().map(|grouper| grouper.ask(&batch));
-                        let decided = stage.process(&mut batch, *route_base).await;
+                        let decided = self.process(stage, &mut batch, *route_base).await;
                         if let Some(tapped) = tapped {
                             tapped.decided(&batch, &decided, generation.number, self.routing(step));
                         }
@@ -329,6 +332,25 @@ impl Pipeline {
             drop(arriving);
             self.deliver(batch, generation).await;
         })
+    }
+
+    /// Asks a stage, as a span where the request has one. As [`Stage::process`].
+    async fn process(
+        &self,
+        stage: &Stage,
+        batch: &mut TelemetryBatch,
+        route_base: u16,
+    ) -> Result<Option<TelemetryBatch>, Refusal> {
+        let (name, signal) = (stage.name(), batch.signal());
+        let span = self.tracing.child(batch.context(), SpanKind::Internal, || format!("processor/{name}/{signal}"));
+        let Some(mut span) = span else { return stage.process(batch, route_base).await };
+        span.text("processor", name);
+        span.text("pipeline", &self.id.to_string());
+        span.count("incoming_items", batch.selection().count() as u64);
+        let decided = stage.process(batch, route_base).await;
+        span.count("outgoing_items", batch.selection().count() as u64);
+        span.end(decided.as_ref().err().map(|refusal| &*refusal.reason));
+        decided
     }
 
     /// When a client is answered, in words that follow "when their data is".

@@ -24,7 +24,7 @@ use crate::auth::server_auth;
 use crate::engine::Storages;
 use crate::generation::Generations;
 use crate::pipeline::{self, Incoming, Taken};
-use crate::telemetry::{Metrics, ReceiverMetrics};
+use crate::telemetry::{Metrics, ReceiverMetrics, Tracing, items};
 use crate::tls::tls_server;
 pub use json_file::Tails;
 
@@ -69,6 +69,8 @@ pub struct Intake {
     pub storages: Arc<Storages>,
     /// How far those that read files are.
     pub tails: Tails,
+    /// The gateway's own spans.
+    pub tracing: Tracing,
     /// A clone lives as long as each batch's task: a shutdown waits for them.
     pub in_flight: watch::Receiver<()>,
 }
@@ -182,8 +184,24 @@ impl Sink for ReceiverSink {
 
 impl Shared {
     async fn handle(self: Arc<Self>, request: Request) -> Answer {
-        let Request { signal, protocol, payload, context, .. } = request;
-        take(&self.id, &self.intake, self.metrics(protocol), Incoming { signal, payload, context }).await
+        let Request { signal, protocol, payload, mut context, .. } = request;
+        let name = || format!("receiver/{}/{}DataReceived", self.id, singular(signal));
+        let span = self.intake.tracing.request(&mut context, name);
+        let (answer, rows) =
+            take(&self.id, &self.intake, self.metrics(protocol), Incoming { signal, payload, context }).await;
+        if let Some(mut span) = span {
+            let ((records, _), failed) = (items(signal), answer.as_ref().err());
+            span.text("receiver", &self.id.to_string());
+            span.text("transport", protocol.name());
+            let (accepted, refused) = match &answer {
+                Ok(accepted) => (rows, accepted.rejected),
+                Err(_) => (0, rows),
+            };
+            span.count(&format!("accepted_{records}"), accepted);
+            span.count(&format!("refused_{records}"), refused);
+            span.end(failed.map(|refusal| &*refusal.reason));
+        }
+        answer
     }
 
     fn metrics(&self, protocol: Protocol) -> &ReceiverMetrics {
@@ -194,8 +212,18 @@ impl Shared {
     }
 }
 
-/// Takes a request through the pipelines of a receiver, counts it, and says what became of it.
-async fn take(id: &ComponentId, intake: &Intake, metrics: &ReceiverMetrics, request: Incoming) -> Answer {
+/// In the names of spans, as the Collector's.
+fn singular(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Traces => "Trace",
+        Signal::Metrics => "Metrics",
+        Signal::Logs => "Logs",
+    }
+}
+
+/// Takes a request through the pipelines of a receiver, counts it, and says what became of it, and how many rows that is about, as
+/// far as that was looked into.
+async fn take(id: &ComponentId, intake: &Intake, metrics: &ReceiverMetrics, request: Incoming) -> (Answer, u64) {
     let _in_flight = intake.in_flight.clone();
     let signal = request.signal;
     // One generation from here to the end of the batch.
@@ -203,19 +231,19 @@ async fn take(id: &ComponentId, intake: &Intake, metrics: &ReceiverMetrics, requ
     let Some(inlet) = generation.inlet(id, signal) else {
         let reason = format!("receiver `{id}` is in no {signal} pipeline");
         metrics.refused_request();
-        return Err(Refusal::new(RefusalKind::NotServed, reason));
+        return (Err(Refusal::new(RefusalKind::NotServed, reason)), 0);
     };
     let taken = match pipeline::accept(&generation, inlet, request).await {
         Ok(taken) => taken,
         Err(refusal) => {
             metrics.refused_request();
-            return Err(refusal);
+            return (Err(refusal), 0);
         }
     };
     // The stages are done; what waits for a backend now holds outlets, not plugins.
     drop(generation);
     let Taken { rows, acked, rejected, cleared } = taken;
-    match acked.await {
+    let answer = match acked.await {
         Outcome::Refused(refusal) => {
             metrics.refused(signal, rows + rejected);
             Err(refusal)
@@ -226,7 +254,8 @@ async fn take(id: &ComponentId, intake: &Intake, metrics: &ReceiverMetrics, requ
             metrics.cleared_ids(cleared);
             Ok(Accepted { rejected, message: partial_message(rejected) })
         }
-    }
+    };
+    (answer, rows)
 }
 
 /// What a sender is told of rows that were left out; nothing where none were.

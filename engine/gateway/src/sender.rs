@@ -127,8 +127,11 @@ async fn wait_until(moment: Option<Instant>) {
 }
 
 async fn one(exporter: Arc<dyn Exporter>, request: Request, since: Instant) -> Answer {
+    let rows = request.rows;
+    // As it comes from a queue on disk.
+    let request = exporter.prepare_encoded(request);
     let result = exporter.send(&request).await;
-    Answer { rows: request.rows, took: since.elapsed(), result }
+    Answer { rows, took: since.elapsed(), result }
 }
 
 impl Summary {
@@ -219,12 +222,7 @@ mod tests {
         move || {
             left = left.saturating_sub(1);
             let context = Arc::new(RequestContext::default());
-            Ok((left > 0).then(|| Request {
-                signal: Signal::Logs,
-                rows: 3,
-                body: Bytes::from_static(b"1234"),
-                context,
-            }))
+            Ok((left > 0).then(|| Request::new(Signal::Logs, 3, Bytes::from_static(b"1234"), context)))
         }
     }
 

@@ -24,7 +24,7 @@ use wasmill::exporter::{self, Exporter, OpenFiles, Sending, Sent};
 use wasmill::generation::Generation;
 use wasmill::outlet::{Outlet, OutletSettings};
 use wasmill::pipeline::{self, Incoming, Inlet, Pipeline, PipelineStage, Step, Target};
-use wasmill::telemetry::Metrics;
+use wasmill::telemetry::{Metrics, Tracing};
 use wasmill_batch::{Outcome, RequestContext};
 use wasmill_config::{OnFull, PipelineId, load_texts};
 use wasmill_host::{Compile, Host, HostConfig};
@@ -146,7 +146,14 @@ impl Exporter for Encodes {
 fn inlet(built: &Built, metrics: &Metrics, signal: Signal) -> Inlet {
     let pipeline = &built.pipelines[&PipelineId::new(signal, None)];
     let settings = OutletSettings { queue: None, retry: None, on_full: OnFull::default() };
-    let outlet = Outlet::start("none".into(), signal, Arc::new(Encodes), settings, metrics.exporter("none", signal));
+    let outlet = Outlet::start(
+        "none".into(),
+        signal,
+        Arc::new(Encodes),
+        settings,
+        metrics.exporter("none", signal),
+        Tracing::default(),
+    );
     let stage = |at: &PipelineStage| {
         let (stage, divert) = (Arc::clone(&at.stage), Vec::new());
         Step::Stage(PipelineStage { stage, route_base: at.route_base, divert, grouper: None })
@@ -162,6 +169,7 @@ fn inlet(built: &Built, metrics: &Metrics, signal: Signal) -> Inlet {
         ack_point: pipeline.ack_point,
         promised: pipeline.promised,
         taps: Default::default(),
+        tracing: Tracing::default(),
     };
     Inlet {
         projection: Projection::new(signal, columns.collect()),
@@ -188,8 +196,10 @@ async fn allocations_do_not_grow_with_records() {
         host,
         metrics: Metrics::new(),
         files: OpenFiles::default(),
+        stores: Default::default(),
         emissions: Emissions::default(),
         taps: Default::default(),
+        tracing: Default::default(),
     };
     let sources: Vec<_> = config.stages().map(|(_, stage)| stage.plugin.clone()).collect();
     let plugins = Plugins::load(&workshop.host, sources, None).await;

@@ -71,7 +71,8 @@ pub(crate) fn behind(step: Step, queue: Option<SendingQueue>, metrics: &Metrics)
     let exporter = Arc::new(Recorder::default());
     let settings = OutletSettings { queue, retry: None, on_full: OnFull::default() };
     let counts = metrics.exporter("recorder", Signal::Traces);
-    let outlet = Outlet::start("recorder".into(), Signal::Traces, exporter.clone(), settings, counts);
+    let outlet =
+        Outlet::start("recorder".into(), Signal::Traces, exporter.clone(), settings, counts, Default::default());
     let pipeline = Arc::new(Pipeline {
         id: PipelineId::new(Signal::Traces, None),
         steps: vec![step],
@@ -82,6 +83,7 @@ pub(crate) fn behind(step: Step, queue: Option<SendingQueue>, metrics: &Metrics)
         routes: Vec::new(),
         route_targets: Vec::new(),
         taps: Arc::default(),
+        tracing: Default::default(),
     });
     let projection = Projection::new(Signal::Traces, Vec::new());
     let inlet = Inlet { projection, guards: Vec::new(), pipelines: vec![Arc::clone(&pipeline)] };

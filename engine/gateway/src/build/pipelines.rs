@@ -135,9 +135,20 @@ impl<'a> Builder<'a> {
         }
         let route_targets = plan.routes.iter().map(meaning).collect();
         let (routes, taps) = (plan.routes, Arc::clone(&self.workshop.taps));
+        let tracing = self.workshop.tracing.clone();
         let id_of = id.clone();
-        let pipeline =
-            Arc::new(Pipeline { id: id_of, steps, targets, own, routes, route_targets, ack_point, promised, taps });
+        let pipeline = Arc::new(Pipeline {
+            id: id_of,
+            steps,
+            targets,
+            own,
+            routes,
+            route_targets,
+            ack_point,
+            promised,
+            taps,
+            tracing,
+        });
         self.pipelines.insert(id.clone(), Arc::clone(&pipeline));
         Some(pipeline)
     }

@@ -20,7 +20,7 @@ use wasmill_wire::Signal;
 use super::{EXIT_FAILED, EXIT_WRONG, Output, complain, failed, runtime, say, say_json};
 use crate::build::make_exporter;
 use crate::engine::chain;
-use crate::exporter::{Exporter, OpenFiles, Request};
+use crate::exporter::{Exporter, OpenFiles, Request, Stores};
 use crate::sender::{Pace, Summary, send};
 use recorded::Recorded;
 
@@ -134,7 +134,7 @@ pub fn load(args: &LoadArgs) -> ExitCode {
     run(&args.sending, move || {
         let body = template.request(first);
         first += step;
-        Ok(Some(Request { signal: args.signal, rows: args.rows.into(), body, context: Arc::clone(&context) }))
+        Ok(Some(Request::new(args.signal, args.rows.into(), body, Arc::clone(&context))))
     })
     .unwrap_or_else(|code| code)
 }
@@ -210,7 +210,10 @@ impl SendingArgs {
             let why = format!("there is no exporter `{name}`; there are {}", known.join(", "));
             return Err(failed(EXIT_WRONG, [why]));
         };
-        make_exporter(&OpenFiles::default(), &loaded.config, id, settings)
+        if matches!(settings, wasmill_config::Exporter::Prometheus(_)) {
+            return Err(failed(EXIT_WRONG, [format!("exporter `{name}` sends nothing: it is scraped")]));
+        }
+        make_exporter(&OpenFiles::default(), &Stores::default(), &loaded.config, id, settings)
             .map_err(|error| failed(EXIT_WRONG, [chain(&error)]))
     }
 

@@ -10,7 +10,7 @@ use super::{ConfigArgs, EXIT_WRONG, HostArgs, complain, explained, runtime, say}
 use crate::build::{Built, Plugins, Workshop, build, plugin_source};
 use crate::emissions::Emissions;
 use crate::engine::EngineError;
-use crate::exporter::OpenFiles;
+use crate::exporter::{OpenFiles, Stores};
 use crate::telemetry::Metrics;
 
 pub fn validate(config: &ConfigArgs, host: &HostArgs) -> ExitCode {
@@ -32,17 +32,22 @@ pub fn validate(config: &ConfigArgs, host: &HostArgs) -> ExitCode {
             host,
             metrics: Metrics::new(),
             files: OpenFiles::default(),
+            stores: Stores::default(),
             emissions: Emissions::default(),
             taps: Default::default(),
+            tracing: Default::default(),
         };
         let sources: Vec<_> =
             settings.stages().map(|(_, stage)| stage.plugin.clone()).chain(plugin_source(&settings)).collect();
         let plugins = Plugins::load(&workshop.host, sources, None).await;
         match build(&workshop, settings, plugins, None).await {
-            Ok(built) => {
-                say(&summary(&built));
-                ExitCode::SUCCESS
-            }
+            Ok(built) => match workshop.prepare_tracing(&built.config) {
+                Ok(_) => {
+                    say(&summary(&built));
+                    ExitCode::SUCCESS
+                }
+                Err(error) => explained(EXIT_WRONG, &loaded, &EngineError::Tracing(error)),
+            },
             Err(errors) => explained(EXIT_WRONG, &loaded, &EngineError::from(errors)),
         }
     })

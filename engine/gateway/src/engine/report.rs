@@ -1,7 +1,7 @@
 //! What changes and ends of an engine report.
 
 use wasmill_config::ComponentId;
-use wasmill_transport::BindError;
+use wasmill_transport::{BindError, ClientError};
 
 use super::{ListenError, StorageError};
 use crate::build::BuildError;
@@ -17,6 +17,9 @@ pub enum EngineError {
     Bind(#[from] BindError),
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The gateway's own spans have no backend.
+    #[error("the gateway's own spans cannot be sent")]
+    Tracing(#[source] ClientError),
     /// Every one that there is.
     #[error("{} queues cannot be had", .0.len())]
     Storage(Vec<StorageError>),
@@ -50,6 +53,7 @@ impl EngineError {
         match self {
             EngineError::Build(errors) => errors.iter().map(|error| (error.key(), chain(error))).collect(),
             EngineError::Storage(errors) => errors.iter().map(|error| (error.key.clone(), chain(error))).collect(),
+            EngineError::Tracing(_) => vec![("service::telemetry::traces".to_owned(), chain(self))],
             EngineError::Bind(error) => vec![(error.key().to_owned(), chain(self))],
             EngineError::Listen(ListenError::Listen { key, .. }) => vec![(key.clone(), chain(self))],
             EngineError::Listen(ListenError::Serve(_)) => vec![(String::new(), chain(self))],

@@ -76,12 +76,7 @@ impl Exporter for DebugExporter {
         } else {
             Bytes::new()
         };
-        Request {
-            signal: batch.signal(),
-            rows: batch.selection().count() as u64,
-            body,
-            context: Arc::clone(batch.context()),
-        }
+        Request::new(batch.signal(), batch.selection().count() as u64, body, Arc::clone(batch.context()))
     }
 
     fn send<'a>(&'a self, request: &'a Request) -> Sending<'a> {

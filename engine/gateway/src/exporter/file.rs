@@ -42,7 +42,11 @@ pub struct FileExporter {
 
 /// The files that this process writes, by path.
 #[derive(Clone, Default)]
-pub struct OpenFiles(Arc<Mutex<BTreeMap<PathBuf, Known>>>);
+pub struct OpenFiles {
+    files: Arc<Mutex<BTreeMap<PathBuf, Known>>>,
+    /// Of columns, which are written in folders.
+    pub(super) archives: wasmill_archive::Archives,
+}
 
 /// A file that an exporter has, or had: it is emptied once only.
 #[derive(Default)]
@@ -115,12 +119,8 @@ impl FileExporter {
 
 impl Exporter for FileExporter {
     fn prepare(&self, batch: &TelemetryBatch) -> Request {
-        self.prepared(Request {
-            signal: batch.signal(),
-            rows: batch.selection().count() as u64,
-            body: batch.encode(),
-            context: Arc::clone(batch.context()),
-        })
+        let rows = batch.selection().count() as u64;
+        self.prepared(Request::new(batch.signal(), rows, batch.encode(), Arc::clone(batch.context())))
     }
 
     fn prepare_encoded(&self, request: Request) -> Request {
@@ -149,7 +149,7 @@ impl Exporter for FileExporter {
 impl OpenFiles {
     /// The file's, which runs or is started.
     fn writer(&self, path: &Path) -> Result<Arc<Writer>, FileError> {
-        let mut files = self.0.lock();
+        let mut files = self.files.lock();
         let is_new = !files.contains_key(path);
         let known = files.entry(path.to_owned()).or_default();
         if let Some(writer) = known.writer.upgrade() {

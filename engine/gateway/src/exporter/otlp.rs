@@ -3,7 +3,8 @@
 use wasmill_batch::Refusal;
 use wasmill_config as config;
 use wasmill_transport::settings::{
-    ClientAuthSettings, Compression, GrpcClientSettings, HttpClientSettings, KeepaliveClientSettings, TlsClientSettings,
+    ClientAuthSettings, Compression, GrpcClientSettings, HttpClientSettings, HttpConnectionSettings,
+    KeepaliveClientSettings, TlsClientSettings,
 };
 use wasmill_transport::{Accepted, ClientError, ContentType, GrpcClient, HttpClient, SendError};
 
@@ -54,18 +55,14 @@ impl OtlpExporter {
             traces_endpoint: url(&settings.urls.traces),
             metrics_endpoint: url(&settings.urls.metrics),
             logs_endpoint: url(&settings.urls.logs),
-            unix: settings.unix.clone(),
-            tls: tls_client(&settings.tls),
+            connection: HttpConnectionSettings { unix: settings.unix.clone(), ..connection(&settings.client) },
             compression: compression(settings.compression),
             content: match settings.encoding {
                 config::HttpEncoding::Proto => ContentType::Protobuf,
                 config::HttpEncoding::Json => ContentType::Json,
             },
-            headers: headers(&settings.headers),
+            headers: headers(&settings.client.headers),
             auth,
-            idle_connections_max: settings.idle_connections_max,
-            idle_connection_timeout: settings.idle_connection_timeout,
-            timeout: settings.timeout,
             ..HttpClientSettings::default()
         };
         Ok(OtlpExporter::Http(HttpClient::new(client)?))
@@ -99,6 +96,17 @@ fn compression(compression: config::Compression) -> Compression {
     }
 }
 
-fn headers(headers: &config::Headers) -> Vec<(String, String)> {
+/// Over HTTP, as the configuration has it.
+pub(super) fn connection(client: &config::HttpClient) -> HttpConnectionSettings {
+    HttpConnectionSettings {
+        unix: None,
+        tls: tls_client(&client.tls),
+        timeout: client.timeout,
+        idle_connections_max: client.idle_connections_max,
+        idle_connection_timeout: client.idle_connection_timeout,
+    }
+}
+
+pub(super) fn headers(headers: &config::Headers) -> Vec<(String, String)> {
     headers.iter().map(|(name, value)| (name.to_string(), value.expose().to_owned())).collect()
 }

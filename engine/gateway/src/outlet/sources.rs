@@ -72,8 +72,11 @@ impl Delivery {
 
     /// Counts what nobody will send again.
     fn give_up(&self, request: &Request, refusal: Refusal) -> Outcome {
-        self.metrics.send_failed(request.rows);
-        tracing::error!(exporter = %self.name, signal = %self.signal, rows = request.rows, reason = %refusal,
+        let taken = request.taken_rows();
+        let rows = request.rows - taken;
+        self.metrics.sent(taken);
+        self.metrics.send_failed(rows);
+        tracing::error!(exporter = %self.name, signal = %self.signal, rows, reason = %refusal,
             retryable = refusal.is_retryable(), "exporting failed");
         Outcome::Refused(refusal)
     }

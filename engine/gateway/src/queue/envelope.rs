@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 use serde::{Deserialize, Serialize};
-use wasmill_batch::RequestContext;
+use wasmill_batch::{RequestContext, TraceContext};
 use wasmill_wire::Signal;
 
 use crate::exporter::Request;
@@ -29,6 +29,9 @@ struct Context {
     identity: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trace_parent: Option<String>,
+    /// The gateway's own span, written as a `traceparent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trace: Option<String>,
 }
 
 /// The parts of a record's payload.
@@ -39,6 +42,7 @@ pub fn seal(signal: Signal, context: &RequestContext, body: Bytes) -> Vec<Bytes>
         peer: context.peer,
         identity: context.identity.clone(),
         trace_parent: context.trace_parent.clone(),
+        trace: context.trace.map(|trace| trace.to_string()),
     };
     // Texts and an address always make JSON.
     let context = serde_json::to_vec(&context).unwrap_or_default();
@@ -59,9 +63,10 @@ pub fn open(signal: Signal, rows: u64, mut payload: Bytes) -> Option<Request> {
         peer: context.peer,
         identity: context.identity,
         trace_parent: context.trace_parent,
+        trace: context.trace.and_then(|trace| Some(TraceContext::read(&trace)?.0)),
         ..RequestContext::default()
     };
-    Some(Request { signal, rows, body, context: Arc::new(context) })
+    Some(Request::new(signal, rows, body, Arc::new(context)))
 }
 
 #[cfg(test)]
@@ -76,6 +81,7 @@ mod tests {
             peer: Some("[::1]:4317".parse().unwrap()),
             identity: Some("someone".to_owned()),
             trace_parent: Some("00-1-2-01".to_owned()),
+            trace: Some(TraceContext { trace_id: [7; 16], span_id: [8; 8] }),
             ..RequestContext::default()
         };
         let payload: Bytes = seal(Signal::Logs, &context, Bytes::from_static(b"body")).concat().into();

@@ -192,7 +192,7 @@ impl Reader {
         permit.grow(wire.len()).map_err(|spent| Refusal::new(RefusalKind::Unavailable, spent.to_string()))?;
         let payload = Bytes::from_owner(Owned { wire, _permit: permit });
         let incoming = Incoming { signal, payload, context: RequestContext::default() };
-        take(&self.id, &self.intake, &self.metrics, incoming).await.map(drop)
+        take(&self.id, &self.intake, &self.metrics, incoming).await.0.map(drop)
     }
 
     fn report(&self, window: &Window) {

@@ -1,26 +1,27 @@
-//! A small HTTP server for what is read by scrapers and probes: `/metrics`, health.
+//! A small HTTP server for what is read by scrapers and probes: `/metrics`, health, and exporters that are scraped.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
-use wasmill_transport::{AcceptErrors, Guard};
+use wasmill_transport::{AcceptErrors, Guard, Guarded};
 
 /// Scrapers and probes are few; more connections than this wait to be accepted.
 const CONNECTIONS_MAX: usize = 64;
 /// A request's head is one small packet.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// A scraper that does not read its answer, or idles, is let go.
+/// A scraper that does not read its answer, or idles, is let go: after this time its connection takes no more requests, and has as much
+/// again for the answer that is under way.
 const CONNECTION_MAX: Duration = Duration::from_secs(120);
 
 /// A server that answers until it is dropped.
@@ -28,20 +29,27 @@ pub struct HttpEndpoint {
     address: SocketAddr,
     listener: std::net::TcpListener,
     task: JoinHandle<()>,
+    /// Dropped, its connections end with the answers that are under way: another endpoint's are others.
+    _serving: watch::Sender<()>,
 }
 
 impl HttpEndpoint {
-    /// Answers each request on `listener` of whoever `guard` lets in; the request's body is not read. To be called within a runtime.
-    pub fn serve(
+    /// Answers each request on `listener` of whoever `guard` lets in; the request's body is not read, and the answer's is made while it is
+    /// sent. To be called within a runtime.
+    pub fn serve<B>(
         listener: std::net::TcpListener,
         guard: Guard,
-        answer: impl Fn(&Request<Incoming>) -> Response<Full<Bytes>> + Send + Sync + 'static,
-    ) -> std::io::Result<HttpEndpoint> {
+        answer: impl Fn(&Request<Incoming>) -> Response<B> + Send + Sync + 'static,
+    ) -> std::io::Result<HttpEndpoint>
+    where
+        B: Body<Data = Bytes, Error = Infallible> + Default + Send + 'static,
+    {
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let accepting = TcpListener::from_std(listener.try_clone()?)?;
-        let task = tokio::spawn(accept(accepting, Arc::new(guard), Arc::new(answer)));
-        Ok(HttpEndpoint { address, listener, task })
+        let (serving, ended) = watch::channel(());
+        let task = tokio::spawn(accept(accepting, Arc::new(guard), Arc::new(answer), ended));
+        Ok(HttpEndpoint { address, listener, task, _serving: serving })
     }
 
     /// The socket, to be served by another endpoint: no client is refused in between.
@@ -60,9 +68,10 @@ impl Drop for HttpEndpoint {
     }
 }
 
-async fn accept<A>(listener: TcpListener, guard: Arc<Guard>, answer: Arc<A>)
+async fn accept<A, B>(listener: TcpListener, guard: Arc<Guard>, answer: Arc<A>, ended: watch::Receiver<()>)
 where
-    A: Fn(&Request<Incoming>) -> Response<Full<Bytes>> + Send + Sync + 'static,
+    A: Fn(&Request<Incoming>) -> Response<B> + Send + Sync + 'static,
+    B: Body<Data = Bytes, Error = Infallible> + Default + Send + 'static,
 {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut errors = AcceptErrors::default();
@@ -76,26 +85,39 @@ where
                 continue;
             }
         };
-        let (guard, answer) = (Arc::clone(&guard), Arc::clone(&answer));
+        let (guard, answer, ended) = (Arc::clone(&guard), Arc::clone(&answer), ended.clone());
         tokio::spawn(async move {
             let _place = place;
             // Who does not shake hands is nobody.
             let Ok(stream) = guard.accept(stream).await else { return };
-            let service = service_fn(|request| {
-                let (guard, answer) = (&guard, &answer);
-                async move {
-                    Ok::<_, Infallible>(match guard.check(request.headers()).await {
-                        Ok(()) => answer(&request),
-                        Err(refused) => refused,
-                    })
-                }
-            });
-            let connection = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_TIMEOUT)
-                .serve_connection(TokioIo::new(stream), service);
-            // A connection's errors are its client's.
-            let _ = tokio::time::timeout(CONNECTION_MAX, connection).await;
+            connection(TokioIo::new(stream), &guard, &*answer, ended).await;
         });
     }
+}
+
+/// Answers what comes over one connection. A connection's errors are its client's.
+async fn connection<A, B>(stream: TokioIo<Guarded>, guard: &Guard, answer: &A, mut ended: watch::Receiver<()>)
+where
+    A: Fn(&Request<Incoming>) -> Response<B> + Send + Sync + 'static,
+    B: Body<Data = Bytes, Error = Infallible> + Default + Send + 'static,
+{
+    let service = service_fn(|request| async move {
+        Ok::<_, Infallible>(match guard.check(request.headers()).await {
+            Ok(()) => answer(&request),
+            Err(refused) => refused,
+        })
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(stream, service);
+    let mut connection = pin!(connection);
+    tokio::select! {
+        _ = &mut connection => return,
+        // Its sender says nothing, and goes.
+        _ = ended.changed() => {}
+        () = tokio::time::sleep(CONNECTION_MAX) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = tokio::time::timeout(CONNECTION_MAX, connection).await;
 }

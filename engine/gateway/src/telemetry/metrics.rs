@@ -50,7 +50,9 @@ pub struct Metrics {
     refused_requests: Family<ReceiverLabels, Counter>,
     cleared_ids: Family<ReceiverLabels, Counter>,
     exporters: Families<ExporterLabels, 3>,
+    failed_attempts: Family<ExporterLabels, Counter>,
     queue_damaged: Family<ExporterLabels, Counter>,
+    altered: Family<ExporterLabels, Counter>,
     reloads: Family<[(&'static str, &'static str); 1], Counter>,
     limiters: Families<ProcessorLabels, 2>,
     batchers: BatcherFamilies,
@@ -102,7 +104,9 @@ pub struct ExporterMetrics {
     sent: Counter,
     send_failed: Counter,
     enqueue_failed: Counter,
+    failed_attempts: Counter,
     queue_damaged: Counter,
+    altered: Counter,
     queues: Arc<QueueMetrics>,
     queue: QueueId,
 }
@@ -138,12 +142,22 @@ impl Metrics {
         register(&mut registry, "otelcol_exporter_sent", "delivered to the destination", &exporters[0]);
         register(&mut registry, "otelcol_exporter_send_failed", "not delivered, and given up", &exporters[1]);
         register(&mut registry, "otelcol_exporter_enqueue_failed", "that found the sending queue full", &exporters[2]);
+        let failed_attempts = Family::<ExporterLabels, Counter>::default();
+        let help = "Number of attempts to send a request that failed, whether it is tried again or not";
+        registry.register("wasmill_exporter_failed_attempts", help, failed_attempts.clone());
         let queue_damaged = Family::<ExporterLabels, Counter>::default();
         let help = "Number of places in queues on disk that were damaged";
         registry.register("wasmill_exporter_queue_damaged", help, queue_damaged.clone());
+        let altered = Family::<ExporterLabels, Counter>::default();
+        let help = "Number of rows that were sent with values cut or left out, as the destination does not take more";
+        registry.register("wasmill_exporter_altered_rows", help, altered.clone());
         let reloads = Family::<[(&'static str, &'static str); 1], Counter>::default();
         let help = "Number of times that the configuration was to be reloaded";
         registry.register("wasmill_config_reloads", help, reloads.clone());
+        // There from the start: a counter that comes into being with its first event has no increase that an alert could see.
+        for result in ["applied", "refused"] {
+            reloads.get_or_create_owned(&[("result", result)]);
+        }
         let limiters = Families::<ProcessorLabels, 2>::default();
         register(&mut registry, "otelcol_processor_accepted", "passed on by the memory limiter", &limiters[0]);
         register(&mut registry, "otelcol_processor_refused", "refused by the memory limiter", &limiters[1]);
@@ -165,7 +179,9 @@ impl Metrics {
             refused_requests,
             cleared_ids,
             exporters,
+            failed_attempts,
             queue_damaged,
+            altered,
             reloads,
             limiters,
             batchers,
@@ -194,7 +210,9 @@ impl Metrics {
             sent: counter(0),
             send_failed: counter(1),
             enqueue_failed: counter(2),
+            failed_attempts: self.failed_attempts.get_or_create_owned(&labels),
             queue_damaged: self.queue_damaged.get_or_create_owned(&labels),
+            altered: self.altered.get_or_create_owned(&labels),
             queues: Arc::clone(&self.queues),
             queue: self.queues.id(exporter, signal),
         }
@@ -302,6 +320,16 @@ impl ExporterMetrics {
         self.enqueue_failed.inc_by(rows);
     }
 
+    /// An attempt to send a request that failed. `send_failed` counts only what is given up, which with retries is much later or never.
+    pub fn failed_attempt(&self) {
+        self.failed_attempts.inc();
+    }
+
+    /// Rows that were sent with values cut or left out.
+    pub fn altered(&self, rows: u64) {
+        self.altered.inc_by(rows);
+    }
+
     /// Places in a queue on disk that held something, and hold nothing that can be read.
     pub fn queue_damaged(&self, places: u64) {
         self.queue_damaged.inc_by(places);
@@ -401,7 +429,7 @@ where
 }
 
 /// What a row of a signal is called in the Collector's metrics, and in words.
-fn items(signal: Signal) -> (&'static str, &'static str) {
+pub fn items(signal: Signal) -> (&'static str, &'static str) {
     match signal {
         Signal::Traces => ("spans", "spans"),
         Signal::Metrics => ("metric_points", "metric points"),
@@ -455,6 +483,7 @@ mod tests {
         let exporter = metrics.exporter("otlp/a", Signal::Traces);
         exporter.watch_queue(capacity, &MemoryQueue::new(capacity, false));
         exporter.enqueue_failed(3);
+        exporter.failed_attempt();
         let text = metrics.render();
         for line in [
             r#"otelcol_receiver_accepted_spans_total{receiver="otlp",transport="grpc"} 7"#,
@@ -462,6 +491,7 @@ mod tests {
             r#"otelcol_exporter_sent_log_records_total{exporter="otlp/a"} 5"#,
             r#"otelcol_exporter_send_failed_log_records_total{exporter="otlp/a"} 1"#,
             r#"otelcol_exporter_enqueue_failed_spans_total{exporter="otlp/a"} 3"#,
+            r#"wasmill_exporter_failed_attempts_total{exporter="otlp/a"} 1"#,
             r#"otelcol_exporter_queue_size{exporter="otlp/a",data_type="traces"} 0"#,
             r#"otelcol_exporter_queue_capacity{exporter="otlp/a",data_type="traces"} 10"#,
         ] {
@@ -472,6 +502,8 @@ mod tests {
             "otelcol_process_cpu_seconds_total ",
             "otelcol_process_memory_rss_bytes ",
             "wasmill_retained_bytes ",
+            "wasmill_config_reloads_total{result=\"applied\"} 0",
+            "wasmill_config_reloads_total{result=\"refused\"} 0",
             "target_info{service_name=\"wasmill\"",
         ] {
             assert!(text.lines().any(|line| line.starts_with(name)), "{name} is not in\n{text}");

@@ -5,7 +5,9 @@
 mod backend;
 mod client;
 mod engine;
+mod push;
 mod telemetry;
+mod web;
 
 use std::future::Future;
 use std::path::Path;
@@ -14,7 +16,12 @@ use std::time::Duration;
 pub use backend::Backend;
 pub use client::Client;
 pub use engine::Gateway;
-pub use telemetry::{logs, logs_with_ids, metrics, names, poisoned, spans, spans_of, spans_with_ids, stamps, text_of};
+pub use push::{Push, PushBackend, Reply};
+pub use telemetry::{
+    attribute, logs, logs_with_ids, metrics, names, poisoned, spans, spans_of, spans_with_ids, stamps, text_of,
+    text_value,
+};
+pub use web::WebBackend;
 
 /// Longer than anything takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -3,7 +3,9 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use wasmill_transport::settings::{GrpcClientSettings, HttpClientSettings, Pem, TlsClientSettings};
+use wasmill_transport::settings::{
+    GrpcClientSettings, HttpClientSettings, HttpConnectionSettings, Pem, TlsClientSettings,
+};
 use wasmill_transport::{GrpcClient, HttpClient, SendError};
 use wasmill_wire::Signal;
 
@@ -275,7 +277,12 @@ service:
         let traces_endpoint = Some(format!("{scheme}://127.0.0.1:{port}/"));
         let tls = TlsClientSettings { ca: Some(Pem::Text(authority.pem.clone())), ..TlsClientSettings::default() };
         let headers = owned(&[("authorization", token)]);
-        let settings = HttpClientSettings { traces_endpoint, tls, headers, ..HttpClientSettings::default() };
+        let settings = HttpClientSettings {
+            traces_endpoint,
+            connection: HttpConnectionSettings { tls, ..Default::default() },
+            headers,
+            ..HttpClientSettings::default()
+        };
         HttpClient::new(settings).unwrap().send(Signal::Traces, span()).await
     };
     ask("https", "Bearer s3cret").await.unwrap();

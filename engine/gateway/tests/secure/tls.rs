@@ -1,6 +1,8 @@
 //! TLS of receivers and exporters.
 
-use wasmill_transport::settings::{GrpcClientSettings, HttpClientSettings, Pem, TlsClientSettings};
+use wasmill_transport::settings::{
+    GrpcClientSettings, HttpClientSettings, HttpConnectionSettings, Pem, TlsClientSettings,
+};
 use wasmill_transport::{GrpcClient, HttpClient, SendError};
 use wasmill_wire::Signal;
 
@@ -29,7 +31,12 @@ async fn grpc(gateway: &Gateway, tls: TlsClientSettings) -> Result<(), SendError
 
 async fn http(gateway: &Gateway, tls: TlsClientSettings) -> Result<(), SendError> {
     let endpoint = format!("https://{}", gateway.address("otlp http"));
-    let client = HttpClient::new(HttpClientSettings { endpoint, tls, ..HttpClientSettings::default() }).unwrap();
+    let client = HttpClient::new(HttpClientSettings {
+        endpoint,
+        connection: HttpConnectionSettings { tls, ..Default::default() },
+        ..HttpClientSettings::default()
+    })
+    .unwrap();
     client.send(Signal::Traces, span()).await.map(drop)
 }
 

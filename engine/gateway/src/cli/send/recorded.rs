@@ -90,7 +90,7 @@ impl Recorded {
             let batch = batch.map_err(|error| wrong(self.line, &error.to_string()))?;
             self.found = true;
             let body = batch.request().cloned().unwrap_or_default();
-            return Ok(Some(Request { signal, rows: batch.rows() as u64, body, context: Arc::clone(&self.context) }));
+            return Ok(Some(Request::new(signal, batch.rows() as u64, body, Arc::clone(&self.context))));
         }
     }
 }

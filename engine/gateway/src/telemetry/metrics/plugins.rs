@@ -314,7 +314,7 @@ fn encode_durations(encoder: &mut DescriptorEncoder<'_>, totals: &[Total<'_>]) -
     let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
     for (plugin, _, stats) in totals {
         let bounds = CALL_DURATION_BOUNDS_NS.iter().map(|&ns| ns as f64 / NANOS_PER_SECOND);
-        let buckets: Vec<(f64, u64)> = bounds.chain([f64::MAX]).zip(stats.duration_buckets).collect();
+        let buckets: Vec<(f64, u64)> = bounds.chain([f64::INFINITY]).zip(stats.duration_buckets).collect();
         let sum = stats.duration_ns_sum as f64 / NANOS_PER_SECOND;
         histogram(&mut metric.encode_family(&[("plugin", *plugin)])?, sum, stats.calls, &buckets)?;
     }
@@ -350,18 +350,19 @@ fn encode_guests(encoder: &mut DescriptorEncoder<'_>, samples: &[MetricSample]) 
     Ok(())
 }
 
-/// Cumulative buckets as counts for each, the last bound as the format's infinity.
+/// Cumulative buckets as counts for each.
 fn apart(cumulative: &[(f64, u64)]) -> Vec<(f64, u64)> {
     let mut below = 0;
     let apart = cumulative.iter().map(|&(bound, count)| {
         let own = count.saturating_sub(below);
         below = count;
-        (if bound.is_finite() { bound } else { f64::MAX }, own)
+        (bound, own)
     });
     apart.collect()
 }
 
-/// `buckets`: (upper bound, count in it); the last bound is `f64::MAX`.
+/// `buckets`: (upper bound, count in it); the last bound is infinite, which the format writes as `+Inf`: without that Prometheus knows no
+/// quantiles.
 fn histogram(metric: &mut MetricEncoder<'_>, sum: f64, count: u64, buckets: &[(f64, u64)]) -> fmt::Result {
     metric.encode_histogram::<NoLabelSet>(sum, count, buckets, None)
 }

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use wasmill_transport::settings::{Compression, GrpcClientSettings, HttpClientSettings, TlsClientSettings};
+use wasmill_transport::settings::{
+    Compression, GrpcClientSettings, HttpClientSettings, HttpConnectionSettings, TlsClientSettings,
+};
 use wasmill_transport::{Accepted, GrpcClient, HttpClient, SendError};
 use wasmill_wire::Signal;
 
@@ -36,7 +38,7 @@ impl Client {
         let settings = HttpClientSettings {
             endpoint: format!("http://{address}"),
             compression: Compression::Gzip,
-            timeout: super::PATIENCE,
+            connection: HttpConnectionSettings { timeout: super::PATIENCE, ..HttpConnectionSettings::default() },
             ..HttpClientSettings::default()
         };
         Client::Http(HttpClient::new(settings).expect("a client"))

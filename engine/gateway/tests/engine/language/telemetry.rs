@@ -19,6 +19,11 @@ pub fn attribute(key: &str, value: &str) -> KeyValue {
     KeyValue { key: key.to_owned(), value, ..KeyValue::default() }
 }
 
+/// A text, as a body.
+pub fn text_value(text: &str) -> Option<AnyValue> {
+    Some(AnyValue { value: Some(Value::StringValue(text.to_owned())) })
+}
+
 /// Spans with these names, of service `checkout`, ids ascending.
 pub fn spans<N: AsRef<str>>(names: &[N]) -> Bytes {
     spans_with(names, &[])
