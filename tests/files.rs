@@ -3,6 +3,12 @@
 #[path = "../engine/wire/tests/requests/mod.rs"]
 mod requests;
 
+#[path = "../engine/archive/tests/rows/expected.rs"]
+mod archived;
+
+#[path = "files/archive.rs"]
+mod archive;
+
 #[path = "files/exporter.rs"]
 mod exporter;
 

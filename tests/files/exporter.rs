@@ -10,7 +10,7 @@ use wasmill_wire::Signal;
 use crate::requests::json::meaning;
 use crate::requests::{Choices, corpus, plain};
 
-fn configuration(http: u16, exporters: &str, names: &str) -> String {
+pub fn configuration(http: u16, exporters: &str, names: &str) -> String {
     format!(
         r#"
 receivers:
@@ -29,7 +29,7 @@ service:
     )
 }
 
-fn log(body: &str) -> String {
+pub fn log(body: &str) -> String {
     format!(
         "{{\"resourceLogs\":[{{\"scopeLogs\":[{{\"logRecords\":[{{\"body\":{{\"stringValue\":\"{body}\"}}}}]}}]}}]}}"
     )
@@ -87,7 +87,7 @@ fn signal_of(request: &Value) -> Signal {
 }
 
 /// Lets a process's files grow to `bytes`, and no further: a disk that is full for it alone.
-fn limit_files(process: u32, bytes: u64) -> Result<()> {
+pub fn limit_files(process: u32, bytes: u64) -> Result<()> {
     let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
     // SAFETY: `prlimit` reads the limit, and writes nothing where it is given no place for the old one.
     let done = unsafe { libc::prlimit(process as i32, libc::RLIMIT_FSIZE, &limit, std::ptr::null_mut()) };

@@ -3,6 +3,9 @@
 //!
 //! `cargo xtask test` sets up what this needs; without it the tests here fail and say so.
 
+mod jaeger;
+pub mod loki;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -17,6 +20,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use xtask::places;
 use xtask::process::{Running, page};
+
+pub use jaeger::Jaeger;
 
 /// How long anything may take that a test waits for. Long: it bounds a hang, it measures nothing.
 pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -54,6 +54,16 @@ pub fn python() -> Result<PathBuf> {
     Ok(python_environment()?.join("bin/python"))
 }
 
+/// What the services of `examples/observability` need.
+pub fn observability_requirements() -> PathBuf {
+    checkout().join("examples/observability/app/requirements.txt")
+}
+
+/// The folder of the Python environment that has [`observability_requirements`].
+pub fn observability_environment() -> Result<PathBuf> {
+    keyed("observability", &observability_requirements())
+}
+
 /// What plugins in Python are built with.
 pub fn plugin_requirements() -> PathBuf {
     checkout().join("tests/languages/requirements.txt")
@@ -112,4 +122,58 @@ pub fn collector_folder() -> Result<PathBuf> {
 /// The Collector's binary.
 pub fn collector() -> Result<PathBuf> {
     Ok(collector_folder()?.join("otelcol"))
+}
+
+/// A server that the tests run, built from a Go module.
+#[derive(Clone, Copy, Debug)]
+pub struct GoServer {
+    pub name: &'static str,
+    /// With its version.
+    pub module: &'static str,
+    /// The commands to build, each into a binary of the name beside it.
+    pub commands: &'static [(&'static str, &'static str)],
+    /// Replacements of the module's `go.mod` that name a folder which the module does not have.
+    pub replacements_dropped: &'static [&'static str],
+    pub tags: &'static str,
+}
+
+/// The last version with the all-in-one binary that every guide starts.
+pub const JAEGER: GoServer = GoServer {
+    name: "jaeger",
+    module: "github.com/jaegertracing/jaeger@v1.76.0",
+    commands: &[("./cmd/all-in-one", "jaeger")],
+    replacements_dropped: &[],
+    tags: "",
+};
+
+/// Newer than the system's: native histograms, remote write 2.0. Its user interface is not needed, nor are ways to discover targets.
+pub const PROMETHEUS: GoServer = GoServer {
+    name: "prometheus",
+    module: "github.com/prometheus/prometheus@v0.316.0",
+    commands: &[("./cmd/prometheus", "prometheus"), ("./cmd/promtool", "promtool")],
+    replacements_dropped: &[],
+    tags: "remove_all_sd",
+};
+
+pub const LOKI: GoServer = GoServer {
+    name: "loki",
+    module: "github.com/grafana/loki/v3@v3.7.8",
+    commands: &[("./cmd/loki", "loki")],
+    replacements_dropped: &["github.com/grafana/loki/pkg/push"],
+    tags: "",
+};
+
+pub const GO_SERVERS: [GoServer; 3] = [PROMETHEUS, JAEGER, LOKI];
+
+impl GoServer {
+    /// Where it is built; another version, another folder.
+    pub fn folder(&self) -> PathBuf {
+        let version = self.module.split_once('@').map_or("", |(_, version)| version);
+        cache().join(format!("{}-{version}", self.name))
+    }
+
+    /// One of its binaries.
+    pub fn binary(&self, name: &str) -> PathBuf {
+        self.folder().join(name)
+    }
 }

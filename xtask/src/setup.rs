@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
 use xtask::places;
 
 /// The version of the Collector's builder; the manifest's modules are of the same.
@@ -67,7 +68,9 @@ pub fn all() -> Result<()> {
     python()?;
     checks()?;
     plugins()?;
-    collector()
+    observability()?;
+    alertmanager()?;
+    servers()
 }
 
 /// A way to compile Rust to WebAssembly: by rustup where that works, else by Debian's packages.
@@ -105,9 +108,16 @@ pub fn python() -> Result<()> {
     python_environment(&places::python_environment()?, &places::python()?, &places::requirements(), packages)
 }
 
+/// Another with what the services of `examples/observability` need.
+pub fn observability() -> Result<()> {
+    let packages = "Flask, OpenTelemetry's auto-instrumentation, and a Prometheus client";
+    let folder = places::observability_environment()?;
+    python_environment(&folder, &folder.join("bin/python"), &places::observability_requirements(), packages)
+}
+
 /// Another with what the tests check our answers with.
 pub fn checks() -> Result<()> {
-    let packages = "a validator of JSON Schema and a reader of YAML";
+    let packages = "validators and readers of JSON Schema, YAML, Parquet and Arrow; the types of Grafana and of compose files; a server that speaks S3";
     let requirements = places::checks_requirements();
     python_environment(&places::checks_environment()?, &places::checks_python()?, &requirements, packages)
 }
@@ -195,6 +205,67 @@ pub fn collector() -> Result<()> {
         bail!("{error:#}{}", tidied.err().map_or_else(String::new, |error| format!("\n{error:#}")));
     }
     fs::rename(source.join("otelcol.new"), binary)?;
+    Ok(())
+}
+
+/// What stands beside and behind the gateway in tests, and is built from Go modules: the Collector, Prometheus, Jaeger and Loki.
+pub fn servers() -> Result<()> {
+    collector()?;
+    backends()
+}
+
+/// Prometheus, Jaeger and Loki.
+pub fn backends() -> Result<()> {
+    places::GO_SERVERS.iter().try_for_each(go_server)
+}
+
+/// Prometheus' Alertmanager, with `amtool`.
+pub fn alertmanager() -> Result<()> {
+    if quiet(Command::new("prometheus-alertmanager").arg("--version")).is_ok() {
+        return Ok(());
+    }
+    step("Prometheus' Alertmanager, by the system's packages");
+    let why = "Alertmanager is needed (Debian: prometheus-alertmanager)";
+    quiet(Command::new("apt-get").arg("update")).context(why)?;
+    quiet(Command::new("apt-get").args(["install", "-y", "--no-install-recommends", "prometheus-alertmanager"]))
+        .context(why)
+}
+
+/// A server from its Go module: a copy of the module, because the module cache is read-only, with the versions of its own `go.sum`.
+fn go_server(server: &places::GoServer) -> Result<()> {
+    let missing: Vec<_> = server.commands.iter().filter(|(_, binary)| !server.binary(binary).exists()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    step(&format!("{} from its Go module (some minutes, once)", server.module));
+    let output = Command::new("go").args(["mod", "download", "-json", server.module]).output();
+    let output = output.context("go 1.25 or newer is needed to build the servers that the tests run")?;
+    let downloaded: Value = serde_json::from_slice(&output.stdout).context("reading what `go mod download` says")?;
+    let Some(module) = downloaded["Dir"].as_str() else {
+        bail!("{} cannot be had: {}", server.module, downloaded["Error"].as_str().unwrap_or("no reason was given"));
+    };
+    let source = server.folder().join("source");
+    if source.exists() {
+        fs::remove_dir_all(&source)?;
+    }
+    fs::create_dir_all(server.folder())?;
+    quiet(Command::new("cp").arg("-r").args([Path::new(module), &source]))?;
+    quiet(Command::new("chmod").args(["-R", "u+w"]).arg(&source))?;
+    // Without the workspace that some modules come with: its other modules are not in the copy.
+    let go = |args: &[&str]| quiet(Command::new("go").current_dir(&source).env("GOWORK", "off").args(args));
+    for replacement in server.replacements_dropped {
+        go(&["mod", "edit", &format!("-dropreplace={replacement}")])?;
+    }
+    let tags = format!("-tags={}", server.tags);
+    for (package, binary) in missing {
+        // Built beside its place and moved there, so that a build that was cut off is not taken for a binary.
+        let built = server.binary(&format!("{binary}.new"));
+        let output = built.to_string_lossy();
+        // Without tables for debuggers: half the size, and a third of the time to link.
+        go(&["build", "-mod=mod", "-trimpath", "-ldflags=-s -w", &tags, "-o", &output, package])?;
+        fs::rename(&built, server.binary(binary))?;
+    }
+    fs::remove_dir_all(source)?;
     Ok(())
 }
 
