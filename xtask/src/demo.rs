@@ -8,6 +8,7 @@
 //!
 //! The services note each span that ended, the backend each that arrived: at the end both lists are compared by id.
 
+pub mod full;
 mod story;
 
 use std::fs::{self, File};
