@@ -71,7 +71,8 @@ def main(folder, wasmill, jaeger, config):
     running = []
     try:
         with (folder / "jaeger.log").open("w") as log:
-            running.append(subprocess.Popen([jaeger], stdout=log, stderr=log))
+            # In one process with others, it leaves OTLP's ports to the gateway.
+            running.append(subprocess.Popen([jaeger, "--collector.otlp.enabled=false"], stdout=log, stderr=log))
         until("Jaeger", lambda: listens(14268) and listens(16686))
         with (folder / "gateway.log").open("w") as log:
             running.append(subprocess.Popen([wasmill, "run", "--config", config], stdout=log, stderr=log))

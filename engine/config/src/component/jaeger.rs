@@ -18,7 +18,7 @@ pub(super) static SECTION: Section = Section { keys: &KEYS };
 static KEYS: [Key; 29] = http_client::keys([
     key(
         "endpoint",
-        Kind::Url,
+        Kind::Text,
         "",
         "Where spans go. A URL is that of a Jaeger collector, which takes Thrift there, such as `http://jaeger:14268/api/traces`; \
          `user:password@` may stand before the host. `host:port` is the older form, for gRPC: OTLP goes there, and for the port 14250, \
