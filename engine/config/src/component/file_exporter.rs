@@ -135,7 +135,7 @@ pub(super) static RETENTION: Section = Section {
     keys: &[
         key(
             "max_age",
-            Kind::Duration,
+            Kind::Text,
             "",
             "Since a file was put in place, such as `30d` or `36h`; 1m to 3660d. Without it files stay for their age.",
         ),
