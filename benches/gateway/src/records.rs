@@ -7,6 +7,7 @@ use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::{Metric, metric::Data};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
+use wasmill_authoring::template::point_id;
 use wasmill_wire::Signal;
 
 /// Calls `found` with the id of each record of a request. `None`: it is not one.
@@ -24,8 +25,8 @@ pub fn ids(signal: Signal, request: &[u8], found: &mut impl FnMut(u64)) -> Optio
                 Signal::Metrics => [5, 7, 9].into_iter().try_for_each(|data| {
                     each(record, data, &mut |data| {
                         each(data, 1, &mut |point| {
-                            each(point, 3, &mut |id| {
-                                found(u64::from_le_bytes(id.try_into().ok()?));
+                            each(point, 3, &mut |time| {
+                                found(point_id(u64::from_le_bytes(time.try_into().ok()?))?);
                                 Some(())
                             })
                         })
@@ -116,7 +117,7 @@ pub fn lines(signal: Signal, request: &[u8]) -> Option<Vec<(u64, String)>> {
                 for of_scope in of_resource.scope_metrics {
                     let scope = scope_text(of_scope.scope);
                     for metric in of_scope.metrics {
-                        points(metric, &mut |id, point| lines.push((id, format!("{resource} {scope} {point}"))));
+                        points(metric, &mut |id, point| lines.push((id, format!("{resource} {scope} {point}"))))?;
                     }
                 }
             }
@@ -125,15 +126,15 @@ pub fn lines(signal: Signal, request: &[u8]) -> Option<Vec<(u64, String)>> {
     Some(lines)
 }
 
-/// Each data point, with its metric as it would be without points.
-fn points(mut metric: Metric, found: &mut impl FnMut(u64, String)) {
-    let Some(mut data) = metric.data.take() else { return };
+/// Each data point, with its metric as it would be without points. `None`: one that is not of this load.
+fn points(mut metric: Metric, found: &mut impl FnMut(u64, String)) -> Option<()> {
+    let Some(mut data) = metric.data.take() else { return Some(()) };
     macro_rules! take {
         ($data:expr) => {{
             let points = std::mem::take(&mut $data.data_points);
             for mut point in points {
                 sort(&mut point.attributes);
-                found(point.time_unix_nano, format!("{metric:?} {:?} {point:?}", $data));
+                found(point_id(point.time_unix_nano)?, format!("{metric:?} {:?} {point:?}", $data));
             }
         }};
     }
@@ -144,6 +145,7 @@ fn points(mut metric: Metric, found: &mut impl FnMut(u64, String)) {
         Data::ExponentialHistogram(data) => take!(data),
         Data::Summary(data) => take!(data),
     }
+    Some(())
 }
 
 fn resource_text(resource: Option<Resource>) -> String {

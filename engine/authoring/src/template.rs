@@ -4,7 +4,7 @@
 //! looks at. One record in ten is a health check (`url.path` is `/healthz`), so that a filter and a router have something to do:
 //! its id is a multiple of ten. One in five names somebody's e-mail address within a longer text.
 //!
-//! The id of a span and of a log record is its `span_id`; a data point has none and carries it as its time.
+//! The id of a span and of a log record is its `span_id`; a data point has none, and its time says which one it is.
 
 mod logs;
 mod metrics;
@@ -17,6 +17,9 @@ use wasmill_wire::Signal;
 
 /// In September 2026.
 const START: u64 = 1_790_000_000_000_000_000;
+
+/// Between data points: what Prometheus keeps of a time.
+const POINT_EVERY: u64 = 1_000_000;
 
 /// Services that a request's records are of, one resource each.
 const SERVICES: usize = 4;
@@ -38,15 +41,29 @@ pub struct Template {
     signal: Signal,
     encoded: Vec<u8>,
     id_offsets: Vec<usize>,
+    /// Of the data point with an id.
+    time: fn(u64) -> u64,
+}
+
+/// When the data point with this id was taken, in nanoseconds since 1970, in a template of [`Template::new`]. Ids are below 2^40.
+pub fn point_time(id: u64) -> u64 {
+    START + id * POINT_EVERY
+}
+
+/// The id of a data point that was taken then. `None`: there is none of that time.
+pub fn point_id(time: u64) -> Option<u64> {
+    let since = time.checked_sub(START)?;
+    since.is_multiple_of(POINT_EVERY).then_some(since / POINT_EVERY)
 }
 
 impl Template {
-    /// Of a moment that is always the same.
+    /// Of a moment that is always the same; data points are a millisecond apart, see [`point_time`].
     pub fn new(signal: Signal, records: usize) -> Template {
-        Template::at(signal, records, START)
+        Template { time: point_time, ..Template::at(signal, records, START) }
     }
 
-    /// Whose spans and log records begin at `start`, in nanoseconds since 1970, a millisecond apart; data points have it as their start.
+    /// Whose spans and log records begin at `start`, in nanoseconds since 1970, a millisecond apart; data points have it as their start,
+    /// and their ids are their times.
     pub fn at(signal: Signal, records: usize, start: u64) -> Template {
         let encoded = match signal {
             Signal::Traces => traces::request(records, start),
@@ -56,13 +73,13 @@ impl Template {
         let mut from = 0;
         let id_offsets = (0..records as u64)
             .map(|number| {
-                let pattern = Template::id(signal, placeholder(number));
+                let pattern = on_the_wire(signal, placeholder(number));
                 let at = encoded[from..].windows(8).position(|window| window == pattern);
                 from += at.expect("records are encoded in their order");
                 from
             })
             .collect();
-        Template { signal, encoded, id_offsets }
+        Template { signal, encoded, id_offsets, time: |id| id }
     }
 
     pub fn signal(&self) -> Signal {
@@ -82,7 +99,8 @@ impl Template {
         let mut encoded = self.encoded.clone();
         for (number, &offset) in self.id_offsets.iter().enumerate() {
             let id = first + number as u64;
-            encoded[offset..offset + 8].copy_from_slice(&Template::id(self.signal, id));
+            let written = if self.signal == Signal::Metrics { (self.time)(id) } else { id };
+            encoded[offset..offset + 8].copy_from_slice(&on_the_wire(self.signal, written));
             if self.signal != Signal::Metrics {
                 let trace_id = offset - TRACE_ID_BEFORE;
                 encoded[trace_id..trace_id + 8].copy_from_slice(&mixed(id).to_be_bytes());
@@ -91,13 +109,13 @@ impl Template {
         }
         encoded.into()
     }
+}
 
-    /// As it lies on the wire.
-    fn id(signal: Signal, id: u64) -> [u8; 8] {
-        match signal {
-            Signal::Traces | Signal::Logs => id.to_be_bytes(),
-            Signal::Metrics => id.to_le_bytes(),
-        }
+/// A span's id, or a data point's time.
+fn on_the_wire(signal: Signal, number: u64) -> [u8; 8] {
+    match signal {
+        Signal::Traces | Signal::Logs => number.to_be_bytes(),
+        Signal::Metrics => number.to_le_bytes(),
     }
 }
 
@@ -217,6 +235,20 @@ mod tests {
         let request = template.request(0);
         let low = template.id_offsets.iter().filter(|&&at| request[at - 9] < 26).count();
         assert!((70..140).contains(&low), "{low} of 1,000");
+    }
+
+    /// Times are recent ones, of which no two are the same where milliseconds are kept.
+    #[test]
+    fn a_data_points_time_says_which_it_is() {
+        assert_eq!(point_time(7), 1_790_000_000_007_000_000);
+        assert_eq!([0, 7, 1 << 27].map(|id| point_id(point_time(id))), [Some(0), Some(7), Some(1 << 27)]);
+        assert_eq!([7, START + 1].map(point_id), [None, None]);
+        let time = |template: &Template| {
+            let at = template.id_offsets[3];
+            u64::from_le_bytes(template.request(20)[at..at + 8].try_into().unwrap())
+        };
+        assert_eq!(time(&Template::new(Signal::Metrics, 10)), point_time(23));
+        assert_eq!(time(&Template::at(Signal::Metrics, 10, 5)), 23, "a time that the caller chose");
     }
 
     /// As few as there are, without an empty resource.
