@@ -1,8 +1,10 @@
 //! A load and its backend: what goes into an engine, what comes out, what that cost the engine.
 //!
 //! ```text
-//!  client ──gRPC──► engine under test ──gRPC──► backend, and a second one where the engine routes
-//!  ids out          │ /proc/PID                 ids in
+//!  client ──gRPC──► engine under test ──gRPC──────────► backend, and a second one where the engine routes
+//!  ids out          │ /proc/PID       ──remote write──► samples: a point's id is in its time
+//!                   │                 ──► file, which is read when the load has ended
+//!                   └────────────────◄── scrapes, once a second
 //! ```
 //!
 //! Both ends are one process, so that it knows of every record whether it was sent, acknowledged, and delivered, how often, and
@@ -10,7 +12,9 @@
 
 mod backend;
 mod client;
+mod remote_write;
 mod report;
+mod written;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,8 +26,10 @@ use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
 use wasmill_wire::Signal;
 
+use crate::grpc::FRAME_BYTES;
 use crate::latency::Latencies;
 use crate::process::Spent;
+use crate::scrape::{self, Scraper};
 use backend::Backend;
 use report::Measured;
 use wasmill_authoring::template::{HEALTH_CHECK_EVERY, Template};
@@ -62,8 +68,8 @@ pub struct Arguments {
     /// Of requests.
     #[arg(long, value_enum, default_value = "none")]
     pub compression: Compression,
-    /// Largest HTTP/2 frame that is sent; 16,384 is what most clients send.
-    #[arg(long, default_value_t = 16_384)]
+    /// Largest HTTP/2 frame that is sent.
+    #[arg(long, default_value_t = FRAME_BYTES)]
     pub frame_bytes: usize,
     #[arg(long, default_value_t = 2.0)]
     pub warm_up_seconds: f64,
@@ -72,9 +78,32 @@ pub struct Arguments {
     /// What is to arrive.
     #[arg(long, value_enum, default_value = "all")]
     pub expect: Expect,
-    /// Writes what arrived of the first records to this file, a line each: two engines can be compared.
+    /// What the engine has at its end, and so where records are looked for.
+    #[arg(long, value_enum, default_value = "otlp")]
+    pub exporter: Exporter,
+    /// What the exporter writes.
+    #[arg(long, required_if_eq_any([("exporter", "file-json"), ("exporter", "file-proto")]))]
+    pub file: Option<PathBuf>,
+    /// Where the exporter serves metrics.
+    #[arg(long, required_if_eq("exporter", "prometheus"))]
+    pub scrape: Option<SocketAddr>,
+    /// Writes what arrived of the first records to this file, a line each, or the last scrape: two engines can be compared.
     #[arg(long)]
     pub capture: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Exporter {
+    /// To `--listen`, by gRPC.
+    Otlp,
+    /// To `--listen`, each point as a sample.
+    RemoteWrite,
+    /// A request a line.
+    FileJson,
+    /// Each request behind its length.
+    FileProto,
+    /// It is scraped once a second. What came of a record is not known, but the last scrape is there to compare.
+    Prometheus,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -173,6 +202,10 @@ pub async fn run(arguments: &Arguments) -> Result<(serde_json::Value, bool)> {
         "`--records` is a multiple of {HEALTH_CHECK_EVERY}"
     );
     ensure!(arguments.rate.is_none_or(|rate| (0.1..=1e6).contains(&rate)), "`--rate` is from 0.1 to 1,000,000");
+    ensure!(
+        arguments.exporter == Exporter::Otlp || arguments.expect == Expect::All,
+        "`--expect` is `all` where records do not arrive by OTLP"
+    );
     let warm_up = Duration::try_from_secs_f64(arguments.warm_up_seconds)?;
     let measured = Duration::try_from_secs_f64(arguments.seconds)?;
     let mut run = Run {
@@ -186,7 +219,10 @@ pub async fn run(arguments: &Arguments) -> Result<(serde_json::Value, bool)> {
         measured_from: Instant::now(),
         until: Instant::now(),
     };
-    let mut backends = vec![Backend::start(arguments.listen, arguments).await?];
+    let mut backends = Vec::new();
+    if arguments.exporter != Exporter::Prometheus {
+        backends.push(Backend::start(arguments.listen, arguments).await?);
+    }
     if let Some(listen) = arguments.listen_other {
         backends.push(Backend::start(listen, arguments).await?);
     }
@@ -197,6 +233,7 @@ pub async fn run(arguments: &Arguments) -> Result<(serde_json::Value, bool)> {
     run.until = run.measured_from + measured;
     let run = Arc::new(run);
     let senders = client::send_all(arguments, &run, &connections);
+    let scraper = arguments.scrape.map(|address| tokio::spawn(scrape::every_second(address, run.until)));
 
     tokio::time::sleep(warm_up).await;
     let spent = || arguments.pid.map(Spent::of).transpose();
@@ -208,6 +245,7 @@ pub async fn run(arguments: &Arguments) -> Result<(serde_json::Value, bool)> {
         records: acknowledged() - records_before,
         spent: before.zip(spent()?).map(|(before, after)| after.since(before)),
         steady: arguments.pid.map(crate::process::usage).transpose()?,
+        scrapes: None,
     };
     let mut first_error = None;
     for sender in senders {
@@ -218,32 +256,39 @@ pub async fn run(arguments: &Arguments) -> Result<(serde_json::Value, bool)> {
     if let Some(error) = first_error {
         eprintln!("first failure: {error:#}");
     }
-    settle(&run, arguments.expect, &backends).await;
-    if let Some(path) = &arguments.capture {
-        std::fs::write(path, backends.iter().map(Backend::captured).collect::<String>())?;
+    settle(&run, arguments.expect, &backends).await?;
+    let mut captured: Vec<u8> = backends.iter().map(Backend::captured).collect::<String>().into();
+    let mut scrapes = None;
+    if let (Some(scraper), Some(address)) = (scraper, arguments.scrape) {
+        scrapes = Some(scraper.await??);
+        captured = Scraper::connect(address).await?.get(scrape::TEXT).await?.body;
     }
-    report::report(arguments, &run, &backends, &measured)
+    if let Some(path) = &arguments.capture {
+        std::fs::write(path, captured)?;
+    }
+    report::report(arguments, &run, &backends, &Measured { scrapes, ..measured })
 }
 
-/// Waits until what was acknowledged has arrived, for a while: an engine may queue.
-async fn settle(run: &Run, expect: Expect, backends: &[Backend]) {
+/// Waits until what was acknowledged has arrived, or nothing has for a while: an engine may queue.
+async fn settle(run: &Run, expect: Expect, backends: &[Backend]) -> Result<()> {
     let acknowledged = run.acknowledged.load(Ordering::Relaxed);
-    let wanted = match expect {
-        Expect::HealthChecksDropped => acknowledged - acknowledged / HEALTH_CHECK_EVERY,
-        Expect::All | Expect::Redacted | Expect::Routed => acknowledged,
+    let (wanted, patience) = match expect {
+        Expect::HealthChecksDropped => (acknowledged - acknowledged / HEALTH_CHECK_EVERY, SETTLE),
+        Expect::All | Expect::Redacted | Expect::Routed => (acknowledged, SETTLE),
         // Not known; what comes no more for a while has come.
-        Expect::Sampled => u64::MAX,
+        Expect::Sampled => (u64::MAX, SETTLE / 5),
     };
-    let arrived = || backends.iter().map(Backend::arrived).sum::<u64>();
-    let by = Instant::now() + SETTLE;
-    let (mut last, mut since) = (arrived(), Instant::now());
-    while last < wanted && Instant::now() < by {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        let now = arrived();
-        if now != last {
-            (last, since) = (now, Instant::now());
-        } else if expect == Expect::Sampled && since.elapsed() > SETTLE / 5 {
+    let (mut last, mut since) = (0, Instant::now());
+    while !backends.is_empty() {
+        backends.iter().try_for_each(Backend::look)?;
+        let arrived = backends.iter().map(Backend::arrived).sum::<u64>();
+        if arrived != last {
+            (last, since) = (arrived, Instant::now());
+        }
+        if arrived >= wanted || since.elapsed() > patience {
             break;
         }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    Ok(())
 }

@@ -45,6 +45,13 @@ pub fn peak_kib(pid: u32) -> Result<u64> {
     line.trim().trim_end_matches("kB").trim().parse().context("not a number")
 }
 
+/// Begins the peak anew, from what the process has now.
+pub fn reset_peak(pid: u32) -> Result<()> {
+    let path = format!("/proc/{pid}/clear_refs");
+    // "Reset the peak resident set size" (proc(5)).
+    fs::write(&path, "5").with_context(|| format!("`{path}`"))
+}
+
 /// What a process holds at one moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Usage {

@@ -1,5 +1,6 @@
 //! The records of a request: their ids, and what they say.
 
+use memchr::memmem;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -42,13 +43,81 @@ fn big_endian(id: &[u8], found: &mut impl FnMut(u64)) -> Option<()> {
     Some(())
 }
 
+/// The same of a request as OTLP/JSON, of which only the keys before ids are looked for. `None`: something else stands behind one.
+pub fn json_ids(signal: Signal, request: &[u8], found: &mut impl FnMut(u64)) -> Option<()> {
+    let key: &[u8] = if signal == Signal::Metrics { b"\"timeUnixNano\":\"" } else { b"\"spanId\":\"" };
+    for at in memmem::find_iter(request, key) {
+        let rest = request.get(at + key.len()..)?;
+        let id = std::str::from_utf8(rest.get(..memchr::memchr(b'"', rest)?)?).ok()?;
+        found(match signal {
+            Signal::Metrics => point_id(id.parse().ok()?)?,
+            Signal::Traces | Signal::Logs => u64::from_str_radix(id, 16).ok()?,
+        });
+    }
+    Some(())
+}
+
+/// Series of one point, of which only one counts: `target_info` is the resource's, and a histogram's point is told by its `_count`.
+fn is_beside(name: &[u8]) -> bool {
+    name.ends_with(b"_bucket") || name.ends_with(b"_sum") || name == b"target_info"
+}
+
+/// Calls `found` with the id of each data point of a `prometheus.WriteRequest`: the time of its sample, for a histogram that of its
+/// count. `None`: it is not one.
+pub fn sample_ids(request: &[u8], found: &mut impl FnMut(u64)) -> Option<()> {
+    each(request, 1, &mut |series| {
+        let mut name: &[u8] = &[];
+        each(series, 1, &mut |label| {
+            let (mut key, mut value): (&[u8], &[u8]) = (&[], &[]);
+            each(label, 1, &mut |bytes| {
+                key = bytes;
+                Some(())
+            })?;
+            each(label, 2, &mut |bytes| {
+                value = bytes;
+                Some(())
+            })?;
+            if key == b"__name__" {
+                name = value;
+            }
+            Some(())
+        })?;
+        if is_beside(name) {
+            return Some(());
+        }
+        each(series, 2, &mut |sample| {
+            each_field(sample, &mut |number, field| {
+                if let (2, Field::Varint(milliseconds)) = (number, field) {
+                    found(point_id(milliseconds.checked_mul(1_000_000)?)?);
+                }
+                Some(())
+            })
+        })
+    })
+}
+
 /// Calls `found` with each field of the given number that has a length or is fixed.
-fn each<'a>(mut message: &'a [u8], wanted: u64, found: &mut dyn FnMut(&'a [u8]) -> Option<()>) -> Option<()> {
+pub fn each<'a>(message: &'a [u8], wanted: u64, found: &mut dyn FnMut(&'a [u8]) -> Option<()>) -> Option<()> {
+    each_field(message, &mut |number, field| match field {
+        Field::Bytes(bytes) if number == wanted => found(bytes),
+        _ => Some(()),
+    })
+}
+
+/// What a field of a message has.
+pub enum Field<'a> {
+    Varint(u64),
+    /// Behind a length, or of a fixed one.
+    Bytes(&'a [u8]),
+}
+
+/// Calls `found` with each field and its number, in their order. `None`: it is not a message, or `found` said so.
+pub fn each_field<'a>(mut message: &'a [u8], found: &mut dyn FnMut(u64, Field<'a>) -> Option<()>) -> Option<()> {
     while !message.is_empty() {
         let tag = varint(&mut message)?;
         let len = match tag & 7 {
             0 => {
-                varint(&mut message)?;
+                found(tag >> 3, Field::Varint(varint(&mut message)?))?;
                 continue;
             }
             1 => 8,
@@ -58,14 +127,13 @@ fn each<'a>(mut message: &'a [u8], wanted: u64, found: &mut dyn FnMut(&'a [u8]) 
         };
         let (field, rest) = message.split_at_checked(len)?;
         message = rest;
-        if tag >> 3 == wanted {
-            found(field)?;
-        }
+        found(tag >> 3, Field::Bytes(field))?;
     }
     Some(())
 }
 
-fn varint(from: &mut &[u8]) -> Option<u64> {
+/// Takes one from the front. `None`: there is none.
+pub fn varint(from: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {
         let (byte, rest) = from.split_first()?;
@@ -190,10 +258,53 @@ mod tests {
             assert_eq!(found, (7000..8000).collect::<Vec<_>>(), "{signal:?}");
             let bytes = template.bytes() / 1000;
             assert!((400..500).contains(&bytes), "{signal:?}: {bytes} bytes a record");
+            let mut json = Vec::new();
+            let text = match signal {
+                Signal::Traces => {
+                    r#"{"spanId":"0000000000001b58","parentSpanId":"0000000000000001"},{"spanId":"0000000000001b59"}"#
+                }
+                Signal::Logs => r#"{"traceId":"00","spanId":"0000000000001b58"},{"spanId":"0000000000001b59"}"#,
+                Signal::Metrics => {
+                    r#"{"startTimeUnixNano":"1790000000000000000","timeUnixNano":"1790000007000000000"},{"timeUnixNano":"1790000007001000000"}"#
+                }
+            };
+            json_ids(signal, text.as_bytes(), &mut |id| json.push(id)).unwrap();
+            assert_eq!(json, [7000, 7001], "{signal:?}");
             for (id, line) in lines(signal, &request).unwrap() {
                 assert_eq!(line.contains("\"/healthz\""), id.is_multiple_of(HEALTH_CHECK_EVERY), "{line}");
                 assert_eq!(line.contains('@'), id % EMAIL_EVERY == 1, "{line}");
             }
         }
+    }
+
+    /// A histogram's point is one of its samples, and a resource is none.
+    #[test]
+    fn samples_of_one_point_count_once() {
+        let field = |number: u8, bytes: &[u8]| [&[number << 3 | 2, bytes.len() as u8], bytes].concat();
+        let label = |key: &str, value: &str| field(1, &[field(1, key.as_bytes()), field(2, value.as_bytes())].concat());
+        let series = |name: &str, milliseconds: u64| {
+            // A value, fixed, and a time, varint.
+            let mut sample = [&[1 << 3 | 1], &1f64.to_le_bytes()[..], &[2 << 3]].concat();
+            let mut left = milliseconds;
+            while left >= 0x80 {
+                sample.push(left as u8 | 0x80);
+                left >>= 7;
+            }
+            sample.push(left as u8);
+            let labels = [label("job", "cart"), label("__name__", name)].concat();
+            field(1, &[labels, field(2, &sample)].concat())
+        };
+        let at = |id: u64| 1_790_000_000_000 + id;
+        let request = [
+            series("size_total", at(3)),
+            series("duration_bucket", at(4)),
+            series("duration_sum", at(4)),
+            series("duration_count", at(4)),
+            series("target_info", at(4)),
+        ];
+        let mut found = Vec::new();
+        sample_ids(&request.concat(), &mut |id| found.push(id)).unwrap();
+        assert_eq!(found, [3, 4]);
+        assert_eq!(sample_ids(&series("size_total", 5), &mut |_| ()), None, "a time before all of them");
     }
 }

@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 use wasmill_transport::settings::{GrpcServerSettings, ServerSettings};
 use wasmill_transport::{Accepted, Answer, Budget, Request, Server, Sink};
 
-use super::{Arguments, Expect, IDS_MAX};
+use super::written::{Form, Written};
+use super::{Arguments, Expect, Exporter, IDS_MAX, remote_write};
 use crate::records::{ids, lines};
 use crate::seen::Seen;
 use wasmill_authoring::template::EMAIL;
@@ -20,9 +21,11 @@ const CAPTURED: u64 = 1000;
 
 pub struct Backend {
     state: Arc<State>,
+    /// What is not sent here, but looked for.
+    written: Option<Mutex<Written>>,
 }
 
-struct State {
+pub struct State {
     seen: Seen,
     arrived: AtomicU64,
     /// Of bodies as they came, compressed or not.
@@ -51,11 +54,23 @@ impl Backend {
             captured: arguments.capture.is_some().then(Mutex::default),
             captured_below: arguments.first_id() + CAPTURED,
         });
-        let grpc = GrpcServerSettings { endpoint: listen.to_string(), ..GrpcServerSettings::default() };
-        let bound = Server::bind(ServerSettings { grpc: Some(grpc), http: None }, Budget::unlimited());
-        let bound = bound.await.with_context(|| format!("cannot listen on `{listen}`"))?;
-        tokio::spawn(bound.serve(Arc::new(Sunk(Arc::clone(&state))), std::future::pending()));
-        Ok(Backend { state })
+        let mut written = None;
+        let of_file = |form| {
+            let path = arguments.file.clone().context("`--file` is needed")?;
+            anyhow::Ok(Some(Mutex::new(Written::new(path, form, arguments.signal.into()))))
+        };
+        match arguments.exporter {
+            Exporter::Otlp | Exporter::Prometheus => serve(listen, Arc::clone(&state)).await?,
+            Exporter::RemoteWrite => remote_write::serve(listen, Arc::clone(&state)).await?,
+            Exporter::FileJson => written = of_file(Form::Json)?,
+            Exporter::FileProto => written = of_file(Form::Proto)?,
+        }
+        Ok(Backend { state, written })
+    }
+
+    /// Reads what was written meanwhile, where it is in a file.
+    pub fn look(&self) -> Result<()> {
+        self.written.as_ref().map_or(Ok(()), |written| written.lock().look(&self.state))
     }
 
     /// Which records came.
@@ -87,18 +102,36 @@ impl Backend {
     }
 }
 
-impl Sink for Sunk {
-    async fn deliver(&self, request: Request) -> Answer {
-        let state = &self.0;
+async fn serve(listen: SocketAddr, state: Arc<State>) -> Result<()> {
+    let grpc = GrpcServerSettings { endpoint: listen.to_string(), ..GrpcServerSettings::default() };
+    let bound = Server::bind(ServerSettings { grpc: Some(grpc), http: None }, Budget::unlimited());
+    let bound = bound.await.with_context(|| format!("cannot listen on `{listen}`"))?;
+    tokio::spawn(bound.serve(Arc::new(Sunk(state)), std::future::pending()));
+    Ok(())
+}
+
+impl State {
+    /// Takes the records of a request, as `read` finds them; `None` from it: it is not one. Whether one of them is to be captured.
+    pub fn take(&self, wire_bytes: usize, read: impl FnOnce(&mut dyn FnMut(u64)) -> Option<()>) -> bool {
         let (mut arrived, mut early) = (0, false);
-        let read = ids(request.signal, &request.payload, &mut |id| {
-            state.seen.see(id);
-            early |= id < state.captured_below;
+        let read = read(&mut |id| {
+            self.seen.see(id);
+            early |= id < self.captured_below;
             arrived += 1;
         });
         if read.is_none() {
-            state.broken.fetch_add(1, Relaxed);
+            self.broken.fetch_add(1, Relaxed);
         }
+        self.bytes.fetch_add(wire_bytes as u64, Relaxed);
+        self.arrived.fetch_add(arrived, Relaxed);
+        early
+    }
+}
+
+impl Sink for Sunk {
+    async fn deliver(&self, request: Request) -> Answer {
+        let state = &self.0;
+        let early = state.take(request.wire_bytes, |mut found| ids(request.signal, &request.payload, &mut found));
         if state.looks_for_emails && request.payload.windows(EMAIL.len()).any(|part| part == EMAIL) {
             state.with_email.fetch_add(1, Relaxed);
         }
@@ -106,8 +139,6 @@ impl Sink for Sunk {
             let lines = lines(request.signal, &request.payload).unwrap_or_default();
             captured.lock().extend(lines.into_iter().filter(|(id, _)| *id < state.captured_below));
         }
-        state.bytes.fetch_add(request.wire_bytes as u64, Relaxed);
-        state.arrived.fetch_add(arrived, Relaxed);
         Ok(Accepted::default())
     }
 }

@@ -1,29 +1,20 @@
 //! What sends: each connection with a fixed number of requests under way, or all together at a fixed rate.
 
-use std::convert::Infallible;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, TE};
-use http_body_util::BodyExt;
-use hyper::body::{Body, Frame};
-use hyper::client::conn::http2::{self, SendRequest};
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use parking_lot::Mutex;
-use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use wasmill_wire::Signal;
 
 use super::{Arguments, Compression, Run};
+use crate::grpc::{self, Call, Connection};
 use crate::latency::Pace;
 
 /// Requests under way at most with `--rate`: an engine that answers none must not fill this program's memory.
@@ -37,41 +28,10 @@ const GZIP_LEVEL: flate2::Compression = flate2::Compression::new(6);
 /// The library's own, by its convention.
 const ZSTD_LEVEL: i32 = 0;
 
-/// A connection to the engine.
-pub type Connection = SendRequest<Frames>;
-
-/// A message in frames of a size, which hyper does not put together again.
-pub struct Frames {
-    left: Bytes,
-    frame_bytes: usize,
-}
-
-impl Body for Frames {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if self.left.is_empty() {
-            return Poll::Ready(None);
-        }
-        let len = self.frame_bytes.min(self.left.len());
-        Poll::Ready(Some(Ok(Frame::data(self.left.split_to(len)))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.left.is_empty()
-    }
-}
-
 pub async fn connect(arguments: &Arguments) -> Result<Vec<Connection>> {
     let mut connections = Vec::new();
     for _ in 0..arguments.connections.max(1) {
-        let target = arguments.target;
-        let stream = TcpStream::connect(target).await.with_context(|| format!("cannot connect to `{target}`"))?;
-        stream.set_nodelay(true)?;
-        let (sender, connection) = http2::Builder::new(TokioExecutor::new()).handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
-        connections.push(sender);
+        connections.push(grpc::connect(arguments.target).await?);
     }
     Ok(connections)
 }
@@ -163,29 +123,8 @@ async fn send_until(run: Arc<Run>, mut connection: Connection, target: SocketAdd
 
 async fn send(run: &Run, connection: &mut Connection, target: SocketAddr, first: u64) -> Result<()> {
     let (message, encoding) = compressed(&run.template.request(first), run.compression)?;
-    let mut framed = Vec::with_capacity(message.len() + 5);
-    framed.push(u8::from(encoding.is_some()));
-    framed.extend(u32::try_from(message.len())?.to_be_bytes());
-    framed.extend(message);
-    let path = match run.template.signal() {
-        Signal::Traces => "opentelemetry.proto.collector.trace.v1.TraceService/Export",
-        Signal::Logs => "opentelemetry.proto.collector.logs.v1.LogsService/Export",
-        Signal::Metrics => "opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-    };
-    let mut request = http::Request::post(format!("http://{target}/{path}"))
-        .header(CONTENT_TYPE, "application/grpc")
-        .header(TE, "trailers");
-    if let Some(encoding) = encoding {
-        request = request.header("grpc-encoding", encoding);
-    }
-    let request = request.body(Frames { left: framed.into(), frame_bytes: run.frame_bytes })?;
-    connection.ready().await?;
-    let (head, body) = connection.send_request(request).await?.into_parts();
-    let collected = body.collect().await?;
-    let trailers = collected.trailers().unwrap_or(&head.headers);
-    let status = trailers.get("grpc-status").context("an answer without `grpc-status`")?;
-    ensure!(status == "0", "refused with {trailers:?}");
-    Ok(())
+    let call = Call { signal: run.template.signal(), message, encoding, frame_bytes: run.frame_bytes };
+    grpc::export(connection, target, call).await
 }
 
 /// A message as it is sent, and the name of its encoding.

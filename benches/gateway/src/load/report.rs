@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::backend::Backend;
-use super::{Arguments, Expect, Run};
+use super::{Arguments, Expect, Exporter, Run};
 use crate::process::{Spent, Usage, peak_kib};
 
 /// Of the measured part of a run.
@@ -19,6 +19,8 @@ pub struct Measured {
     pub spent: Option<Spent>,
     /// What the engine had at the end.
     pub steady: Option<Usage>,
+    /// Of the run, where the engine is scraped.
+    pub scrapes: Option<u64>,
 }
 
 /// What has become of the records of a whole run.
@@ -59,7 +61,9 @@ impl Fate {
 
 pub fn report(arguments: &Arguments, run: &Run, backends: &[Backend], measured: &Measured) -> Result<(Value, bool)> {
     let failed = run.failed.load(Ordering::Relaxed);
-    let fate = Fate::of(run, arguments, backends);
+    // Of what is scraped nobody knows.
+    let fate = (arguments.exporter != Exporter::Prometheus).then(|| Fate::of(run, arguments, backends));
+    let of_fate = |count: fn(&Fate) -> u64| fate.as_ref().map(count);
     let sum = |of: fn(&Backend) -> u64| backends.iter().map(of).sum::<u64>();
     let (broken, with_email) = (sum(Backend::broken), sum(Backend::with_email));
     let bytes_a_record = run.template.bytes() as f64 / run.template.records() as f64;
@@ -75,12 +79,12 @@ pub fn report(arguments: &Arguments, run: &Run, backends: &[Backend], measured: 
         "records": measured.records,
         "records_per_second": records / elapsed,
         "requests_failed": failed,
-        "records_sent": fate.sent,
-        "records_arrived": fate.arrived,
-        "records_lost": fate.lost,
-        "records_unwanted": fate.unwanted,
-        "records_duplicated": fate.duplicated,
-        "records_strange": fate.strange,
+        "records_sent": run.next_id.load(Ordering::Relaxed) - arguments.first_id(),
+        "records_arrived": of_fate(|fate| fate.arrived),
+        "records_lost": of_fate(|fate| fate.lost),
+        "records_unwanted": of_fate(|fate| fate.unwanted),
+        "records_duplicated": of_fate(|fate| fate.duplicated),
+        "records_strange": of_fate(|fate| fate.strange),
         "requests_broken": broken,
         "requests_with_email": with_email,
     });
@@ -97,6 +101,10 @@ pub fn report(arguments: &Arguments, run: &Run, backends: &[Backend], measured: 
     if let Some(latency) = run.latencies.json() {
         result["latency_ms"] = latency;
     }
+    if let Some(scrapes) = measured.scrapes {
+        result["scrapes"] = scrapes.into();
+    }
+    let fate = fate.unwrap_or_default();
     let complete = arguments.failures_allowed || (failed == 0 && fate.lost == 0);
     let sampled = arguments.expect != Expect::Sampled || fate.is_sampled();
     let clean = fate.unwanted + fate.duplicated + fate.strange + broken + with_email == 0;
