@@ -10,6 +10,7 @@
 
 mod compare;
 mod engine;
+mod exporters;
 mod idle;
 mod isolation;
 mod plot;
@@ -37,7 +38,7 @@ const START_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
 const LOOK_PAIRS: usize = 10;
 
 const USAGE: &str = "expected --quick, --workload WORKLOAD, --peer PEER, --rounds N, --seconds N, --isolation, \
-                     --binaries FOLDER, --into FOLDER";
+                     --exporters, --binaries FOLDER, --into FOLDER";
 
 struct Plan {
     rounds: usize,
@@ -49,11 +50,22 @@ struct Plan {
     pairs: usize,
     /// What is not a workload: latency, idle memory, isolation.
     besides: bool,
-    only_isolation: bool,
+    exporters: bool,
+    /// Of a scrape that is measured, and how often there is one of each form.
+    series: usize,
+    scrapes: u32,
+    only: Option<Part>,
     /// `None`: built with optimisation.
     binaries: Option<PathBuf>,
     /// Where results go; `None`: they are printed.
     into: Option<PathBuf>,
+}
+
+/// What may be measured alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Part {
+    Isolation,
+    Exporters,
 }
 
 impl Plan {
@@ -66,7 +78,10 @@ impl Plan {
             peers: Engine::ALL.to_vec(),
             pairs: 5,
             besides: true,
-            only_isolation: false,
+            exporters: true,
+            series: 100_000,
+            scrapes: 10,
+            only: None,
             binaries: None,
             into: Some(places::checkout().join("benches/results")),
         }
@@ -84,6 +99,7 @@ impl Plan {
                     (plan.seconds, plan.warm_up_seconds) = (1.0, 0.5);
                     plan.pairs = 1;
                     plan.besides = false;
+                    (plan.series, plan.scrapes) = (5_000, 2);
                     plan.into = None;
                     plan.workloads.retain(|workload| workload.connections < 1000);
                 }
@@ -96,7 +112,8 @@ impl Plan {
                 }
                 "--rounds" => plan.rounds = value()?.parse().context("`--rounds` is a number")?,
                 "--seconds" => plan.seconds = value()?.parse().context("`--seconds` is a number")?,
-                "--isolation" => plan.only_isolation = true,
+                "--isolation" => plan.only = Some(Part::Isolation),
+                "--exporters" => plan.only = Some(Part::Exporters),
                 "--binaries" => plan.binaries = Some(value()?.into()),
                 "--into" => plan.into = Some(value()?.into()),
                 other => bail!("unknown option `{other}`; {USAGE}"),
@@ -105,7 +122,7 @@ impl Plan {
         ensure!(plan.rounds > 0 && plan.seconds > 0.0, "`--rounds` and `--seconds` are above 0");
         if !(workloads.is_empty() && peers.is_empty()) {
             // A part is not the result.
-            plan.besides = false;
+            (plan.besides, plan.exporters) = (false, false);
             plan.into = plan.into.filter(|into| *into != places::checkout().join("benches/results"));
         }
         if !workloads.is_empty() {
@@ -127,9 +144,9 @@ impl Plan {
     }
 }
 
-/// `--quick`: each workload once and short, about three minutes. `--workload`, repeatable: only these, such as `filter` or
+/// `--quick`: each workload once and short, about four minutes. `--workload`, repeatable: only these, such as `filter` or
 /// `filter:logs:records=10:in=gzip:out=gzip:connections=100:batch`. `--peer`, repeatable: only beside these. `--isolation`: only
-/// what a plugin that loops does to another pipeline. `--binaries`: what is built already, instead of an optimised build.
+/// what a plugin that loops does to another pipeline. `--exporters`: only exporters beside the Collector's. `--binaries`: what is built already, instead of an optimised build.
 pub fn run(args: &[String]) -> Result<()> {
     let plan = Plan::parse(args)?;
     let folder = places::target().join("bench");
@@ -146,18 +163,28 @@ pub fn run(args: &[String]) -> Result<()> {
     }
     .ok()
     .context("measured once")?;
-    if plan.only_isolation {
+    if plan.only == Some(Part::Isolation) {
         println!("\n{}", isolation::measure(&folder, plan.pairs, plan.seconds)?.text());
         return Ok(());
     }
     if plan.peers.contains(&Engine::Collector) {
         setup::collector()?;
     }
+    if plan.only == Some(Part::Exporters) {
+        let (measured, failed) = exporters::measure(&folder, &plan);
+        println!("\n{}", measured.text());
+        return figures(&failed);
+    }
     let mut results = measure_all(&plan, &folder);
     if plan.besides {
         measure_latency(&plan, &folder, &mut results);
         results.idle = Some(idle::measure(&folder)?);
         results.isolation = Some(isolation::measure(&folder, plan.pairs, plan.seconds)?);
+    }
+    if plan.exporters {
+        let (measured, failed) = exporters::measure(&folder, &plan);
+        results.exporters = Some(measured);
+        results.failed.extend(failed);
     }
     let text = results.text(&plan);
     println!("\n{text}");
@@ -167,7 +194,12 @@ pub fn run(args: &[String]) -> Result<()> {
         fs::write(into.join("gateway.json"), serde_json::to_string_pretty(&results.json())?)?;
         fs::write(into.join("gateway.svg"), plot::bars(&results.chart()))?;
     }
-    ensure!(results.failed.is_empty(), "{} runs have no figure:\n{}", results.failed.len(), results.failed.join("\n"));
+    figures(&results.failed)
+}
+
+/// An error if something has none.
+fn figures(failed: &[String]) -> Result<()> {
+    ensure!(failed.is_empty(), "{} runs have no figure:\n{}", failed.len(), failed.join("\n"));
     Ok(())
 }
 
@@ -241,7 +273,12 @@ fn measure(plan: &Plan, folder: &Path, engine: Engine, workload: &Workload, rate
     if let Some(rate) = rate {
         give("--rate", &rate);
     }
-    let output = load.output().context("running the load")?;
+    values(&mut load)
+}
+
+/// What a program of ours printed, to its end. An error: it says that this is no figure.
+fn values(program: &mut Command) -> Result<Value> {
+    let output = program.output().with_context(|| format!("running {}", program.get_program().to_string_lossy()))?;
     ensure!(
         output.status.success(),
         "the run had errors\n{}{}",
@@ -307,6 +344,8 @@ mod tests {
         assert!(plan(&["--workload", "filter"]).unwrap().into.is_none());
         assert!(plan(&["--peer", "collector"]).unwrap().into.is_none());
         assert_eq!(plan(&["--quick", "--into", "x"]).unwrap().into, Some("x".into()));
+        assert!(plan(&["--quick"]).unwrap().exporters);
+        assert!(!plan(&["--workload", "filter"]).unwrap().exporters);
         let peers = plan(&["--peer", "collector"]).unwrap().peers;
         assert_eq!(peers, [Engine::Collector, Engine::Wasmill]);
     }

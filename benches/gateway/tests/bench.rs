@@ -65,6 +65,33 @@ fn engines_are_measured_on_the_same_work() -> Result<()> {
     Ok(())
 }
 
+/// Scenario: each exporter for a moment, by the Collector and Wasmill.
+/// Guarantee: each has figures, so every record is in the file or came as a sample once, and both expose the same series.
+#[test]
+fn exporters_are_measured_beside_the_collectors() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let output = bench(&["--exporters", "--seconds", "0.3"], folder.path())?;
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), "{said}");
+    for row in [
+        "`file`, JSON, 1,000 traces",
+        "`file`, JSON, 1,000 logs",
+        "`file`, JSON, 1,000 metrics",
+        "`file`, protobuf, 1,000 traces",
+        "`prometheus`, scraped once a second, 1,000 metrics",
+        "`prometheusremotewrite`, 1,000 metrics",
+        "text | **Wasmill**",
+        "OpenMetrics | **Wasmill**",
+        "protobuf | **Wasmill**",
+    ] {
+        let line =
+            said.lines().find(|line| line.contains(row)).with_context(|| format!("no row `{row}` in:\n{said}"))?;
+        assert!(!line.contains("no figure"), "{said}");
+    }
+    assert!(!folder.path().join("bench/exported").exists(), "what was exported is not left behind");
+    Ok(())
+}
+
 /// Scenario: an engine delivers all, where a filter, a router, a mask or a sampler was to be measured.
 /// Guarantee: the run is no result.
 #[test]

@@ -77,6 +77,12 @@ impl Engine {
 
     /// Starts it; it listens when this returns. Its own output goes to `engine.log` in `folder`.
     pub fn start(self, folder: &Path, workload: &Workload, ports: &Ports) -> Result<Running> {
+        let task = if self == Engine::Bare { Task::Pass } else { workload.task };
+        self.start_with(folder, &configuration(workload, task, ports), ports)
+    }
+
+    /// The same with a configuration, which relays have none of.
+    pub fn start_with(self, folder: &Path, configuration: &str, ports: &Ports) -> Result<Running> {
         let log = folder.join("engine.log");
         let mut command = match self {
             Engine::Hyper | Engine::Tonic => {
@@ -86,16 +92,13 @@ impl Engine {
                 command
             }
             Engine::Collector => {
-                let file = write_configuration(folder, &configuration(workload, workload.task, ports))?;
                 let mut command = Command::new(places::collector()?);
-                command.args(["--config", &file]);
+                command.args(["--config", &write_configuration(folder, configuration)?]);
                 command
             }
             Engine::Bare | Engine::Wasmill => {
-                let task = if self == Engine::Bare { Task::Pass } else { workload.task };
-                let file = write_configuration(folder, &configuration(workload, task, ports))?;
                 let mut command = Command::new(binary("wasmill"));
-                command.args(["run", "--config", &file]);
+                command.args(["run", "--config", &write_configuration(folder, configuration)?]);
                 command
             }
         };

@@ -7,6 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::engine::{self, Engine, Ports};
+use super::exporters::Exporters;
 use super::idle::Idle;
 use super::isolation::Isolation;
 use super::plot::{Bar, Chart};
@@ -21,6 +22,7 @@ pub struct Results {
     pub failed: Vec<String>,
     pub idle: Option<Idle>,
     pub isolation: Option<Isolation>,
+    pub exporters: Option<Exporters>,
 }
 
 pub struct Run {
@@ -171,6 +173,7 @@ impl Results {
         text += &self.latency_text();
         text += &self.idle.as_ref().map(|idle| format!("\n{}", idle.text())).unwrap_or_default();
         text += &self.isolation.as_ref().map(Isolation::text).unwrap_or_default();
+        text += &self.exporters.as_ref().map(Exporters::text).unwrap_or_default();
         if !self.failed.is_empty() {
             text += "\nWithout a figure:\n\n";
             self.failed.iter().for_each(|failed| text += &format!("- {}\n", failed.replace('\n', "\n  ")));
@@ -235,6 +238,7 @@ impl Results {
             "failed": self.failed,
             "idle": self.idle.as_ref().map(Idle::json),
             "isolation": self.isolation.as_ref().map(Isolation::json),
+            "exporters": self.exporters.as_ref().map(Exporters::json),
         })
     }
 
@@ -279,7 +283,7 @@ impl Goal {
 }
 
 /// Of figures of the same round.
-fn paired(one: &[(usize, f64)], other: &[(usize, f64)]) -> Vec<f64> {
+pub fn paired(one: &[(usize, f64)], other: &[(usize, f64)]) -> Vec<f64> {
     let of_round = |round: usize| other.iter().find(|(of, _)| *of == round).map(|(_, figure)| *figure);
     one.iter().filter_map(|(round, figure)| Some(figure / of_round(*round)?)).collect()
 }
