@@ -1,4 +1,4 @@
-//! The `file` exporter with formats of columns, read as its users read it.
+//! The `file` exporter in folders, read as its users read it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,11 +15,12 @@ use xtask::process::Running;
 
 use crate::archived;
 use crate::exporter::{configuration, limit_files, log};
+use crate::requests::json::meaning;
 use crate::requests::model::decode;
 use crate::requests::{Choices, corpus, plain};
 
 /// Rows as a reader of files finds them: `duckdb`, `pyarrow` or `ipc`.
-fn read(reader: &str, folder: &Path, signal: Signal) -> Result<Vec<Map<String, Value>>> {
+pub fn read(reader: &str, folder: &Path, signal: Signal) -> Result<Vec<Map<String, Value>>> {
     let mut command = checks("tests/peers/archive.py")?;
     let printed = output(command.args([reader, &folder.display().to_string(), &signal.to_string()]))?;
     Ok(printed.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
@@ -217,6 +218,89 @@ fn a_full_disk_delays_files() -> Result<()> {
     gateway.stop()?;
     answered.sort();
     assert_eq!(bodies(&root)?, answered);
+    Ok(())
+}
+
+/// Scenario: generated requests of all signals, as JSON in folders, compressed and not, a file each second. Another gateway follows the
+/// folders.
+/// Guarantee: files are whole when they are there; what the other gateway reads and what DuckDB counts is what was delivered.
+#[test]
+fn requests_in_folders_are_read_as_they_come() -> Result<()> {
+    let folder = Folder::new()?;
+    let (http, metrics) = (free_port()?, free_port()?);
+    let (lines, packed) = (folder.path("lines"), folder.path("packed"));
+    let delivered = |signal: Signal| folder.path(&format!("{signal}.proto"));
+    let of = |path: &Path| {
+        format!("path: \"{}/{{signal}}/date={{day}}/hour={{hour}}\", create_directory: true", path.display())
+    };
+    let mut exporters = format!(
+        "  file/lines: {{{}, rotation: {{interval: 1s}}}}\n  file/packed: {{{}, format: json, compression: zstd, rotation: {{max_rows: 1024}}}}\n",
+        of(&lines),
+        of(&packed)
+    );
+    let mut pipelines = String::new();
+    for signal in Signal::ALL {
+        let path = delivered(signal);
+        exporters.push_str(&format!("  file/{signal}: {{path: \"{}\", format: proto}}\n", path.display()));
+        let names = format!("[file/lines, file/packed, file/{signal}]");
+        pipelines.push_str(&format!("    {signal}: {{receivers: [otlp], exporters: {names}}}\n"));
+    }
+    let head = configuration(http, &exporters, "file");
+    let (head, _) = head.split_once("    traces:").context("the pipelines of the configuration")?;
+    let gateway = Gateway::start(&folder, &format!("{head}{pipelines}"))?;
+    let out = folder.path("out.proto");
+    let follows = format!(
+        r#"
+receivers:
+  otlpjsonfile: {{include: ["{}/**/*.jsonl"], start_at: beginning, poll_interval: 20ms}}
+exporters:
+  file: {{path: "{}", format: proto}}
+service:
+  telemetry: {{metrics: {{address: "127.0.0.1:{metrics}"}}}}
+  pipelines:
+    traces: {{receivers: [otlpjsonfile], exporters: [file]}}
+    logs: {{receivers: [otlpjsonfile], exporters: [file]}}
+    metrics: {{receivers: [otlpjsonfile], exporters: [file]}}
+"#,
+        lines.display(),
+        out.display(),
+    );
+    let beside = Folder::new()?;
+    let follower = Gateway::start(&beside, &follows)?;
+    for seed in 0..150 {
+        for signal in Signal::ALL {
+            let body = plain(signal, &mut Choices::new(&corpus(seed)));
+            post(http, &format!("/v1/{signal}"), "application/x-protobuf", &body)?;
+        }
+    }
+    wait_until(|| Ok(!files(&lines, "jsonl").is_empty())).context("a file that is a second old")?;
+    gateway.stop()?;
+    let mut expected = Vec::new();
+    for signal in Signal::ALL {
+        let mut requests = length_prefixed(&fs::read(delivered(signal))?)?;
+        // What has no rows is in no folder.
+        requests.retain(|wire| decode(signal, wire).is_ok_and(|request| !request.rows().is_empty()));
+        expected.extend(requests.iter().map(|wire| meaning(signal, wire)));
+        let query = format!("SELECT * FROM read_json('{}/{signal}/**/*.jsonl.zst')", packed.display());
+        let found =
+            output(checks("tests/peers/run_sql.py")?.stdin(fs::File::open(folder.write("query.sql", query)?)?))?;
+        // The folders' names are two columns.
+        ensure!(found == format!("{} 3\n", requests.len()), "{signal}: {found} of {}", requests.len());
+    }
+    let arrived = || match fs::read(&out) {
+        Ok(bytes) => length_prefixed(&bytes).unwrap_or_default(),
+        Err(_) => Vec::new(),
+    };
+    wait_until(|| Ok(arrived().len() >= expected.len()))
+        .with_context(|| format!("{} of {}\n{}", arrived().len(), expected.len(), follower.log()))?;
+    follower.stop()?;
+    for wire in arrived() {
+        let of = |signal: &Signal| decode(*signal, &wire).is_ok_and(|request| !request.rows().is_empty());
+        let meanings: Vec<String> = Signal::ALL.into_iter().filter(of).map(|signal| meaning(signal, &wire)).collect();
+        let place = expected.iter().position(|expected| meanings.contains(expected));
+        expected.swap_remove(place.with_context(|| format!("{meanings:?} was not sent"))?);
+    }
+    ensure!(expected.is_empty(), "{} did not arrive", expected.len());
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The `file` exporter.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
@@ -139,5 +140,91 @@ fn a_full_disk_is_told_to_clients_and_leaves_no_half_line() -> Result<()> {
         value["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["body"]["stringValue"].as_str().unwrap_or_default()
     });
     assert!(bodies.eq(acknowledged.iter()), "exactly what was acknowledged, in order");
+    Ok(())
+}
+
+/// Scenario: permissions of the folders are lost while the gateway writes a file that is to be rotated, and Parquet behind a journal; then
+/// they are given back.
+/// Guarantee: clients are told to retry, and the log says what cannot be written and why; the gateway serves on; in the end there is exactly
+/// what was acknowledged, and no half file.
+#[test]
+fn lost_permissions_lose_nothing() -> Result<()> {
+    let folder = Folder::new()?;
+    let http = free_port()?;
+    let (single, root) = (folder.path("single"), folder.path("root"));
+    let path = single.join("archive.jsonl");
+    let exporters = format!(
+        "  file: {{path: \"{}\", create_directory: true, rotation: {{max_megabytes: 1}}}}\n  file/columns: {{path: \"{}/{{signal}}\", format: \
+         parquet, create_directory: true, rotation: {{interval: 1s}}}}",
+        path.display(),
+        root.display()
+    );
+    // Each signal has an exporter of its own.
+    let configuration = configuration(http, &exporters, "file").replace(
+        "traces: {receivers: [otlp], exporters: [file]}",
+        "traces: {receivers: [otlp], exporters: [file/columns]}",
+    );
+    let gateway = Gateway::start_without_override(&folder, &configuration)?;
+    let body = |number: usize| format!("{number:05} {}", "x".repeat(300_000));
+    let span = |number: usize| {
+        let ids = format!("\"traceId\":\"{:032x}\",\"spanId\":\"{:016x}\"", number + 1, number + 1);
+        format!("{{\"resourceSpans\":[{{\"scopeSpans\":[{{\"spans\":[{{{ids},\"name\":\"{number:05}\"}}]}}]}}]}}")
+    };
+    let (mut lines, mut rows) = (Vec::new(), Vec::new());
+    let mut refused = [0, 0];
+    let mut send = |number: usize| -> Result<()> {
+        let json = "application/json";
+        let answers = [
+            post(http, "/v1/logs", json, log(&body(number)).as_bytes())?,
+            post(http, "/v1/traces", json, span(number).as_bytes())?,
+        ];
+        for (at, (status, answer)) in answers.into_iter().enumerate() {
+            match status {
+                200 if at == 0 => lines.push(body(number)),
+                200 => rows.push(format!("{number:05}")),
+                503 if answer.contains("Permission denied") => refused[at] += 1,
+                other => anyhow::bail!("{other}: {answer}"),
+            }
+        }
+        Ok(())
+    };
+    send(0)?;
+    let state = root.join(".wasmill");
+    for forbidden in [&single, &state] {
+        fs::set_permissions(forbidden, fs::Permissions::from_mode(0o500))?;
+    }
+    // The file is full, and the journal a second old, somewhere on the way.
+    for number in 1..40 {
+        send(number)?;
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    for allowed in [&single, &state] {
+        fs::set_permissions(allowed, fs::Permissions::from_mode(0o700))?;
+    }
+    for number in 40..45 {
+        send(number)?;
+    }
+    let log = gateway.log();
+    gateway.stop()?;
+    ensure!(refused.iter().all(|count| (1..40).contains(count)), "{refused:?} were refused");
+    ensure!(log.contains("the file cannot be written") && log.contains("Permission denied"), "{log}");
+    let mut found: Vec<String> = Vec::new();
+    for entry in fs::read_dir(&single)? {
+        let text = fs::read_to_string(entry?.path())?;
+        ensure!(text.ends_with('\n'), "half a line");
+        for line in text.lines() {
+            let value: Value = serde_json::from_str(line)?;
+            let body = &value["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["body"]["stringValue"];
+            found.push(body.as_str().unwrap_or_default().to_owned());
+        }
+    }
+    found.sort();
+    ensure!(found == lines, "{} lines of {}", found.len(), lines.len());
+    let mut names: Vec<String> = Vec::new();
+    for row in crate::archive::read("duckdb", &root, Signal::Traces)? {
+        names.push(row.get("name").and_then(Value::as_str).unwrap_or_default().to_owned());
+    }
+    names.sort();
+    ensure!(names == rows, "{} rows of {}", names.len(), rows.len());
     Ok(())
 }

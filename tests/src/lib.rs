@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::thread;
@@ -98,8 +99,28 @@ impl Gateway {
 
     /// The same with several `--config`.
     pub fn start_of(folder: &Folder, configurations: &[String], variables: &[(&str, String)]) -> Result<Gateway> {
+        Gateway::start_as(wasmill()?, folder, configurations, variables)
+    }
+
+    /// One that permissions of files hold for, whoever runs the tests.
+    pub fn start_without_override(folder: &Folder, configuration: &str) -> Result<Gateway> {
+        let gateway = wasmill()?;
+        let mut command = Command::new("setpriv");
+        // What lets root write to whatever it wants is out of reach for the process that follows.
+        command.args(["--inh-caps", "-dac_override,-dac_read_search"]);
+        command.args(["--bounding-set", "-dac_override,-dac_read_search", "--"]).arg(gateway.get_program());
+        let is_root = fs::metadata("/proc/self")?.uid() == 0;
+        let file = folder.write("gateway.yaml", configuration)?.display().to_string();
+        Gateway::start_as(if is_root { command } else { gateway }, folder, &[file], &[])
+    }
+
+    fn start_as(
+        mut command: Command,
+        folder: &Folder,
+        configurations: &[String],
+        variables: &[(&str, String)],
+    ) -> Result<Gateway> {
         let log = folder.path("gateway.log");
-        let mut command = wasmill()?;
         command.arg("run").stderr(folder.log("gateway")?);
         for configuration in configurations {
             command.args(["--config", configuration.as_str()]);

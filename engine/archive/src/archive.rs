@@ -10,8 +10,9 @@ use parking_lot::Mutex;
 use wasmill_wire::Signal;
 
 use crate::bucket::Bucket;
-use crate::datafile::FileSettings;
+use crate::datafile::{FileSettings, Format};
 use crate::folders::Folders;
+use crate::requestfile::{RequestFormat, RequestSettings};
 use crate::retention::Retention;
 use crate::root::{Root, RootError, STATE};
 use crate::writer::{WriteError, Writer};
@@ -20,10 +21,10 @@ use crate::writer::{WriteError, Writer};
 #[derive(Clone)]
 pub struct Settings {
     pub folders: Folders,
-    pub file: FileSettings,
-    /// Of a file, about: it is ended behind the batch of rows that exceeds it.
+    pub files: Files,
+    /// Of a file, about: it is ended behind the batch of rows, or the request, that exceeds it.
     pub bytes_max: u64,
-    /// Of a file, exactly.
+    /// Of a file: of columns exactly, of requests about.
     pub rows_max: u64,
     /// From a journal's first request to its files.
     pub interval: Duration,
@@ -37,6 +38,31 @@ pub struct Settings {
     pub retention: Option<Retention>,
     /// Where files go instead of the root, by the same folders and names.
     pub bucket: Option<Arc<Bucket>>,
+}
+
+/// What is in the files.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Files {
+    /// Rows, in columns.
+    Columns(FileSettings),
+    /// Requests as they came.
+    Requests(RequestSettings),
+}
+
+impl Files {
+    /// One of [`EXTENSIONS`](crate::folders::EXTENSIONS).
+    pub fn extension(self) -> &'static str {
+        match self {
+            Files::Columns(FileSettings { format: Format::Parquet, .. }) => "parquet",
+            Files::Columns(FileSettings { format: Format::ArrowIpc, .. }) => "arrow",
+            Files::Requests(settings) => match (settings.format, settings.is_compressed) {
+                (RequestFormat::Json, false) => "jsonl",
+                (RequestFormat::Json, true) => "jsonl.zst",
+                (RequestFormat::Proto, false) => "pb",
+                (RequestFormat::Proto, true) => "pb.zst",
+            },
+        }
+    }
 }
 
 /// The roots and the writers of this process. Exporters come and go; a signal's journal of a root is written by one thread.

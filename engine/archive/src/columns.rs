@@ -11,6 +11,7 @@
 //! A value of a map is text, and its type is a letter in the column beside: `s` text, `b` bool, `i` int, `d` double, `y` bytes (in base64),
 //! `a` list, `m` map (both as JSON), `n` no value.
 
+mod lists;
 mod log;
 mod parents;
 mod point;

@@ -3,7 +3,7 @@
 //! All files of a journal are made before the first gets its place, and the journal goes when the last has it. A process that ends in between
 //! makes them again under the same names, each in the place of what is there; so every row is in one file, whenever it ends.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
-use wasmill_wire::{Projection, WireBatch};
+use bytes::Bytes;
+use wasmill_wire::{Projection, Selection, Signal, WireBatch};
 
-use crate::archive::Settings;
+use crate::archive::{Files, Settings};
 use crate::bucket::{Bucket, BucketError};
 use crate::columns::Columns;
-use crate::datafile::{DataFile, DataFileError};
+use crate::datafile::{DataFile, DataFileError, FileSettings};
 use crate::folders::RunName;
 use crate::journal::{self, End};
+use crate::requestfile::{RequestError, RequestFile, RequestSettings};
 use crate::root::Root;
 
 /// Others read these files.
@@ -72,25 +74,10 @@ pub struct Converted {
 
 /// Makes the files of a journal. Where it fails, everything is as before.
 pub fn convert(root: &Root, run: &RunName, journal: &Path, settings: &Settings) -> Result<Converted, ConvertError> {
-    let mut making = Making { root, run, settings, open: None, done: Vec::new() };
-    let made = making.read(journal);
-    let end = match made {
-        Ok(end) => end,
-        Err(error) => {
-            making.clear();
-            return Err(match error {
-                ConvertError::Journal { source, .. } => ConvertError::Journal { path: journal.to_owned(), source },
-                other => other,
-            });
-        }
-    };
-    let converted = making.place();
-    if converted.is_err() {
-        making.clear();
+    match &settings.files {
+        Files::Columns(layout) => Making::<DataFile>::new(root, run, settings, layout).convert(journal),
+        Files::Requests(layout) => Making::<RequestFile>::new(root, run, settings, layout).convert(journal),
     }
-    let converted = converted?;
-    finish_journal(root, journal, end)?;
-    Ok(converted)
 }
 
 /// The journal is no longer needed, but for what nobody could read.
@@ -110,28 +97,166 @@ fn finish_journal(root: &Root, journal: &Path, end: End) -> Result<(), ConvertEr
     fs::remove_file(journal).map_err(failed)
 }
 
-struct Making<'a> {
+/// A file of some kind while it is written.
+trait Kind: Sized {
+    /// How it is laid out.
+    type Layout;
+
+    fn begin(file: File, signal: Signal, layout: &Self::Layout) -> Result<Self, DataFileError>;
+    fn rows(&self) -> u64;
+    fn bytes(&self) -> u64;
+    fn finish(self) -> Result<u64, DataFileError>;
+    /// Writes what a journal has to as many files as it needs.
+    fn write_all(making: &mut Making<Self>, journal: &Path) -> Result<End, ConvertError>;
+}
+
+struct Making<'a, K: Kind> {
     root: &'a Root,
     run: &'a RunName,
     settings: &'a Settings,
-    open: Option<(DataFile, String)>,
+    layout: &'a K::Layout,
+    open: Option<(K, String)>,
     /// Whole files, by name, with rows and bytes.
     done: Vec<(String, u64, u64)>,
 }
 
-impl Making<'_> {
-    /// Makes every file, none of them in its place.
-    fn read(&mut self, journal: &Path) -> Result<End, ConvertError> {
+impl Kind for DataFile {
+    type Layout = FileSettings;
+
+    fn begin(file: File, signal: Signal, layout: &FileSettings) -> Result<DataFile, DataFileError> {
+        DataFile::begin(file, signal, layout)
+    }
+
+    fn rows(&self) -> u64 {
+        self.rows()
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes()
+    }
+
+    fn finish(self) -> Result<u64, DataFileError> {
+        self.finish()
+    }
+
+    fn write_all(making: &mut Making<DataFile>, journal: &Path) -> Result<End, ConvertError> {
+        let mut columns = Columns::new(making.run.signal);
+        let end = making.read(journal, |making, _, batch| {
+            let all = Selection::all(batch.rows());
+            columns.append(batch.index(), &all, |rows| making.write(rows))?;
+            Ok(Written::Whole)
+        })?;
+        let last = columns.finish()?;
+        making.write(last)?;
+        Ok(end)
+    }
+}
+
+impl Kind for RequestFile {
+    type Layout = RequestSettings;
+
+    fn begin(file: File, signal: Signal, layout: &RequestSettings) -> Result<RequestFile, DataFileError> {
+        Ok(RequestFile::begin(file, signal, layout)?)
+    }
+
+    fn rows(&self) -> u64 {
+        self.rows()
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes()
+    }
+
+    fn finish(self) -> Result<u64, DataFileError> {
+        Ok(self.finish()?)
+    }
+
+    fn write_all(making: &mut Making<RequestFile>, journal: &Path) -> Result<End, ConvertError> {
+        let root = making.root;
+        making.read(journal, |making, request, batch| {
+            let (file, name) = making.open()?;
+            match file.write(request, batch.rows() as u64) {
+                Ok(()) => {}
+                Err(RequestError::Json(error)) => {
+                    tracing::error!(%error, bytes = request.len(), "a request in a journal cannot be written as JSON");
+                    return Ok(Written::Not);
+                }
+                Err(RequestError::Io(error)) => {
+                    let path = root.part_path(name);
+                    return Err(ConvertError::File { path, source: error.into() });
+                }
+            }
+            making.finish_full()?;
+            Ok(Written::Whole)
+        })
+    }
+}
+
+impl Making<'_, DataFile> {
+    /// Writes rows to as many files as they need.
+    fn write(&mut self, mut rows: RecordBatch) -> Result<(), ConvertError> {
+        let (root, rows_max) = (self.root, self.settings.rows_max);
+        while rows.num_rows() > 0 {
+            let (file, name) = self.open()?;
+            let room = usize::try_from(rows_max.saturating_sub(file.rows())).unwrap_or(usize::MAX);
+            let fits = rows.num_rows().min(room.max(1));
+            let written = file.write(&rows.slice(0, fits));
+            written.map_err(|source| ConvertError::File { path: root.part_path(name), source })?;
+            rows = rows.slice(fits, rows.num_rows() - fits);
+            self.finish_full()?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a request is in the files.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Written {
+    Whole,
+    Not,
+}
+
+impl<K: Kind> Making<'_, K> {
+    fn new<'a>(root: &'a Root, run: &'a RunName, settings: &'a Settings, layout: &'a K::Layout) -> Making<'a, K> {
+        Making { root, run, settings, layout, open: None, done: Vec::new() }
+    }
+
+    fn convert(mut self, journal: &Path) -> Result<Converted, ConvertError> {
+        let made = K::write_all(&mut self, journal).and_then(|end| {
+            self.finish_open()?;
+            Ok((self.place()?, end))
+        });
+        match made {
+            Ok((converted, end)) => {
+                finish_journal(self.root, journal, end)?;
+                Ok(converted)
+            }
+            Err(error) => {
+                self.clear();
+                Err(match error {
+                    ConvertError::Journal { source, .. } => ConvertError::Journal { path: journal.to_owned(), source },
+                    other => other,
+                })
+            }
+        }
+    }
+
+    /// Gives every request of a journal to `take`.
+    fn read(
+        &mut self,
+        journal: &Path,
+        mut take: impl FnMut(&mut Self, &Bytes, &WireBatch) -> Result<Written, ConvertError>,
+    ) -> Result<End, ConvertError> {
         let signal = self.run.signal;
         let nothing = Projection::new(signal, Vec::new());
-        let mut columns = Columns::new(signal);
         let mut unreadable = 0;
         let end = journal::read(journal, |request| {
             let bytes = request.len() as u64;
-            match WireBatch::parse(signal, request, &nothing) {
+            match WireBatch::parse(signal, request.clone(), &nothing) {
                 Ok(batch) => {
-                    let all = wasmill_wire::Selection::all(batch.rows());
-                    columns.append(batch.index(), &all, |rows| self.write(rows))?;
+                    if take(self, &request, &batch)? == Written::Not {
+                        unreadable += bytes;
+                    }
                 }
                 // It was parsed before it was written, and its checksum is right.
                 Err(error) => {
@@ -141,42 +266,35 @@ impl Making<'_> {
             }
             Ok::<(), ConvertError>(())
         })?;
-        let last = columns.finish()?;
-        self.write(last)?;
-        self.finish_open()?;
         Ok(if unreadable > 0 && end == End::Whole { End::Damaged { bytes: unreadable } } else { end })
     }
 
-    /// Writes rows to as many files as they need.
-    fn write(&mut self, mut rows: RecordBatch) -> Result<(), ConvertError> {
-        while rows.num_rows() > 0 {
-            let rows_max = self.settings.rows_max;
-            let (file, name) = match &mut self.open {
-                Some(open) => open,
-                None => {
-                    let open = self.begin()?;
-                    self.open.insert(open)
-                }
-            };
-            let room = usize::try_from(rows_max.saturating_sub(file.rows())).unwrap_or(usize::MAX);
-            let fits = rows.num_rows().min(room.max(1));
-            let written = file.write(&rows.slice(0, fits));
-            written.map_err(|source| ConvertError::File { path: self.root.part_path(name), source })?;
-            rows = rows.slice(fits, rows.num_rows() - fits);
-            if file.rows() >= rows_max || file.bytes() >= self.settings.bytes_max {
-                self.finish_open()?;
-            }
+    /// The file that is written now.
+    fn open(&mut self) -> Result<(&mut K, &str), ConvertError> {
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => self.begin()?,
+        };
+        let (file, name) = self.open.insert(open);
+        Ok((file, name))
+    }
+
+    /// Ends the file that is written where it has enough.
+    fn finish_full(&mut self) -> Result<(), ConvertError> {
+        let Some((file, _)) = &self.open else { return Ok(()) };
+        if file.rows() >= self.settings.rows_max || file.bytes() >= self.settings.bytes_max {
+            self.finish_open()?;
         }
         Ok(())
     }
 
-    fn begin(&self) -> Result<(DataFile, String), ConvertError> {
+    fn begin(&self) -> Result<(K, String), ConvertError> {
         let part = u32::try_from(self.done.len()).unwrap_or(u32::MAX);
-        let name = self.run.file(part, self.settings.file.format);
+        let name = self.run.file(part, self.settings.files.extension());
         let path = self.root.part_path(&name);
         let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(&path);
         let begun = opened.map_err(DataFileError::from);
-        let begun = begun.and_then(|file| DataFile::begin(file, self.run.signal, &self.settings.file));
+        let begun = begun.and_then(|file| K::begin(file, self.run.signal, self.layout));
         match begun {
             Ok(file) => Ok((file, name)),
             Err(source) => Err(ConvertError::File { path, source }),

@@ -1,11 +1,11 @@
-//! A file while it is written, in either format.
+//! A file of columns while it is written, in either format.
 //!
 //! Parquet goes from the shared columns as they are: its writer takes a dictionary for what it is, and readers see plain text, because the
 //! Arrow schema, which would tell them of dictionaries, is left out. Arrow files are for programs that map them into memory; there columns
 //! are laid out as readers see them.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io;
 
 use arrow_array::RecordBatch;
 use arrow_cast::cast;
@@ -21,6 +21,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use wasmill_wire::Signal;
 
+use crate::counted::Counted;
 use crate::schema::{Layout, SIGNAL_KEY, VERSION, VERSION_KEY, schema};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,17 +29,6 @@ pub enum Format {
     Parquet,
     /// The file format of Arrow IPC, also known as Feather V2.
     ArrowIpc,
-}
-
-impl Format {
-    pub const ALL: [Format; 2] = [Format::Parquet, Format::ArrowIpc];
-
-    pub fn extension(self) -> &'static str {
-        match self {
-            Format::Parquet => "parquet",
-            Format::ArrowIpc => "arrow",
-        }
-    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,9 +51,6 @@ pub struct FileSettings {
 
 /// Encoded bytes of a row group that is held in memory until it is whole.
 const ROW_GROUP_BYTES_MAX: usize = 64 << 20;
-
-/// What is gathered before it is written.
-const BUFFER_BYTES: usize = 1 << 20;
 
 /// Columns whose values hardly repeat: a dictionary would be made in vain.
 const UNIQUE: [&str; 6] = ["trace_id", "span_id", "parent_span_id", "duration_nano", "sum", "value_int"];
@@ -94,7 +81,7 @@ enum Writer {
 
 impl DataFile {
     pub fn begin(file: File, signal: Signal, settings: &FileSettings) -> Result<DataFile, DataFileError> {
-        let counted = Counted { inner: BufWriter::with_capacity(BUFFER_BYTES, file), bytes: 0 };
+        let counted = Counted::new(file);
         let writer = match settings.format {
             Format::Parquet => {
                 let properties = properties(signal, settings);
@@ -140,22 +127,20 @@ impl DataFile {
     pub fn bytes(&self) -> u64 {
         match &self.writer {
             Writer::Parquet(writer) => (writer.bytes_written() + writer.in_progress_size()) as u64,
-            Writer::ArrowIpc(writer, _) => writer.get_ref().bytes,
+            Writer::ArrowIpc(writer, _) => writer.get_ref().bytes(),
         }
     }
 
     /// Writes the footer, and sees to it that the file stays. Gives its size.
     pub fn finish(self) -> Result<u64, DataFileError> {
-        let Counted { inner, bytes } = match self.writer {
+        let counted = match self.writer {
             Writer::Parquet(writer) => writer.into_inner()?,
             Writer::ArrowIpc(mut writer, _) => {
                 writer.finish()?;
                 writer.into_inner()?
             }
         };
-        let file = inner.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.sync_all()?;
-        Ok(bytes)
+        Ok(counted.finish()?)
     }
 }
 
@@ -187,22 +172,4 @@ fn properties(signal: Signal, settings: &FileSettings) -> WriterProperties {
         }
     }
     properties.build()
-}
-
-/// A buffered file that knows how much was written to it.
-struct Counted {
-    inner: BufWriter<File>,
-    bytes: u64,
-}
-
-impl Write for Counted {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.bytes += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
 }

@@ -17,8 +17,10 @@ use std::time::SystemTime;
 
 use wasmill_wire::Signal;
 
-use crate::datafile::Format;
 use crate::stamp::Stamp;
+
+/// Of files, by their format and compression.
+pub const EXTENSIONS: [&str; 6] = ["parquet", "arrow", "jsonl", "jsonl.zst", "pb", "pb.zst"];
 
 /// The folder of a file's partition, below the root.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -71,17 +73,18 @@ impl RunName {
     }
 
     /// A file's name; a journal that is too much for one file becomes several parts.
-    pub fn file(&self, part: u32, format: Format) -> String {
-        format!("{}-{part}.{}", self.stem(), format.extension())
+    pub fn file(&self, part: u32, extension: &str) -> String {
+        format!("{}-{part}.{extension}", self.stem())
     }
 }
 
 /// Whether a file of ours could have this name.
 pub fn is_file_name(name: &str) -> bool {
-    let Some((rest, extension)) = name.rsplit_once('.') else { return false };
-    let Some((stem, part)) = rest.rsplit_once('-') else { return false };
-    let is_part = part.parse::<u32>().is_ok_and(|number| number.to_string() == part);
-    Format::ALL.iter().any(|format| format.extension() == extension) && is_part && RunName::parse(stem).is_some()
+    let is_ours = |rest: &str| {
+        let Some((stem, part)) = rest.rsplit_once('-') else { return false };
+        part.parse::<u32>().is_ok_and(|number| number.to_string() == part) && RunName::parse(stem).is_some()
+    };
+    EXTENSIONS.iter().any(|one| name.strip_suffix(one).and_then(|rest| rest.strip_suffix('.')).is_some_and(is_ours))
 }
 
 #[cfg(test)]
@@ -102,8 +105,8 @@ mod tests {
         let folders = Folders { root: "/t".into(), below };
         assert_eq!(folders.of(run.signal, run.begun), "logs/date=2022-09-14/hour=05");
 
-        let name = run.file(0, Format::Parquet);
-        assert!(is_file_name(&name) && is_file_name(&run.file(17, Format::ArrowIpc)), "{name}");
+        assert!(EXTENSIONS.iter().all(|extension| is_file_name(&run.file(17, extension))));
+        let name = run.file(0, "parquet");
         for other in [
             "logs.parquet".to_owned(),
             name.replace("logs", "Logs"),
@@ -113,6 +116,8 @@ mod tests {
             name.replace("-0.parquet", "-+0.parquet"),
             name.replace("-0.parquet", "-0 (copy).parquet"),
             name.replace(".parquet", ".parquet.bak"),
+            name.replace(".parquet", ".zst"),
+            name.replace(".parquet", ".parquet.zst"),
             name.replace("1f2e", "1F2E"),
             format!("a/{name}"),
             format!(".{name}"),

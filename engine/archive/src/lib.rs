@@ -1,10 +1,10 @@
-//! Telemetry in files for other programs: Parquet and Arrow IPC, in folders by signal and time.
+//! Telemetry in files for other programs: Parquet, Arrow IPC and requests as they came, in folders by signal and time.
 //!
 //! ```text
 //!  request ──► journal ──► answer
 //!                 │ full, old enough
 //!                 ▼
-//!              columns ──► file beside its place ──► its place ──► the list of what was written ──► deleted when it is old
+//!     columns or requests ──► file beside its place ──► its place ──► the list of what was written ──► deleted when it is old
 //! ```
 //!
 //! What is promised: a request that was answered is in a journal or in files, whenever the process ends; a reader never finds half a file;
@@ -15,23 +15,26 @@ mod archive;
 mod bucket;
 pub mod columns;
 mod convert;
+mod counted;
 mod datafile;
 mod folders;
 mod journal;
 mod maker;
 mod manifest;
+mod requestfile;
 mod retention;
 mod root;
 pub mod schema;
-mod stamp;
+pub mod stamp;
 mod writer;
 
 use wasmill_wire::{Index, Selection, Signal};
 
-pub use archive::{Archive, Archives, Settings};
+pub use archive::{Archive, Archives, Files, Settings};
 pub use bucket::{Bucket, BucketError, BucketSettings};
 pub use datafile::{Compression, DataFile, DataFileError, FileSettings, Format};
 pub use folders::Folders;
+pub use requestfile::{RequestFormat, RequestSettings};
 pub use retention::Retention;
 pub use root::RootError;
 pub use writer::{WriteError, chain};

@@ -55,7 +55,8 @@ impl Stamp {
 }
 
 /// Year, month and day of a day since 1970 (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`).
-fn civil(days_since_1970: u64) -> (u64, u64, u64) {
+pub fn civil(days_since_1970: u64) -> (u64, u64, u64) {
+    // Days since 0000-03-01, in eras of 400 years.
     let days = days_since_1970 + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;

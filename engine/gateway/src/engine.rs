@@ -13,10 +13,12 @@
 
 mod by_hand;
 mod carry;
+mod endpoints;
 mod ledger;
 mod listen;
 mod probation;
 mod rehearsal;
+mod replaced;
 mod report;
 mod scrapes;
 mod status;
@@ -34,12 +36,10 @@ use parking_lot::RwLock;
 use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
-use wasmill_config::{self as config, ComponentId, Config, Extension, PluginSource, WasmStage};
+use wasmill_config::{ComponentId, Config, PluginSource, WasmStage};
 use wasmill_host::{Host, Plugin, Stage};
-use wasmill_transport::{BindError, Budget, Guard, Protocol};
+use wasmill_transport::{BindError, Budget, Protocol};
 
-use crate::allocator;
-use crate::auth::health_guard;
 use crate::build::{Built, Plugins, Workshop, build, file_hash, plugin_source};
 use crate::emissions::{Emissions, waves};
 use crate::exporter::{OpenFiles, Stores};
@@ -47,12 +47,12 @@ use crate::generation::{Ended, Generation, Generations};
 use crate::outlet::{Ending, Outlet};
 use crate::queue::Held;
 use crate::receiver::{self, BoundReceiver, Intake, Receiver, Tails};
-use crate::telemetry::{Health, HttpEndpoint, Metrics, SwapResult, Tracing, serve_health, serve_metrics};
+use crate::telemetry::{Health, Metrics, SwapResult, Tracing};
+use endpoints::Endpoints;
 use ledger::Ledger;
-use listen::listen;
 use probation::Probation;
 use rehearsal::ShadowReports;
-use scrapes::{ChangedScrapes, Scrapes};
+use replaced::Replaced;
 
 pub use by_hand::ByHandError;
 pub use ledger::{ChangedBy, LastSwap};
@@ -66,13 +66,6 @@ pub use status::{
 pub use storages::{StorageError, Storages};
 pub use tables::TableKeeper;
 pub use tap::TapError;
-
-/// How long a generation that was replaced may take for its last batches before that is worth a warning. It is not cut off: a
-/// stage's calls have deadlines, and batches that wait for a backend end with their retries.
-const GENERATION_DRAIN_WARN: Duration = Duration::from_secs(30);
-
-/// How long the queue of an exporter that a reload removed may take to empty. As long as the Collector's retries last.
-const REMOVED_DRAIN_MAX: Duration = Duration::from_secs(300);
 
 /// How long the end of the process may wait for the gateway's own spans to be sent, if there is that much time.
 const TRACING_END_MAX: Duration = Duration::from_secs(5);
@@ -126,25 +119,6 @@ struct Ports {
     bound: Vec<BoundReceiver>,
     /// What cannot be bound while the receiver serves that has the port now.
     contended: Vec<(ComponentId, receiver::Settings)>,
-}
-
-/// Endpoints beside the receivers'.
-#[derive(Default)]
-struct Endpoints {
-    metrics: MetricsEndpoint,
-    health: HealthEndpoints,
-    scrapes: Scrapes,
-}
-
-type MetricsEndpoint = Option<(config::Endpoint, HttpEndpoint)>;
-type HealthEndpoints = BTreeMap<ComponentId, (config::HealthCheck, HttpEndpoint)>;
-
-/// Endpoints whose ports are taken, to be put in place of others.
-struct ChangedEndpoints {
-    /// `None`: as it was.
-    metrics: Option<MetricsEndpoint>,
-    health: HealthEndpoints,
-    scrapes: ChangedScrapes,
 }
 
 impl Engine {
@@ -357,7 +331,7 @@ impl Engine {
             outlets: missing(&old.outlets, &state.built.outlets),
             ended: std::mem::replace(&mut state.ended, ended),
             earlier: state.retiring.take(),
-            _in_flight: self.intake.in_flight.clone(),
+            in_flight: self.intake.in_flight.clone(),
         };
         state.retiring = Some(tokio::spawn(replaced.retire(self.intake.metrics.clone())));
         Ok(reloaded)
@@ -544,95 +518,6 @@ impl State {
             }
         }
         changed
-    }
-}
-
-impl Endpoints {
-    /// Takes new addresses. Changes nothing of what serves.
-    async fn changed(
-        &self,
-        built: &Built,
-        metrics: &Metrics,
-        health: &Health,
-    ) -> Result<ChangedEndpoints, EngineError> {
-        let config = &built.config;
-        let wanted = config.telemetry.metrics.endpoint.as_ref();
-        let metrics = match wanted {
-            _ if self.metrics.as_ref().map(|(endpoint, _)| endpoint) == wanted => None,
-            Some(endpoint) => {
-                let listener = listen("service::telemetry::metrics", endpoint).await?;
-                let served = serve_metrics(listener, metrics.clone());
-                Some(Some((endpoint.clone(), served.map_err(ListenError::serve)?)))
-            }
-            None => Some(None),
-        };
-        let mut served = BTreeMap::new();
-        for (id, extension) in &config.extensions {
-            let Extension::HealthCheck(settings) = extension else { continue };
-            let old = self.health.get(id).filter(|(old, _)| old.endpoint == settings.endpoint);
-            let listener = match old {
-                Some((_, endpoint)) => endpoint.listener().map_err(ListenError::serve)?,
-                None => listen(&format!("extensions::{id}::endpoint"), &settings.endpoint).await?,
-            };
-            let guard = Guard::new(&health_guard(config, id, settings))?;
-            let endpoint = serve_health(listener, guard, Arc::clone(&settings.path), health.clone());
-            served.insert(id.clone(), (settings.clone(), endpoint.map_err(ListenError::serve)?));
-        }
-        Ok(ChangedEndpoints { metrics, health: served, scrapes: self.scrapes.changed(built).await? })
-    }
-
-    /// Gives up the addresses that are no longer configured.
-    fn apply(&mut self, changed: ChangedEndpoints) {
-        if let Some(metrics) = changed.metrics {
-            self.metrics = metrics;
-        }
-        self.health = changed.health;
-        self.scrapes.apply(changed.scrapes);
-    }
-}
-
-/// What a newer generation has no use for.
-struct Replaced {
-    generation: u64,
-    stages: Vec<Arc<Stage>>,
-    outlets: Vec<Arc<Outlet>>,
-    ended: Ended,
-    /// The generation before may have batches in the same stages.
-    earlier: Option<JoinHandle<()>>,
-    /// A shutdown waits for this too.
-    _in_flight: watch::Receiver<()>,
-}
-
-impl Replaced {
-    /// Waits for the last batch, then lets go.
-    async fn retire(self, metrics: Metrics) {
-        let Replaced { generation, stages, outlets, ended, earlier, _in_flight } = self;
-        if let Some(earlier) = earlier {
-            // That it panicked would have been reported.
-            let _ = earlier.await;
-        }
-        let mut ended = std::pin::pin!(ended.wait());
-        if tokio::time::timeout(GENERATION_DRAIN_WARN, &mut ended).await.is_err() {
-            tracing::warn!(generation, "batches still run by a generation that was replaced");
-            ended.await;
-        }
-        end_stages(&stages).await;
-        stages.iter().for_each(|stage| metrics.plugins.retire(stage));
-        drop(stages);
-        // Loading a plugin takes some MiB for a moment, on whatever thread is free: each has a heap that would keep them.
-        tokio::task::spawn_blocking(allocator::give_back);
-        for outlet in outlets {
-            let in_flight = _in_flight.clone();
-            tokio::spawn(async move {
-                let exporter = Arc::clone(outlet.name());
-                let left = drain(outlet, Instant::now() + REMOVED_DRAIN_MAX, Ending::Removed).await;
-                if left != Held::default() {
-                    tracing::error!(%exporter, requests = left.requests, rows = left.rows,
-                        "an exporter that is no longer configured could not deliver what it had queued");
-                }
-                drop(in_flight);
-            });
-        }
     }
 }
 

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use wasmill_archive::stamp::civil;
+
 const SECONDS_PER_DAY: u64 = 86_400;
 
 /// `2020-02-11 20:26:12.000000321 +0000 UTC`, as Go prints a time and the Collector's debug exporter with it; a fraction only
@@ -56,20 +58,6 @@ fn push_fraction(text: &mut String, nanos: u64) {
         let _ = write!(text, ".{nanos:09}");
         text.truncate(text.trim_end_matches('0').len());
     }
-}
-
-/// Year, month and day of a day since 1970 (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`).
-fn civil(days_since_1970: u64) -> (u64, u64, u64) {
-    // Days since 0000-03-01, in eras of 400 years.
-    let days = days_since_1970 + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    (year, month, day)
 }
 
 #[cfg(test)]

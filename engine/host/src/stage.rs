@@ -8,22 +8,23 @@
 //!                              edits, then selection, then routes: all of the batch at once
 //! ```
 
+mod apply;
 mod hand_over;
+mod spec;
 mod succession;
 
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use arrow_buffer::BooleanBufferBuilder;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
-use wasmill_batch::{Refusal, RefusalKind, RequestContext, Routes, TelemetryBatch};
-use wasmill_tables::{Table, TableSet};
-use wasmill_wire::{ColumnRequest, Edit, Selection, Signal, WireBatch};
+use wasmill_batch::{Refusal, RefusalKind, RequestContext, TelemetryBatch};
+use wasmill_tables::Table;
+use wasmill_wire::{ColumnRequest, Edit, Signal, WireBatch};
 
 use crate::bindings::wasmill::plugin::host::Level;
 use crate::bindings::wasmill::plugin::types;
@@ -42,74 +43,16 @@ use crate::slice::{Runs, Sizing};
 use crate::state::{Cut, Granted, Store, View, cut};
 use crate::tables::GuestTables;
 use crate::ticks::Ticks;
-use crate::verdict::{Decision, Keep, Route, Subject};
+use crate::verdict::{Decision, Keep, Subject};
 use crate::{
-    BreakerSettings, BreakerState, Fault, FaultKind, GroupBy, Host, Limits, OnFault, Plugin, Requirements,
-    RequirementsError, Scope, StageStats, StateSettings, StateSize, Wants, gather,
+    BreakerState, Fault, FaultKind, GroupBy, Host, OnFault, Plugin, Requirements, RequirementsError, Scope, StageStats,
+    StateSize, Wants, gather,
 };
+use apply::{selection, set_routes};
 use hand_over::{Entered, Gate};
 
 pub use hand_over::{HandOver, HandOverError, OnLostState};
-
-/// What a stage is to be.
-#[derive(Clone, Debug)]
-pub struct StageSpec {
-    /// The component's name in the configuration, for logs and metrics: `wasm/drop-health`.
-    pub name: String,
-    /// The stage's `config:` block.
-    pub config: serde_json::Value,
-    pub limits: Limits,
-    pub on_fault: OnFault,
-    /// `None`: the plugin is called however often it fails.
-    pub breaker: Option<BreakerSettings>,
-    /// Under [`OnFault::Reject`]: so many faults on the same request, and its client is told not to send it again. `None`: it is
-    /// told to retry each time.
-    pub content_faults_max: Option<NonZeroU32>,
-    /// What the plugin logs and counts goes nowhere: it does not serve.
-    pub quiet: bool,
-    /// Names that the plugin's route sets may use: those that `routes:` resolves. `None`: any, to look at a plugin.
-    pub routes: Option<Vec<String>>,
-    /// What its rows are grouped by, where the plugin decides about groups. Only [to look at a plugin](StageSpec::alone) it may be missing.
-    pub group_by: Option<GroupBy>,
-    /// What the plugin may look things up in. `None`: it may name any table, and finds none, to look at a plugin.
-    pub tables: Option<TableSet>,
-    /// What the host keeps for it, and how what its instances hold is divided.
-    pub state: StateSettings,
-}
-
-impl StageSpec {
-    /// A stage outside of a gateway: nothing forgives a fault, and any route will do.
-    pub fn alone(name: &str, config: serde_json::Value) -> StageSpec {
-        StageSpec {
-            name: name.to_owned(),
-            config,
-            limits: Limits::default(),
-            on_fault: OnFault::Reject,
-            breaker: None,
-            content_faults_max: None,
-            quiet: false,
-            routes: None,
-            group_by: None,
-            tables: None,
-            state: StateSettings::default(),
-        }
-    }
-}
-
-/// Why a stage cannot be built. Whatever served before goes on serving.
-#[derive(Debug, thiserror::Error)]
-pub enum BuildError {
-    /// The plugin's own words about its configuration.
-    #[error("the plugin refuses its configuration: {reason}")]
-    Config { reason: String },
-    #[error("the plugin does not start: {0}")]
-    Start(Fault),
-    /// No room in the pool.
-    #[error("the plugin cannot be instantiated: {reason}")]
-    Instantiate { reason: String },
-    #[error(transparent)]
-    Requirements(#[from] RequirementsError),
-}
+pub use spec::{BuildError, StageSpec};
 
 /// A plugin in a pipeline: instances, limits, counts. Shared by all batches of a generation.
 pub struct Stage {
@@ -604,60 +547,6 @@ impl Stage {
     }
 }
 
-/// The selected rows that are kept.
-fn selection<'k>(selected: &Selection, cut: &Cut, kept: impl Iterator<Item = &'k Keep>) -> Selection {
-    let of = cut.slices.iter().zip(kept);
-    if cut.in_order() {
-        let mut bits = BooleanBufferBuilder::new(selected.count());
-        for (rows, keep) in of {
-            match keep {
-                Keep::All => bits.append_n(rows.count(), true),
-                Keep::None => bits.append_n(rows.count(), false),
-                Keep::Rows(kept) => bits.append_buffer(kept),
-            }
-        }
-        return selected.narrow(&bits.finish());
-    }
-    let mut bits = BooleanBufferBuilder::new(selected.len());
-    bits.append_n(selected.len(), false);
-    for (rows, keep) in of {
-        for (number, row) in rows.rows().enumerate() {
-            let is_kept = match keep {
-                Keep::All => true,
-                Keep::None => false,
-                Keep::Rows(kept) => kept.value(number),
-            };
-            bits.set_bit(row as usize, is_kept);
-        }
-    }
-    Selection::from_bits(bits.finish())
-}
-
-/// Sets the routes of the rows of which the plugin said something.
-fn set_routes(batch: &mut TelemetryBatch, slices: &[Runs], decisions: &[Decision], route_base: u16) {
-    let numbered = |set: u16| route_base.saturating_add(set);
-    match decisions {
-        _ if decisions.iter().all(|decision| decision.route == Route::Unchanged) => {}
-        [Decision { route: Route::All(set), .. }] => batch.routes = Routes::All(numbered(*set)),
-        _ => {
-            let mut routes = batch.routes.to_rows(batch.base().rows());
-            for (rows, decision) in slices.iter().zip(decisions) {
-                for (number, row) in rows.rows().enumerate() {
-                    let set = match &decision.route {
-                        Route::Unchanged => None,
-                        Route::All(set) => Some(*set),
-                        Route::Rows(sets) => sets.get(number).copied().flatten(),
-                    };
-                    if let (Some(set), Some(route)) = (set, routes.get_mut(row as usize)) {
-                        *route = numbered(set);
-                    }
-                }
-            }
-            batch.routes = Routes::Rows(routes.into());
-        }
-    }
-}
-
 impl Held<'_> {
     fn pool(&self) -> &Pool {
         self.stage.pool_of(self.shard)
@@ -715,16 +604,6 @@ impl From<Signal> for types::Signal {
             Signal::Traces => types::Signal::Traces,
             Signal::Metrics => types::Signal::Metrics,
             Signal::Logs => types::Signal::Logs,
-        }
-    }
-}
-
-impl From<StartError> for BuildError {
-    fn from(error: StartError) -> BuildError {
-        match error {
-            StartError::Config(reason) => BuildError::Config { reason },
-            StartError::Fault(fault) => BuildError::Start(fault),
-            StartError::NoRoom(reason) => BuildError::Instantiate { reason },
         }
     }
 }

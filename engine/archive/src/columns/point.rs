@@ -7,12 +7,11 @@ use arrow_array::builder::{
     BooleanBuilder, Float64Builder, Int32Builder, Int64Builder, ListBuilder, StringBuilder, TimestampNanosecondBuilder,
     UInt32Builder, UInt64Builder,
 };
-use arrow_array::{Float64Array, StructArray};
-use arrow_schema::{ArrowError, DataType};
+use arrow_schema::{ArrowError, DataType, Fields};
 use wasmill_wire::{Index, Message, MetricKind, RawField, Record, WireType};
 
+use super::lists::{Element, Lists};
 use super::parents::{MapNumber, SharedMap, SharedText, bytes};
-use super::span::lists;
 use super::text::{Maps, put_id, put_word, time};
 use crate::schema::{element_field, exemplar_fields, quantile_fields};
 
@@ -43,8 +42,8 @@ pub struct Points {
     zero_threshold: Float64Builder,
     positive: Buckets,
     negative: Buckets,
-    quantiles: Quantiles,
-    exemplars: Exemplars,
+    quantiles: Lists<Quantile>,
+    exemplars: Lists<Exemplar>,
     attributes: Maps,
     /// Of the request that is being read, those that rows of this batch have.
     metrics: Vec<Option<Metric>>,
@@ -111,8 +110,8 @@ impl Default for Points {
             zero_threshold: Float64Builder::new(),
             positive: Buckets { offset: Int32Builder::new(), counts: unsigned() },
             negative: Buckets { offset: Int32Builder::new(), counts: unsigned() },
-            quantiles: Quantiles { offsets: vec![0], quantile: Vec::new(), value: Vec::new() },
-            exemplars: Exemplars::default(),
+            quantiles: Lists::default(),
+            exemplars: Lists::default(),
             attributes: Maps::default(),
             metrics: Vec::new(),
         }
@@ -362,14 +361,17 @@ impl Buckets {
     }
 }
 
-/// A list for each row.
-struct Quantiles {
-    offsets: Vec<i32>,
-    quantile: Vec<f64>,
-    value: Vec<f64>,
+#[derive(Default)]
+struct Quantile {
+    quantile: Float64Builder,
+    value: Float64Builder,
 }
 
-impl Quantiles {
+impl Element for Quantile {
+    fn fields() -> Fields {
+        quantile_fields()
+    }
+
     fn push(&mut self, quantile: &[u8]) {
         let (mut at, mut value) = (0.0, 0.0);
         for field in Message::new(quantile).fields() {
@@ -379,25 +381,17 @@ impl Quantiles {
                 _ => {}
             }
         }
-        self.quantile.push(at);
-        self.value.push(value);
+        self.quantile.append_value(at);
+        self.value.append_value(value);
     }
 
-    fn end(&mut self) {
-        self.offsets.push(self.value.len() as i32);
-    }
-
-    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        let column = |values: &mut Vec<f64>| Arc::new(Float64Array::from(std::mem::take(values))) as ArrayRef;
-        let columns = vec![column(&mut self.quantile), column(&mut self.value)];
-        lists(&mut self.offsets, StructArray::try_new(quantile_fields(), columns, None)?)
+    fn finish(&mut self) -> Result<Vec<ArrayRef>, ArrowError> {
+        Ok(vec![Arc::new(self.quantile.finish()), Arc::new(self.value.finish())])
     }
 }
 
-/// A list for each row.
-struct Exemplars {
-    offsets: Vec<i32>,
-    count: i32,
+#[derive(Default)]
+struct Exemplar {
     time: TimestampNanosecondBuilder,
     value: Float64Builder,
     value_int: Int64Builder,
@@ -406,22 +400,11 @@ struct Exemplars {
     attributes: Maps,
 }
 
-impl Default for Exemplars {
-    fn default() -> Self {
-        Exemplars {
-            offsets: vec![0],
-            count: 0,
-            time: TimestampNanosecondBuilder::new(),
-            value: Float64Builder::new(),
-            value_int: Int64Builder::new(),
-            trace_id: StringBuilder::new(),
-            span_id: StringBuilder::new(),
-            attributes: Maps::default(),
-        }
+impl Element for Exemplar {
+    fn fields() -> Fields {
+        exemplar_fields()
     }
-}
 
-impl Exemplars {
     fn push(&mut self, exemplar: &[u8]) {
         let (mut at, mut value) = (0, None);
         let (mut trace_id, mut span_id): (&[u8], &[u8]) = (&[], &[]);
@@ -442,17 +425,11 @@ impl Exemplars {
         put_number(value, &mut self.value, &mut self.value_int);
         put_id::<16>(&mut self.trace_id, trace_id);
         put_id::<8>(&mut self.span_id, span_id);
-        self.count += 1;
     }
 
-    fn end(&mut self) {
-        self.offsets.push(self.count);
-    }
-
-    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        self.count = 0;
+    fn finish(&mut self) -> Result<Vec<ArrayRef>, ArrowError> {
         let [attributes, types] = self.attributes.finish()?;
-        let columns: Vec<ArrayRef> = vec![
+        Ok(vec![
             Arc::new(self.time.finish().with_timezone("UTC")),
             Arc::new(self.value.finish()),
             Arc::new(self.value_int.finish()),
@@ -460,8 +437,7 @@ impl Exemplars {
             Arc::new(self.span_id.finish()),
             attributes,
             types,
-        ];
-        lists(&mut self.offsets, StructArray::try_new(exemplar_fields(), columns, None)?)
+        ])
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use arrow_array::ArrayRef;
 use arrow_array::builder::{Int64Builder, StringBuilder, TimestampNanosecondBuilder, UInt32Builder};
-use arrow_array::{ArrayRef, ListArray, StructArray};
-use arrow_schema::ArrowError;
+use arrow_schema::{ArrowError, Fields};
 use wasmill_wire::Message;
 
-use super::text::{Maps, offsets, put_id, put_text, put_word, time};
-use crate::schema::{element_field, event_fields, link_fields};
+use super::lists::{Element, Lists};
+use super::text::{Maps, put_id, put_text, put_word, time};
+use crate::schema::{event_fields, link_fields};
 
 const KINDS: [&str; 6] = ["UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"];
 const STATUS_CODES: [&str; 3] = ["UNSET", "OK", "ERROR"];
@@ -29,9 +30,9 @@ pub struct Spans {
     status_message: StringBuilder,
     attributes: Maps,
     dropped_attributes: UInt32Builder,
-    events: Events,
+    events: Lists<Event>,
     dropped_events: UInt32Builder,
-    links: Links,
+    links: Lists<Link>,
     dropped_links: UInt32Builder,
 }
 
@@ -141,30 +142,19 @@ impl<'a> Span<'a> {
     }
 }
 
-/// A list for each row.
-struct Events {
-    offsets: Vec<i32>,
-    count: i32,
+#[derive(Default)]
+struct Event {
     time: TimestampNanosecondBuilder,
     name: StringBuilder,
     attributes: Maps,
     dropped: UInt32Builder,
 }
 
-impl Default for Events {
-    fn default() -> Self {
-        Events {
-            offsets: vec![0],
-            count: 0,
-            time: TimestampNanosecondBuilder::new(),
-            name: StringBuilder::new(),
-            attributes: Maps::default(),
-            dropped: UInt32Builder::new(),
-        }
+impl Element for Event {
+    fn fields() -> Fields {
+        event_fields()
     }
-}
 
-impl Events {
     fn push(&mut self, event: &[u8]) {
         let (mut at, mut name, mut dropped) = (0, "", 0);
         self.attributes.begin();
@@ -181,31 +171,22 @@ impl Events {
         self.time.append_option(time(at));
         put_text(&mut self.name, name);
         self.dropped.append_value(dropped);
-        self.count += 1;
     }
 
-    fn end(&mut self) {
-        self.offsets.push(self.count);
-    }
-
-    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        self.count = 0;
+    fn finish(&mut self) -> Result<Vec<ArrayRef>, ArrowError> {
         let [attributes, types] = self.attributes.finish()?;
-        let columns: Vec<ArrayRef> = vec![
+        Ok(vec![
             Arc::new(self.time.finish().with_timezone("UTC")),
             Arc::new(self.name.finish()),
             attributes,
             types,
             Arc::new(self.dropped.finish()),
-        ];
-        lists(&mut self.offsets, StructArray::try_new(event_fields(), columns, None)?)
+        ])
     }
 }
 
-/// A list for each row.
-struct Links {
-    offsets: Vec<i32>,
-    count: i32,
+#[derive(Default)]
+struct Link {
     trace_id: StringBuilder,
     span_id: StringBuilder,
     trace_state: StringBuilder,
@@ -214,22 +195,11 @@ struct Links {
     dropped: UInt32Builder,
 }
 
-impl Default for Links {
-    fn default() -> Self {
-        Links {
-            offsets: vec![0],
-            count: 0,
-            trace_id: StringBuilder::new(),
-            span_id: StringBuilder::new(),
-            trace_state: StringBuilder::new(),
-            flags: UInt32Builder::new(),
-            attributes: Maps::default(),
-            dropped: UInt32Builder::new(),
-        }
+impl Element for Link {
+    fn fields() -> Fields {
+        link_fields()
     }
-}
 
-impl Links {
     fn push(&mut self, link: &[u8]) {
         let (mut trace_id, mut span_id, mut state): (&[u8], &[u8], _) = (&[], &[], "");
         let (mut flags, mut dropped) = (0, 0);
@@ -251,17 +221,11 @@ impl Links {
         put_text(&mut self.trace_state, state);
         self.flags.append_value(flags);
         self.dropped.append_value(dropped);
-        self.count += 1;
     }
 
-    fn end(&mut self) {
-        self.offsets.push(self.count);
-    }
-
-    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        self.count = 0;
+    fn finish(&mut self) -> Result<Vec<ArrayRef>, ArrowError> {
         let [attributes, types] = self.attributes.finish()?;
-        let columns: Vec<ArrayRef> = vec![
+        Ok(vec![
             Arc::new(self.trace_id.finish()),
             Arc::new(self.span_id.finish()),
             Arc::new(self.trace_state.finish()),
@@ -269,13 +233,6 @@ impl Links {
             attributes,
             types,
             Arc::new(self.dropped.finish()),
-        ];
-        lists(&mut self.offsets, StructArray::try_new(link_fields(), columns, None)?)
+        ])
     }
-}
-
-pub fn lists(ends: &mut Vec<i32>, structs: StructArray) -> Result<ArrayRef, ArrowError> {
-    use arrow_array::Array as _;
-    let element = element_field(structs.data_type().clone());
-    Ok(Arc::new(ListArray::try_new(element, offsets(ends), Arc::new(structs), None)?))
 }

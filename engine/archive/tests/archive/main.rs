@@ -12,15 +12,20 @@ use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use prost::Message;
 use wasmill_archive::{
-    Archive, Archives, Compression, FileSettings, Folders, Format, Retention, Settings, WriteError, chain,
+    Archive, Archives, Compression, FileSettings, Files, Folders, Format, RequestFormat, RequestSettings, Retention,
+    Settings, WriteError, chain,
 };
-use wasmill_wire::Signal;
+use wasmill_wire::{JsonDocument, Signal, from_json};
 
 fn settings(root: &Path) -> Settings {
     let below = ["{signal}", "date={day}", "hour={hour}"].map(str::to_owned).to_vec();
     Settings {
         folders: Folders { root: root.to_owned(), below },
-        file: FileSettings { format: Format::Parquet, compression: Compression::Snappy, row_group_rows_max: 1_000 },
+        files: Files::Columns(FileSettings {
+            format: Format::Parquet,
+            compression: Compression::Snappy,
+            row_group_rows_max: 1_000,
+        }),
         bytes_max: 100 << 20,
         rows_max: 1_000_000,
         interval: Duration::from_secs(3_600),
@@ -279,6 +284,56 @@ async fn what_cannot_be_written_is_told() {
     write(&archive, &["two"]).await.unwrap();
     archive.end(Signal::Logs).await;
     assert_eq!(bodies(&root).len(), written.len() + 1);
+}
+
+/// Scenario: requests as they came, as JSON and as protobuf, compressed and not, more than one file may have.
+/// Guarantee: what is read back is what was written, whole requests in each file, in names of their format; half a file is seen nowhere.
+#[tokio::test]
+async fn requests_are_written_as_they_came() {
+    let folder = tempfile::tempdir().unwrap();
+    let all: Vec<Bytes> = (0..5).map(|number| request((0..600).map(move |row| format!("{number} {row}")))).collect();
+    for (format, is_compressed, extension) in [
+        (RequestFormat::Json, false, "jsonl"),
+        (RequestFormat::Json, true, "jsonl.zst"),
+        (RequestFormat::Proto, false, "pb"),
+        (RequestFormat::Proto, true, "pb.zst"),
+    ] {
+        let root = folder.path().join(extension);
+        let layout = Files::Requests(RequestSettings { format, is_compressed });
+        let archive =
+            Archive::new(Settings { files: layout, rows_max: 1_000, ..settings(&root) }, &Archives::default());
+        for request in &all {
+            archive.write(Signal::Logs, request.clone(), 100).await.unwrap();
+        }
+        archive.end(Signal::Logs).await;
+        let mut paths = files(&root, extension.rsplit('.').next().unwrap());
+        paths.sort();
+        // Two requests are more rows than a file is to have, and go whole.
+        assert_eq!(paths.len(), 3, "{paths:?}");
+        let mut found = Vec::new();
+        for path in paths {
+            assert!(path.to_str().unwrap().ends_with(&format!(".{extension}")), "{path:?}");
+            let bytes = fs::read(path).unwrap();
+            let bytes = if is_compressed { zstd::decode_all(&*bytes).unwrap() } else { bytes };
+            match format {
+                RequestFormat::Json => found.extend(
+                    std::str::from_utf8(&bytes)
+                        .unwrap()
+                        .lines()
+                        .map(|line| from_json(JsonDocument::Request(Signal::Logs), line.as_bytes(), 1 << 20).unwrap()),
+                ),
+                RequestFormat::Proto => {
+                    let mut rest = &bytes[..];
+                    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+                        let (frame, after) = after.split_at(u32::from_be_bytes(*length) as usize);
+                        found.push(frame.to_vec());
+                        rest = after;
+                    }
+                }
+            }
+        }
+        assert_eq!(found, all, "{extension}");
+    }
 }
 
 /// Scenario: a journal whose second request was damaged on disk.

@@ -101,7 +101,7 @@ fn files_hold_what_prost_decodes() {
         let requests = generated(signal, 0..200);
         let (batches, expected) = (batches(signal, &requests), expected(signal, &requests));
         for (format, compression) in cases {
-            let path = folder.path().join(format!("{signal}-{compression:?}.{}", format.extension()));
+            let path = folder.path().join(format!("{signal}-{compression:?}-{format:?}"));
             let settings = FileSettings { format, compression, row_group_rows_max: 100 };
             let mut file = DataFile::begin(File::create(&path).unwrap(), signal, &settings).unwrap();
             batches.iter().for_each(|batch| file.write(batch).unwrap());

@@ -1,7 +1,7 @@
-//! The `file` exporter with a format of columns.
+//! The `file` exporter that makes whole files in folders.
 
 use std::num::NonZeroU32;
-use std::path::{Component, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,17 +31,19 @@ const BACKLOG_BYTES_MIN: u64 = 64 << 20;
 const AGE_MIN: Duration = Duration::from_secs(60);
 const RETENTION_BYTES_MIN: u64 = 1 << 20;
 
-/// What is for `parquet` and `arrow_ipc` alone.
-pub(super) struct OfColumns {
+/// What is for files in folders alone.
+pub(super) struct OfFolders {
     pub rotation: ArchiveRotation,
+    /// As it is said; a single file may have it too.
+    pub interval: Option<Duration>,
     pub row_group_rows: NonZeroU32,
     pub backlog_bytes_max: u64,
     pub retention: Option<ArchiveRetention>,
     pub bucket: Option<ArchiveBucket>,
 }
 
-impl OfColumns {
-    pub fn read(reader: &Reader, rotation: Option<&Reader>, bytes_max: Option<u64>) -> OfColumns {
+impl OfFolders {
+    pub fn read(reader: &Reader, rotation: Option<&Reader>, bytes_max: Option<u64>) -> OfFolders {
         let rows = |rows: &NonZeroU32| (ROW_GROUP_ROWS_MIN..=ROW_GROUP_ROWS_MAX).contains(&rows.get());
         let row_group_rows = reader.checked("row_group_rows", "a whole number, 1024 to 16777216", rows);
         let enough = |size: &Size| size.0 >= BACKLOG_BYTES_MIN;
@@ -54,8 +56,10 @@ impl OfColumns {
                 "is of folders: a bucket deletes by rules of its own, which are set where it is",
             );
         }
-        OfColumns {
-            rotation: read_rotation(rotation, bytes_max),
+        let interval = rotation.and_then(read_interval);
+        OfFolders {
+            rotation: read_rotation(rotation, bytes_max, interval),
+            interval,
             row_group_rows: row_group_rows.unwrap_or(ArchiveExporter::ROW_GROUP_ROWS),
             backlog_bytes_max: backlog.map_or(ArchiveExporter::BACKLOG_BYTES_MAX, |size| size.0),
             retention,
@@ -65,9 +69,9 @@ impl OfColumns {
 
     /// What would have an effect is an error where it has none.
     pub fn refuse(&self, reader: &Reader, rotation: Option<&Reader>) {
-        const WHY: &str = "is for `format: parquet` and `format: arrow_ipc`";
+        const WHY: &str = "is for files in folders: a `path` with `{signal}`, `{day}` or `{hour}`, or `format: parquet` or `arrow_ipc`";
+        self.refuse_rows(reader);
         let said = [
-            ("row_group_rows", self.row_group_rows != ArchiveExporter::ROW_GROUP_ROWS),
             ("max_backlog", self.backlog_bytes_max != ArchiveExporter::BACKLOG_BYTES_MAX),
             ("retention", self.retention.is_some()),
             ("bucket", self.bucket.is_some()),
@@ -75,14 +79,15 @@ impl OfColumns {
         for (key, _) in said.into_iter().filter(|(_, differs)| *differs) {
             refuse(reader, key, WHY);
         }
-        let Some(reader) = rotation else { return };
-        let default = ArchiveRotation::default();
-        let said = [
-            ("interval", self.rotation.interval != default.interval),
-            ("max_rows", self.rotation.rows_max != default.rows_max),
-        ];
-        for (key, _) in said.into_iter().filter(|(_, differs)| *differs) {
-            refuse(reader, key, WHY);
+        if let Some(reader) = rotation.filter(|_| self.rotation.rows_max != ArchiveRotation::default().rows_max) {
+            refuse(reader, "max_rows", WHY);
+        }
+    }
+
+    /// What requests have not.
+    pub fn refuse_rows(&self, reader: &Reader) {
+        if self.row_group_rows != ArchiveExporter::ROW_GROUP_ROWS {
+            refuse(reader, "row_group_rows", "is for `format: parquet`");
         }
     }
 }
@@ -99,18 +104,31 @@ pub(super) fn compression(
             ArchiveCompression::None
         }
         (ArchiveFormat::ArrowIpc, said) => said.unwrap_or(ArchiveCompression::None),
+        (ArchiveFormat::Requests(_), said) if is_zstd(reader, said) => ArchiveCompression::Zstd,
+        (ArchiveFormat::Requests(_), _) => ArchiveCompression::None,
     }
 }
 
-fn read_rotation(reader: Option<&Reader>, bytes_max: Option<u64>) -> ArchiveRotation {
+/// Of requests.
+pub(super) fn is_zstd(reader: &Reader, said: Option<ArchiveCompression>) -> bool {
+    if said == Some(ArchiveCompression::Snappy) {
+        refuse(reader, "compression", "`snappy` is for `format: parquet`: expected `zstd` or `none`");
+    }
+    said == Some(ArchiveCompression::Zstd)
+}
+
+fn read_interval(reader: &Reader) -> Option<Duration> {
+    reader.checked("interval", "a duration, `1s` to `24h`", |interval: &Duration| {
+        (INTERVAL_MIN..=INTERVAL_MAX).contains(interval)
+    })
+}
+
+fn read_rotation(reader: Option<&Reader>, bytes_max: Option<u64>, interval: Option<Duration>) -> ArchiveRotation {
     let mut rotation = ArchiveRotation::default();
     let Some(reader) = reader else { return rotation };
     rotation.bytes_max = bytes_max.unwrap_or(rotation.bytes_max);
     let rows = reader.checked("max_rows", "a whole number, at least 1024", |rows: &u64| *rows >= ROWS_MIN);
     rotation.rows_max = rows.unwrap_or(rotation.rows_max);
-    let interval = reader.checked("interval", "a duration, `1s` to `24h`", |interval: &Duration| {
-        (INTERVAL_MIN..=INTERVAL_MAX).contains(interval)
-    });
     rotation.interval = interval.unwrap_or(rotation.interval);
     rotation
 }
@@ -175,12 +193,10 @@ impl FromNode for Age {
     }
 }
 
-/// A path of a file is not filled in.
-pub(super) fn refuse_placeholders(reader: &Reader, path: &Located<PathBuf>) {
-    let written = path.value.to_string_lossy();
-    if let Some(found) = PLACEHOLDERS.iter().find(|placeholder| written.contains(**placeholder)) {
-        refuse(reader, "path", &format!("`{found}` is for `format: parquet` and `format: arrow_ipc`"));
-    }
+/// Whether it is of folders.
+pub(super) fn has_placeholders(path: &Path) -> bool {
+    let written = path.to_string_lossy();
+    PLACEHOLDERS.iter().any(|placeholder| written.contains(placeholder))
 }
 
 /// The root, and the names of the folders below it: from the first with a placeholder on.
@@ -190,7 +206,9 @@ pub(super) fn divide(reader: &Reader, path: &Located<PathBuf>) -> Option<(PathBu
         None
     };
     let is_file = path.value.extension().is_some_and(|extension| {
-        ["parquet", "arrow", "feather", "ipc"].iter().any(|one| extension.eq_ignore_ascii_case(one))
+        ["parquet", "arrow", "feather", "ipc", "json", "jsonl", "pb", "zst"]
+            .iter()
+            .any(|one| extension.eq_ignore_ascii_case(one))
     });
     if is_file {
         return wrong(

@@ -1,10 +1,11 @@
-//! The `file` exporter. With a format of columns most of its keys mean the same for another kind of file: see [`super::archive`].
+//! The `file` exporter. With a format of columns, or a path of folders, most of its keys mean the same for another kind of file: see
+//! [`super::archive`].
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::archive::{self, OfColumns};
+use super::archive::{self, OfFolders};
 use super::file_storage::Permissions;
 use crate::problem::Problem;
 use crate::reader::{Located, Reader};
@@ -19,15 +20,15 @@ pub(super) static SECTION: Section = Section {
         required(
             "path",
             Kind::File,
-            "The file. Another exporter needs another one. With `parquet` and `arrow_ipc` the folder, with `{signal}`, `{day}` and \
-             `{hour}` in the names of those below.",
+            "The file. Another exporter needs another one. With `{signal}`, `{day}` or `{hour}` in names of folders, and with \
+             `parquet` and `arrow_ipc` in any case, the folder in which whole files are made (see [archive](archive.md)).",
         ),
         key(
             "append",
             Kind::Bool,
             "false",
             "`true`: what is in the file stays, but for a last line that is no whole one. `false`: it is emptied at the first \
-             request. With `rotation` it always stays.",
+             request. With `rotation` it always stays. Means nothing in folders.",
         ),
         key(
             "format",
@@ -46,7 +47,8 @@ pub(super) static SECTION: Section = Section {
             "compression",
             Kind::Word(COMPRESSION),
             "",
-            "`json`, `proto`: `zstd`, of each request by itself, which then stands behind its length, JSON too; without it none. \
+            "`json`, `proto`: `zstd`, of each request by itself, which then stands behind its length, JSON too; in folders of the \
+             whole file; without it none. \
              `parquet`: `zstd`, which is the default, `snappy` or `none`. `arrow_ipc`: `zstd` or `none`, which is the default.",
         ),
         key(
@@ -78,19 +80,19 @@ pub(super) static SECTION: Section = Section {
             "max_backlog",
             Kind::Size,
             "4GiB",
-            "`parquet`, `arrow_ipc`: what waits on disk to be made files, at least 64MiB; then clients are told to retry.",
+            "Folders: what waits on disk to be made files, at least 64MiB; then clients are told to retry.",
         ),
         key(
             "retention",
             Kind::Section(&RETENTION),
             "",
-            "`parquet`, `arrow_ipc`: which files are deleted. Without it none. Only what this exporter has written, ever.",
+            "Folders: which files are deleted. Without it none. Only what this exporter has written, ever.",
         ),
         key(
             "bucket",
             Kind::Section(&BUCKET),
             "",
-            "`parquet`, `arrow_ipc`: where files go instead of folders below `path`, which then has what waits alone. Not with `retention`: \
+            "Folders: where files go instead of folders below `path`, which then has what waits alone. Not with `retention`: \
              buckets have rules of their own.",
         ),
         not_yet("encoding", "use `format`"),
@@ -105,29 +107,29 @@ static ROTATION: Section = Section {
             "max_megabytes",
             Kind::Integer,
             "100",
-            "The file's size in MiB before it is renamed and begun anew; at least 1. `parquet`, `arrow_ipc`: before it is ended, about.",
+            "The file's size in MiB before it is renamed and begun anew; at least 1. Folders: before it is ended, about.",
         ),
         key(
             "interval",
             Kind::Duration,
-            "5m",
-            "`parquet`, `arrow_ipc`: how long after its first row a file is there, 1s to 24h. The hour and the day end it too, where \
-             `path` has them.",
+            "",
+            "How long after its first request a file is renamed and begun anew, 1s to 24h; without it, only when it is full. Folders: \
+             how long after it a file is there; without it `5m`. The hour and the day end it too, where `path` has them.",
         ),
-        key("max_rows", Kind::Integer, "10000000", "`parquet`, `arrow_ipc`: rows of a file, at least 1024."),
+        key("max_rows", Kind::Integer, "10000000", "Folders: rows of a file, at least 1024; of requests about."),
         key(
             "max_days",
             Kind::Integer,
             "0",
-            "`json`, `proto`: renamed files that are older are deleted. `0`: none for its age.",
+            "A single file: renamed files that are older are deleted. `0`: none for its age.",
         ),
         key(
             "max_backups",
             Kind::Integer,
             "100",
-            "`json`, `proto`: of renamed files so many are kept, the newest. `0`: all.",
+            "A single file: of renamed files so many are kept, the newest. `0`: all.",
         ),
-        key("localtime", Kind::Bool, "false", "`json`, `proto`: names have the time of the machine's zone; else UTC."),
+        key("localtime", Kind::Bool, "false", "A single file: names have the time of the machine's zone; else UTC."),
     ],
 };
 
@@ -195,49 +197,52 @@ pub(super) fn read(reader: &Reader, _: &mut Vec<Located<Endpoint>>) -> Option<Ex
     let bytes_max = rotation.as_ref().and_then(|rotation| rotation.get::<NonZeroU32>("max_megabytes"));
     let bytes_max = bytes_max.map(|megabytes| u64::from(megabytes.get()) << 20);
     let requests = OfRequests::read(reader, rotation.as_ref(), bytes_max);
-    let columns = OfColumns::read(reader, rotation.as_ref(), bytes_max);
+    let folders = OfFolders::read(reader, rotation.as_ref(), bytes_max);
     let compression = reader.get::<ArchiveCompression>("compression");
     let interval = reader.checked("flush_interval", "a duration, `1ms` to `1h`", |interval: &Duration| {
         (FLUSH_INTERVAL_MIN..=FLUSH_INTERVAL_MAX).contains(interval)
     });
     let flush_interval = interval.unwrap_or(FileExporter::FLUSH_INTERVAL);
     let create_directory = read_create_directory(reader);
-    match reader.get_or("format", Format::Requests(FileFormat::default())) {
-        Format::Requests(format) => {
-            columns.refuse(reader, rotation.as_ref());
-            let path = path?;
-            archive::refuse_placeholders(reader, &path);
-            Some(Exporter::File(FileExporter {
+    let format = reader.get_or("format", Format::Requests(FileFormat::default()));
+    let path = path?;
+    let format = match format {
+        Format::Requests(format) if !archive::has_placeholders(&path.value) => {
+            folders.refuse(reader, rotation.as_ref());
+            return Some(Exporter::File(FileExporter {
                 path: path.value,
                 append: requests.append || requests.rotation.is_some(),
                 format,
-                rotation: requests.rotation,
-                compress: is_zstd(reader, compression),
+                rotation: requests.rotation.map(|rotation| FileRotation { interval: folders.interval, ..rotation }),
+                compress: archive::is_zstd(reader, compression),
                 flush_interval,
                 create_directory,
-            }))
+            }));
         }
-        Format::Columns(format) => {
-            requests.refuse(reader, rotation.as_ref());
-            let (root, folders) = archive::divide(reader, &path?)?;
-            Some(Exporter::Archive(ArchiveExporter {
-                root,
-                folders,
-                format,
-                compression: archive::compression(reader, format, compression),
-                rotation: columns.rotation,
-                row_group_rows: columns.row_group_rows,
-                flush_interval,
-                backlog_bytes_max: columns.backlog_bytes_max,
-                create_directory,
-                retention: columns.retention,
-                bucket: columns.bucket,
-            }))
+        Format::Requests(format) => {
+            folders.refuse_rows(reader);
+            ArchiveFormat::Requests(format)
         }
-    }
+        Format::Columns(format) => format,
+    };
+    requests.refuse(reader, rotation.as_ref());
+    let (root, below) = archive::divide(reader, &path)?;
+    Some(Exporter::Archive(ArchiveExporter {
+        root,
+        folders: below,
+        format,
+        compression: archive::compression(reader, format, compression),
+        rotation: folders.rotation,
+        row_group_rows: folders.row_group_rows,
+        flush_interval,
+        backlog_bytes_max: folders.backlog_bytes_max,
+        create_directory,
+        retention: folders.retention,
+        bucket: folders.bucket,
+    }))
 }
 
-/// What is for `json` and `proto` alone.
+/// What is for a single file alone.
 struct OfRequests {
     append: bool,
     rotation: Option<FileRotation>,
@@ -256,7 +261,7 @@ impl OfRequests {
 
     /// What would have an effect is an error where it has none.
     fn refuse(&self, reader: &Reader, rotation: Option<&Reader>) {
-        let why = "means nothing with `parquet` and `arrow_ipc`";
+        let why = "means nothing in folders";
         if self.append {
             refuse(reader, "append", &format!("{why}: files are made whole, and stay"));
         }
@@ -271,13 +276,6 @@ impl OfRequests {
             refuse(reader, key, &format!("{why}: see `retention`; names are in UTC"));
         }
     }
-}
-
-fn is_zstd(reader: &Reader, compression: Option<ArchiveCompression>) -> bool {
-    if compression == Some(ArchiveCompression::Snappy) {
-        refuse(reader, "compression", "`snappy` is for `format: parquet`: expected `zstd` or `none`");
-    }
-    compression == Some(ArchiveCompression::Zstd)
 }
 
 fn read_create_directory(reader: &Reader) -> Option<u32> {
@@ -302,5 +300,6 @@ fn read_rotation(reader: &Reader, bytes_max: Option<u64>) -> FileRotation {
         age_max: (days > 0).then(|| Duration::from_secs(u64::from(days) * 24 * 60 * 60)),
         backups_max: reader.get_or("max_backups", default.backups_max),
         local_time: reader.get_or("localtime", false),
+        interval: default.interval,
     }
 }

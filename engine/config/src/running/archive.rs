@@ -1,13 +1,14 @@
-//! The `file` exporter with a format of columns.
+//! The `file` exporter that makes whole files in folders: rows in columns, or requests as they came.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::running::FileFormat;
 use crate::secret::Secret;
 
-/// Writes rows to files that are whole from the moment at which they are there, in folders by signal and time.
+/// Writes to files that are whole from the moment at which they are there, in folders by signal and time.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ArchiveExporter {
     /// No other exporter's.
@@ -44,6 +45,8 @@ pub struct ArchiveBucket {
 pub enum ArchiveFormat {
     Parquet,
     ArrowIpc,
+    /// Requests, not rows.
+    Requests(FileFormat),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

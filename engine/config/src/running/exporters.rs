@@ -32,7 +32,7 @@ pub enum Exporter {
     Loki(LokiExporter),
     /// `prometheus`.
     Prometheus(PrometheusExporter),
-    /// `file`, rows in columns.
+    /// `file`, whole files in folders.
     Archive(ArchiveExporter),
 }
 
@@ -263,6 +263,8 @@ pub enum FileFormat {
 pub struct FileRotation {
     /// Before it is renamed. A request that is larger has a file of its own.
     pub bytes_max: u64,
+    /// From its first request to its renaming. `None`: whenever it is full.
+    pub interval: Option<Duration>,
     /// `None`: none is deleted for its age.
     pub age_max: Option<Duration>,
     /// 0: all are kept.
@@ -438,7 +440,7 @@ impl PrometheusExporter {
 impl Default for FileRotation {
     /// The Collector's.
     fn default() -> Self {
-        FileRotation { bytes_max: 100 << 20, age_max: None, backups_max: 100, local_time: false }
+        FileRotation { bytes_max: 100 << 20, interval: None, age_max: None, backups_max: 100, local_time: false }
     }
 }
 

@@ -1,7 +1,7 @@
-//! `file` with a format of columns: rows in Parquet or Arrow, in folders by signal and time. What is on disk is `wasmill_archive`'s.
+//! `file` in folders by signal and time: rows in Parquet or Arrow, or requests as they came. What is on disk is `wasmill_archive`'s.
 //!
 //! ```text
-//!  prepare: is it one that fits? ──► send ──► journal ──► answer ··· files
+//!  prepare: do its rows fit? ──► send ──► journal ──► answer ··· files
 //! ```
 //!
 //! A request is answered when the operating system has it whole in a journal. A Parquet file is none before its footer; an answer that
@@ -18,14 +18,14 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use wasmill_archive as archive;
 use wasmill_archive::{
-    Archive, Bucket, BucketError, BucketSettings, Compression, FileSettings, Folders, Format, Retention, WriteError,
-    chain,
+    Archive, Bucket, BucketError, BucketSettings, Compression, FileSettings, Files, Folders, Format, RequestFormat,
+    RequestSettings, Retention, WriteError, chain,
 };
 use wasmill_batch::{Refusal, RefusalKind, TelemetryBatch};
 use wasmill_config as config;
-use wasmill_config::{ArchiveCompression, ArchiveFormat};
+use wasmill_config::{ArchiveCompression, ArchiveFormat, FileFormat};
 use wasmill_transport::ClientError;
-use wasmill_wire::{Index, Projection, Selection, Signal, WireBatch};
+use wasmill_wire::{Index, Selection, Signal};
 
 use super::{Exporter, OpenFiles, Request, Sending, Sent};
 use connections::Connections;
@@ -68,6 +68,11 @@ impl ArchiveExporter {
         Ok(ArchiveExporter { archive: Archive::new(running(settings, bucket), &files.archives) })
     }
 
+    /// Requests that are written as they came need no room for rows.
+    fn has_rows(&self) -> bool {
+        matches!(self.archive.settings().files, Files::Columns(_))
+    }
+
     /// What cannot be written is empty, and refused when it is to be sent.
     fn prepared(&self, request: Request, index: &Index, selection: &Selection) -> Request {
         let laid_out = archive::laid_out_bytes(request.signal, index, selection);
@@ -85,17 +90,16 @@ impl Exporter for ArchiveExporter {
     fn prepare(&self, batch: &TelemetryBatch) -> Request {
         let rows = batch.selection().count() as u64;
         let request = Request::new(batch.signal(), rows, batch.encode(), Arc::clone(batch.context()));
-        self.prepared(request, batch.index(), batch.selection())
+        if self.has_rows() { self.prepared(request, batch.index(), batch.selection()) } else { request }
     }
 
     fn prepare_encoded(&self, request: Request) -> Request {
-        let nothing = Projection::new(request.signal, Vec::new());
-        match WireBatch::parse(request.signal, request.body.clone(), &nothing) {
-            Ok(batch) => self.prepared(request, batch.index(), &Selection::all(batch.rows())),
-            Err(error) => {
-                tracing::error!(%error, "a request from a queue cannot be read");
-                Request { body: Bytes::new(), ..request }
-            }
+        if !self.has_rows() {
+            return request;
+        }
+        match request.clone().parsed() {
+            Ok((batch, _)) => self.prepared(request, batch.index(), &Selection::all(batch.rows())),
+            Err(nothing) => nothing,
         }
     }
 
@@ -115,6 +119,9 @@ impl Exporter for ArchiveExporter {
             let path = self.archive.settings().folders.root.display();
             if request.rows == 0 {
                 return Ok(Sent::default());
+            }
+            if let Some(nothing) = &request.pieces {
+                return nothing.answer();
             }
             if request.body.is_empty() {
                 let reason = format!("this request is too large to be written in rows to `{path}`");
@@ -147,18 +154,7 @@ fn bucket(settings: &config::ArchiveBucket) -> Result<Arc<Bucket>, ArchiveError>
 fn running(settings: &config::ArchiveExporter, bucket: Option<Arc<Bucket>>) -> archive::Settings {
     archive::Settings {
         folders: Folders { root: settings.root.clone(), below: settings.folders.clone() },
-        file: FileSettings {
-            format: match settings.format {
-                ArchiveFormat::Parquet => Format::Parquet,
-                ArchiveFormat::ArrowIpc => Format::ArrowIpc,
-            },
-            compression: match settings.compression {
-                ArchiveCompression::None => Compression::None,
-                ArchiveCompression::Snappy => Compression::Snappy,
-                ArchiveCompression::Zstd => Compression::Zstd,
-            },
-            row_group_rows_max: settings.row_group_rows.get() as usize,
-        },
+        files: files(settings),
         bytes_max: settings.rotation.bytes_max,
         rows_max: settings.rotation.rows_max,
         interval: settings.rotation.interval,
@@ -170,6 +166,27 @@ fn running(settings: &config::ArchiveExporter, bucket: Option<Arc<Bucket>>) -> a
             .as_ref()
             .map(|retention| Retention { age_max: retention.age_max, bytes_max: retention.bytes_max }),
         bucket,
+    }
+}
+
+fn files(settings: &config::ArchiveExporter) -> Files {
+    let of_columns = |format| {
+        let compression = match settings.compression {
+            ArchiveCompression::None => Compression::None,
+            ArchiveCompression::Snappy => Compression::Snappy,
+            ArchiveCompression::Zstd => Compression::Zstd,
+        };
+        Files::Columns(FileSettings { format, compression, row_group_rows_max: settings.row_group_rows.get() as usize })
+    };
+    let of_requests = |format| {
+        let is_compressed = settings.compression == ArchiveCompression::Zstd;
+        Files::Requests(RequestSettings { format, is_compressed })
+    };
+    match settings.format {
+        ArchiveFormat::Parquet => of_columns(Format::Parquet),
+        ArchiveFormat::ArrowIpc => of_columns(Format::ArrowIpc),
+        ArchiveFormat::Requests(FileFormat::Json) => of_requests(RequestFormat::Json),
+        ArchiveFormat::Requests(FileFormat::Proto) => of_requests(RequestFormat::Proto),
     }
 }
 

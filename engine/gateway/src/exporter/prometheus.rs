@@ -23,13 +23,13 @@ use flate2::write::GzEncoder;
 use hyper::body::{Body, Frame, Incoming};
 use hyper::{HeaderMap, Request as HttpRequest, Response, StatusCode, header};
 use parking_lot::Mutex;
-use wasmill_batch::TelemetryBatch;
+use wasmill_batch::{RequestContext, TelemetryBatch};
 use wasmill_config::{self as config, ComponentId};
 use wasmill_prometheus::{Format, Scrape, Store, StoreSettings, Translation};
 use wasmill_transport::Guard;
-use wasmill_wire::{Index, Projection, Signal, WireBatch};
+use wasmill_wire::{Index, Signal};
 
-use super::{Exporter, Request, Sending, Sent};
+use super::{Exporter, Pieces, Request, Sending, Sent};
 use crate::telemetry::HttpEndpoint;
 
 /// Where it is scraped. The Collector has no other.
@@ -63,42 +63,32 @@ impl PrometheusExporter {
         PrometheusExporter { store: stores.store(id, store_settings(settings)) }
     }
 
-    /// Takes the rows, and says in the request's body what is to be said of them.
-    fn take(&self, index: &Index, rows: impl Iterator<Item = usize>) -> Bytes {
+    /// Takes the rows. The request has nothing to send, and says what was not taken.
+    fn take(
+        &self,
+        index: &Index,
+        rows: impl Iterator<Item = usize>,
+        count: usize,
+        context: Arc<RequestContext>,
+    ) -> Request {
         let tally = self.store.take(index, rows);
-        match tally.refused() {
-            0 => Bytes::new(),
-            refused => {
-                let mut body = refused.to_le_bytes().to_vec();
-                body.extend_from_slice(tally.message.as_bytes());
-                body.into()
-            }
-        }
+        let left_out = Sent { rejected_rows: tally.refused(), message: tally.message };
+        Request::in_pieces(Signal::Metrics, count as u64, Pieces::new(Vec::new(), left_out), context)
     }
 }
 
 impl Exporter for PrometheusExporter {
+    /// Validation lets only metrics lead here.
     fn prepare(&self, batch: &TelemetryBatch) -> Request {
-        let body = match batch.signal() {
-            Signal::Metrics => self.take(batch.index(), batch.selection().rows()),
-            // Validation lets no pipeline of theirs lead here.
-            Signal::Traces | Signal::Logs => Bytes::new(),
-        };
-        Request::new(batch.signal(), batch.selection().count() as u64, body, Arc::clone(batch.context()))
+        let selection = batch.selection();
+        self.take(batch.index(), selection.rows(), selection.count(), Arc::clone(batch.context()))
     }
 
     fn prepare_encoded(&self, request: Request) -> Request {
-        let nothing = Projection::new(request.signal, Vec::new());
-        let body = match WireBatch::parse(request.signal, request.body.clone(), &nothing) {
-            Ok(batch) if request.signal == Signal::Metrics => self.take(batch.index(), 0..batch.rows()),
-            Ok(_) => Bytes::new(),
-            Err(error) => {
-                let mut body = request.rows.to_le_bytes().to_vec();
-                body.extend_from_slice(error.to_string().as_bytes());
-                body.into()
-            }
-        };
-        Request { body, ..request }
+        match request.parsed() {
+            Ok((batch, context)) => self.take(batch.index(), 0..batch.rows(), batch.rows(), context),
+            Err(nothing) => nothing,
+        }
     }
 
     fn writes_at_once(&self) -> bool {
@@ -106,14 +96,7 @@ impl Exporter for PrometheusExporter {
     }
 
     fn send<'a>(&'a self, request: &'a Request) -> Sending<'a> {
-        let sent = match request.body.split_first_chunk::<8>() {
-            Some((rejected, message)) => Sent {
-                rejected_rows: u64::from_le_bytes(*rejected),
-                message: String::from_utf8_lossy(message).into_owned(),
-            },
-            None => Sent::default(),
-        };
-        Box::pin(std::future::ready(Ok(sent)))
+        Box::pin(std::future::ready(request.pieces().and_then(Pieces::answer)))
     }
 
     fn scraped(&self) -> Option<&Arc<Store>> {

@@ -4,6 +4,7 @@ use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use wasmill_config::FileExporter;
 
@@ -15,6 +16,8 @@ const FILE_MODE: u32 = 0o644;
 
 pub struct Target {
     file: File,
+    /// From the file's first request on, which an earlier process may have written.
+    begun: SystemTime,
     framing: Framing,
     /// Whole requests. What is behind them is to be cut off before anything is written.
     len: u64,
@@ -42,7 +45,10 @@ impl Target {
             }
             file.set_len(len)?;
         }
-        Ok(Target { file, framing, len, torn: false })
+        // A file system that does not know when the file was made knows when it was written.
+        let begun = if len == 0 { None } else { metadata.created().or_else(|_| metadata.modified()).ok() };
+        let begun = begun.unwrap_or_else(SystemTime::now);
+        Ok(Target { file, begun, framing, len, torn: false })
     }
 
     /// Whether this is the file that has the path now, and fits the settings. A file that somebody renamed is left to whoever did.
@@ -64,6 +70,14 @@ impl Target {
         settings.rotation.as_ref().is_some_and(|rotation| self.len > 0 && self.len + bytes > rotation.bytes_max)
     }
 
+    /// How long until it is to be renamed for its age; nothing of an empty file or without such a rule.
+    pub fn until_old(&self, settings: &FileExporter) -> Option<Duration> {
+        let interval = settings.rotation.as_ref()?.interval.filter(|_| self.len > 0)?;
+        // Of a clock that was set back the file is as old as if it had just been begun.
+        let age = SystemTime::now().duration_since(self.begun).unwrap_or_default();
+        Some(interval.saturating_sub(age))
+    }
+
     /// Gives the file its other name. Then there is none of this path.
     pub fn rotate(self, settings: &FileExporter) -> io::Result<()> {
         let Some(rotation) = &settings.rotation else { return Ok(()) };
@@ -83,6 +97,9 @@ impl Target {
         }
         // Somebody may have emptied it (`copytruncate`): then it is shorter than what was written.
         self.len = self.len.min(self.file.metadata()?.len());
+        if self.len == 0 {
+            self.begun = SystemTime::now();
+        }
         match self.file.write_all(bytes) {
             Ok(()) => {
                 self.len += bytes.len() as u64;

@@ -100,6 +100,45 @@ async fn frames_stand_behind_their_length() {
     }
 }
 
+/// Scenario: a file that is to be renamed a second after its first request; nothing else comes. Then one that an earlier process left.
+/// Guarantee: it is renamed whole, without another request; the other one behind the next request.
+#[tokio::test]
+async fn old_files_are_renamed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data.jsonl");
+    let rotation = FileRotation { interval: Some(Duration::from_secs(1)), ..FileRotation::default() };
+    let settings = config::FileExporter { rotation: Some(rotation), append: true, ..settings(path.clone()) };
+    let exporter = FileExporter::new(&settings, &OpenFiles::default()).unwrap();
+    send(&exporter, "one").await.unwrap();
+    assert_eq!(lines(&path), ["one"]);
+    let renamed = |wanted: usize| {
+        let folder = folder.path().to_owned();
+        async move {
+            let by = std::time::Instant::now() + Duration::from_secs(60);
+            loop {
+                let entries = std::fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.path());
+                let mut found: Vec<_> = entries.filter(|path| !path.ends_with("data.jsonl")).collect();
+                if found.len() == wanted {
+                    found.sort();
+                    return found;
+                }
+                assert!(std::time::Instant::now() < by, "{found:?}");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    };
+    assert_eq!(lines(&renamed(1).await[0]), ["one"]);
+    assert!(!path.exists());
+
+    send(&exporter, "two").await.unwrap();
+    drop(exporter);
+    let next_process = FileExporter::new(&settings, &OpenFiles::default()).unwrap();
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    send(&next_process, "three").await.unwrap();
+    let found: Vec<_> = renamed(2).await.iter().flat_map(|path| lines(path)).collect();
+    assert_eq!(found, ["one", "two", "three"]);
+}
+
 /// Scenario: more than a file may hold, of which two renamed ones are kept; a request that is larger than any file may be.
 /// Guarantee: every file that is left has whole lines, as many files as were asked for, and the newest data.
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -16,6 +16,9 @@ use super::target::{Target, sync_folder};
 /// Requests that come together are written together, up to so many bytes: one call of the system for many small ones, and no
 /// second copy in memory of many large ones.
 const GATHERED_BYTES_MAX: usize = 1 << 20;
+
+/// A file that is old and cannot be renamed is written on, and tried again after so long.
+const RENAME_RETRY: Duration = Duration::from_secs(10);
 
 /// Dropped, its thread ends when everything is written.
 pub struct Writer {
@@ -47,6 +50,10 @@ impl Writer {
 
 struct Thread {
     target: Option<Target>,
+    /// Those that the target was written with last.
+    settings: Option<Arc<FileExporter>>,
+    /// It is not to be renamed for its age before.
+    rename_after: Instant,
     /// No file was opened yet by this process, or by another form of its settings.
     is_new: bool,
     framing: Option<Framing>,
@@ -57,13 +64,15 @@ struct Thread {
 
 impl Thread {
     fn new(is_new: bool) -> Thread {
-        Thread { target: None, is_new, framing: None, unsynced: None, gathered: Vec::new() }
+        let (target, settings, rename_after) = (None, None, Instant::now());
+        Thread { target, settings, rename_after, is_new, framing: None, unsynced: None, gathered: Vec::new() }
     }
 
     fn run(mut self, queue: &Receiver<Job>) {
         loop {
-            let next = match &self.unsynced {
-                Some((due, _)) => queue.recv_timeout(due.saturating_duration_since(Instant::now())),
+            let sync_due = self.unsynced.as_ref().map(|(due, _)| *due);
+            let next = match sync_due.into_iter().chain(self.rename_due()).min() {
+                Some(due) => queue.recv_timeout(due.saturating_duration_since(Instant::now())),
                 None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match next {
@@ -74,6 +83,27 @@ impl Thread {
             if self.unsynced.as_ref().is_some_and(|(due, _)| *due <= Instant::now()) {
                 self.sync();
             }
+            if self.rename_due().is_some_and(|due| due <= Instant::now()) {
+                self.rename();
+            }
+        }
+    }
+
+    /// When the file is to be renamed for its age.
+    fn rename_due(&self) -> Option<Instant> {
+        let (target, settings) = (self.target.as_ref()?, self.settings.as_ref()?);
+        Some((Instant::now() + target.until_old(settings)?).max(self.rename_after))
+    }
+
+    fn rename(&mut self) {
+        let (Some(target), Some(settings)) = (self.target.take(), self.settings.clone()) else { return };
+        // One that somebody moved away has its name already.
+        if !target.is_current(&settings) {
+            return;
+        }
+        if let Err(error) = target.rotate(&settings) {
+            tracing::error!(path = %settings.path.display(), %error, "the file is old and cannot be renamed");
+            self.rename_after = Instant::now() + RENAME_RETRY;
         }
     }
 
@@ -113,6 +143,7 @@ impl Thread {
             }
         };
         self.target = Some(target);
+        self.settings = Some(Arc::clone(settings));
         written?;
         if self.unsynced.is_none() {
             self.unsynced = Some((Instant::now() + settings.flush_interval, Arc::clone(settings)));
