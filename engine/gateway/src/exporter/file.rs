@@ -86,8 +86,6 @@ impl FileExporter {
         let mut json = Vec::new();
         let body = match self.settings.format {
             FileFormat::Json => {
-                // Text is about twice the size of its protobuf.
-                json.reserve(request.len().saturating_mul(2));
                 to_json(document, request, &mut json).map_err(|error| error.to_string())?;
                 &json
             }

@@ -18,6 +18,8 @@ pub(super) struct Message {
 pub(super) struct Field {
     /// In lowerCamelCase.
     pub name: &'static str,
+    /// The name with its quotes and the colon behind.
+    pub head: &'static str,
     pub number: u32,
     pub kind: Kind,
     pub rule: Rule,
@@ -74,9 +76,10 @@ impl Message {
         Message { fields, places }
     }
 
+    /// The place of a field in `fields`; behind them all where there is none.
     #[inline]
-    pub fn by_number(&self, number: u32) -> Option<&'static Field> {
-        self.fields.get(usize::from(*self.places.get(number as usize)?))
+    pub fn place(&self, number: u32) -> usize {
+        usize::from(*self.places.get(number as usize).unwrap_or(&ABSENT))
     }
 
     /// The place of a field by its name, in lowerCamelCase or, as the Collector takes it, in snake_case. `expected` is where
@@ -132,7 +135,13 @@ use Rule::{Case, Many, Optional, Plain};
 macro_rules! messages {
     ($($message:ident { $($number:literal $name:ident: $rule:ident $kind:expr),* $(,)? })*) => {
         $(pub(super) static $message: Message = Message::new(&[
-            $(Field { name: stringify!($name), number: $number, kind: $kind, rule: $rule }),*
+            $(Field {
+                name: stringify!($name),
+                head: concat!("\"", stringify!($name), "\":"),
+                number: $number,
+                kind: $kind,
+                rule: $rule,
+            }),*
         ]);)*
     };
 }
@@ -305,7 +314,7 @@ mod tests {
     /// that validation handles elsewhere (records, points).
     fn same(message: &Message, shape: &Shape, beside: &[u32]) {
         for number in 0..NUMBERS as u32 {
-            match (message.by_number(number), shape.kind(number)) {
+            match (message.fields.get(message.place(number)), shape.kind(number)) {
                 (Some(_), _) if beside.contains(&number) => {}
                 (Some(field), kind) => assert!(agrees(field.kind, field.rule, kind), "{field:?} {kind:?}"),
                 (None, shape::Kind::Unknown) => {}

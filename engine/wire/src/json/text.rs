@@ -25,6 +25,41 @@ pub(super) fn plain_len(bytes: &[u8]) -> usize {
     at + bytes[at..].iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count()
 }
 
+/// Whether a text is ASCII that stands in JSON as it is, eight bytes at a time.
+#[inline]
+fn is_plain(bytes: &[u8]) -> bool {
+    let marks = |word: u64| {
+        // As above; a byte that is not ASCII is a mark too.
+        let quotes = (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
+        let backslashes = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+        (quotes | backslashes | word.wrapping_sub(ONES * 0x20) | word) & HIGHS
+    };
+    let (Some(last), (chunks, _)) = (bytes.last_chunk(), bytes.as_chunks::<8>()) else {
+        return bytes.iter().all(|byte| matches!(byte, 0x20..0x80) && !matches!(byte, b'"' | b'\\'));
+    };
+    // The last eight overlap those before.
+    let all =
+        chunks.iter().fold(marks(u64::from_le_bytes(*last)), |all, chunk| all | marks(u64::from_le_bytes(*chunk)));
+    all == 0
+}
+
+/// Appends a text with its quotes. `false`, and nothing was appended: it is not UTF-8.
+#[inline]
+pub(super) fn put(text: &[u8], out: &mut Vec<u8>) -> bool {
+    if !is_plain(text) {
+        let is_text = std::str::from_utf8(text).is_ok();
+        if is_text {
+            escape(text, out);
+        }
+        return is_text;
+    }
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    out.extend_from_slice(text);
+    out.push(b'"');
+    true
+}
+
 /// Appends what a text says. Never more bytes than it is written with.
 ///
 /// A surrogate without its other half is no character: as in the Collector, U+FFFD stands for it.
@@ -135,11 +170,18 @@ mod tests {
             prop_assert_eq!(plain_len(&bytes), expected.unwrap_or(bytes.len()));
         }
 
+        /// What is taken for plain is ASCII without a special byte, and all of that is.
+        #[test]
+        fn plain_is_told_apart(bytes in prop::collection::vec(prop_oneof![20 => 0x1eu8..0x80, 1 => Just(b'"'), 1 => any::<u8>()], 0..40)) {
+            let expected = bytes.iter().all(|byte| matches!(byte, 0x20..0x80) && !matches!(byte, b'"' | b'\\'));
+            prop_assert_eq!(is_plain(&bytes), expected);
+        }
+
         /// Written texts are read back, by us and by a JSON library.
         #[test]
         fn written_is_read(text in ".*") {
             let mut out = Vec::new();
-            escape(text.as_bytes(), &mut out);
+            prop_assert!(put(text.as_bytes(), &mut out));
             let inner = std::str::from_utf8(&out[1..out.len() - 1]).unwrap();
             prop_assert_eq!(unescaped(inner), Ok(text.clone()));
             prop_assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);

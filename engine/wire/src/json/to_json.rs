@@ -1,14 +1,22 @@
 //! Wire bytes to JSON: see [the module above](super).
 
-use super::schema::{Field, Kind, Message, NUMBERS, Rule};
+//!
+//! A message is looked at once for where its fields lie, because they are written in another order than they come in, and repeated
+//! ones merge. An attribute that is a key and then one value, as nearly all are, is written as it is read.
+
+use super::schema::{Field, KEY_VALUE, Kind, Message, NUMBERS, Rule};
 use super::{bytes, number, text};
 use crate::field::{DEPTH_MAX, Fault, WireType, fixed, read_len, read_tag, skip};
+use crate::scan::{plain_entry, plain_text};
 use crate::varint;
 
 /// Bytes of JSON that are expected for each wire byte: seen are 2 to 3.
 const EXPECTED_TIMES: usize = 3;
 
 pub(super) fn to_json(root: &'static Message, wire: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+    if u32::try_from(wire.len()).is_err() {
+        return Err(Fault::new(wire.len(), "the message has 4 GiB or more"));
+    }
     out.reserve(wire.len().saturating_mul(EXPECTED_TIMES));
     Writer { wire, out }.message(root, &[(0, wire.len())], DEPTH_MAX)
 }
@@ -37,60 +45,67 @@ struct Seen {
     /// How often it is there, since the last other case of its `oneof`.
     count: u32,
     /// Where the first of these starts.
-    first: usize,
-    /// Where the last of these ends.
-    end: usize,
-    /// The contents of the last.
-    last: Part,
+    first: u32,
+    /// Where the contents of the last start, and where they end.
+    value: u32,
+    end: u32,
+}
+
+impl Seen {
+    fn last(self) -> Part {
+        (self.value as usize, self.end as usize)
+    }
 }
 
 impl Writer<'_> {
     fn message(&mut self, message: &'static Message, parts: &[Part], depth: u32) -> Result<(), Fault> {
-        let seen = self.look(message, parts, depth)?;
+        let mut seen = [Seen::default(); NUMBERS];
+        let mut places = self.look(message, parts, depth, &mut seen)?;
         self.out.push(b'{');
         let start = self.out.len();
-        for field in message.fields {
-            let seen = seen[field.number as usize];
-            if seen.count == 0 || (field.rule == Rule::Plain && self.is_default(field, seen.last)) {
+        while places != 0 {
+            let place = places.trailing_zeros() as usize;
+            places &= places - 1;
+            let (Some(field), seen) = (message.fields.get(place), seen[place]) else { continue };
+            if field.rule == Rule::Plain && self.is_default(field, seen.last()) {
                 continue;
             }
-            if self.out.len() > start {
-                self.out.push(b',');
-            }
-            self.out.push(b'"');
-            self.out.extend_from_slice(field.name.as_bytes());
-            self.out.extend_from_slice(b"\":");
+            self.separate(start);
+            self.out.extend_from_slice(field.head.as_bytes());
             self.field(field, seen, parts, depth)?;
         }
         self.out.push(b'}');
         Ok(())
     }
 
-    /// Which fields a message has, and where; of a `oneof` only the last case.
-    fn look(&self, message: &Message, parts: &[Part], depth: u32) -> Result<[Seen; NUMBERS], Fault> {
-        let mut seen = [Seen::default(); NUMBERS];
-        let mut case = 0;
+    /// Which fields a message has, a bit for the place of each, and where they lie; of a `oneof` only the last case.
+    #[inline]
+    fn look(&self, message: &Message, parts: &[Part], depth: u32, seen: &mut [Seen; NUMBERS]) -> Result<u32, Fault> {
+        let (mut places, mut case) = (0_u32, NUMBERS);
         for &part in parts {
             let mut at = part.0;
             while at < part.1 {
                 let found = self.next(at, part.1, depth)?;
                 at = found.end;
-                let Some(field) = message.by_number(found.number) else { continue };
+                let place = message.place(found.number);
+                let (Some(field), Some(seen)) = (message.fields.get(place), seen.get_mut(place)) else { continue };
                 if !fits(field, found.wire) {
                     return Err(Fault::new(found.start, "a known field with another wire type"));
                 }
-                if field.rule == Rule::Case && case != field.number {
-                    seen[case as usize] = Seen::default();
-                    case = field.number;
+                if field.rule == Rule::Case && case != place {
+                    if case < NUMBERS {
+                        places &= !(1 << case);
+                    }
+                    case = place;
                 }
-                let seen = &mut seen[field.number as usize];
-                if seen.count == 0 {
-                    seen.first = found.start;
+                if places >> place & 1 == 0 {
+                    places |= 1 << place;
+                    (seen.count, seen.first) = (0, found.start as u32);
                 }
-                *seen = Seen { count: seen.count + 1, end: found.end, last: (found.value, found.end), ..*seen };
+                (seen.count, seen.value, seen.end) = (seen.count + 1, found.value as u32, found.end as u32);
             }
         }
-        Ok(seen)
+        Ok(places)
     }
 
     /// The field at `at`, of a message that ends at `end`.
@@ -110,9 +125,13 @@ impl Writer<'_> {
         if field.rule == Rule::Many {
             self.out.push(b'[');
             let start = self.out.len();
+            let are_entries = matches!(field.kind, Kind::Message(message) if std::ptr::eq(message, &KEY_VALUE));
             self.each(field, seen, parts, depth, |this, found| match field.kind {
                 Kind::Message(message) => {
                     this.separate(start);
+                    if are_entries && depth > 1 && this.entry(found.value, found.end) {
+                        return Ok(());
+                    }
                     this.child(message, &[(found.value, found.end)], depth)
                 }
                 _ => this.numbers(field, found, start),
@@ -121,7 +140,7 @@ impl Writer<'_> {
             return Ok(());
         }
         match field.kind {
-            Kind::Message(message) if seen.count == 1 => self.child(message, &[seen.last], depth),
+            Kind::Message(message) if seen.count == 1 => self.child(message, &[seen.last()], depth),
             Kind::Message(message) => {
                 let mut merged = Vec::with_capacity(seen.count as usize);
                 self.each(field, seen, parts, depth, |_, found| {
@@ -130,7 +149,7 @@ impl Writer<'_> {
                 })?;
                 self.child(message, &merged, depth)
             }
-            _ => self.scalar(field.kind, seen.last),
+            _ => self.scalar(field.kind, seen.last()),
         }
     }
 
@@ -145,8 +164,8 @@ impl Writer<'_> {
     ) -> Result<(), Fault> {
         // Parts stand in the order of the bytes, and do not overlap.
         for &(start, end) in parts {
-            let mut at = start.max(seen.first);
-            while at < end.min(seen.end) {
+            let mut at = start.max(seen.first as usize);
+            while at < end.min(seen.end as usize) {
                 let found = self.next(at, end, depth)?;
                 if found.number == field.number {
                     one(self, found)?;
@@ -164,7 +183,47 @@ impl Writer<'_> {
         }
     }
 
+    /// An attribute with a key and one value, each in its shortest form. `false`, and nothing was written: it is another, or a wrong one.
+    #[inline]
+    fn entry(&mut self, start: usize, end: usize) -> bool {
+        let Some((key @ [_, ..], any)) = plain_entry(&self.wire[start..end]) else { return false };
+        let before = self.out.len();
+        self.out.extend_from_slice(b"{\"key\":");
+        let is_written = text::put(key, self.out) && self.plain_value(any);
+        match is_written {
+            true => self.out.extend_from_slice(b"}}"),
+            false => self.out.truncate(before),
+        }
+        is_written
+    }
+
+    /// A value of one field, up to its own end.
+    #[inline]
+    fn plain_value(&mut self, any: &[u8]) -> bool {
+        if let Some(text) = plain_text(any) {
+            self.out.extend_from_slice(b",\"value\":{\"stringValue\":");
+            return text::put(text, self.out);
+        }
+        match any {
+            [0x18, ..] => {
+                let Some((bits, _)) = varint::read(any, 1).filter(|(_, end)| *end == any.len()) else { return false };
+                let int = bits as i64;
+                self.out.extend_from_slice(b",\"value\":{\"intValue\":\"");
+                number::put_integer(self.out, int < 0, int.unsigned_abs());
+                self.out.push(b'"');
+            }
+            [0x10, bool @ 0..=1] => {
+                let value: &[u8] = if *bool == 0 { b"false" } else { b"true" };
+                self.out.extend_from_slice(b",\"value\":{\"boolValue\":");
+                self.out.extend_from_slice(value);
+            }
+            _ => return false,
+        }
+        true
+    }
+
     /// A comma, unless the list that was opened at `start` is empty.
+    #[inline]
     fn separate(&mut self, start: usize) {
         if self.out.len() > start {
             self.out.push(b',');
@@ -222,7 +281,7 @@ impl Writer<'_> {
             self.out.push(b'"');
         }
         match kind {
-            Kind::Text if std::str::from_utf8(contents).is_ok() => text::escape(contents, self.out),
+            Kind::Text if text::put(contents, self.out) => {}
             Kind::Text => return Err(Fault::new(place.0, "the text is not UTF-8")),
             Kind::Id => bytes::put_hex(contents, self.out),
             Kind::Bytes => bytes::put_base64(contents, self.out),
