@@ -210,6 +210,11 @@ pub fn collector() -> Result<()> {
 
 /// What stands beside and behind the gateway in tests, and is built from Go modules: the Collector, Prometheus, Jaeger and Loki.
 pub fn servers() -> Result<()> {
+    let folder = places::cache();
+    fs::create_dir_all(&folder)?;
+    // One builds them; whoever else wants them waits for it.
+    let lock = fs::File::create(folder.join("servers.lock"))?;
+    lock.lock().context("waiting for another set-up")?;
     collector()?;
     backends()
 }
