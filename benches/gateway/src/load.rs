@@ -3,7 +3,7 @@
 //! ```text
 //!  client ──gRPC──► engine under test ──gRPC──────────► backend, and a second one where the engine routes
 //!  ids out          │ /proc/PID       ──remote write──► samples: a point's id is in its time
-//!                   │                 ──► file, which is read when the load has ended
+//!                   │                 ──► file, which is read while it grows
 //!                   └────────────────◄── scrapes, once a second
 //! ```
 //!
@@ -226,6 +226,7 @@ pub async fn run(arguments: &Arguments) -> Result<(serde_json::Value, bool)> {
     if let Some(listen) = arguments.listen_other {
         backends.push(Backend::start(listen, arguments).await?);
     }
+    let backends = Arc::new(backends);
     let connections = client::connect(arguments).await?;
     // An engine that started before its backend may try to reach it again only after a second.
     client::send_first(&run, &connections, arguments.target).await?;
@@ -233,6 +234,10 @@ pub async fn run(arguments: &Arguments) -> Result<(serde_json::Value, bool)> {
     run.until = run.measured_from + measured;
     let run = Arc::new(run);
     let senders = client::send_all(arguments, &run, &connections);
+    let follower = tokio::task::spawn_blocking({
+        let (backends, until) = (Arc::clone(&backends), run.until);
+        move || follow(&backends, until)
+    });
     let scraper = arguments.scrape.map(|address| tokio::spawn(scrape::every_second(address, run.until)));
 
     tokio::time::sleep(warm_up).await;
@@ -256,6 +261,7 @@ pub async fn run(arguments: &Arguments) -> Result<(serde_json::Value, bool)> {
     if let Some(error) = first_error {
         eprintln!("first failure: {error:#}");
     }
+    follower.await??;
     settle(&run, arguments.expect, &backends).await?;
     let mut captured: Vec<u8> = backends.iter().map(Backend::captured).collect::<String>().into();
     let mut scrapes = None;
@@ -267,6 +273,15 @@ pub async fn run(arguments: &Arguments) -> Result<(serde_json::Value, bool)> {
         std::fs::write(path, captured)?;
     }
     report::report(arguments, &run, &backends, &Measured { scrapes, ..measured })
+}
+
+/// Reads what is written to files until the load ends.
+fn follow(backends: &[Backend], until: Instant) -> Result<()> {
+    while Instant::now() < until {
+        backends.iter().try_for_each(Backend::look)?;
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }
 
 /// Waits until what was acknowledged has arrived, or nothing has for a while: an engine may queue.

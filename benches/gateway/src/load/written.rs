@@ -1,10 +1,14 @@
-//! Files that an engine writes, read when the load has ended: they may have some gigabytes, and the machine is shared.
+//! Files that an engine writes, read while they grow, as a shipper does.
+//!
+//! What was read is taken out of the file, which keeps its length. Else it would be gigabytes in the system's memory, and on a machine
+//! whose memory is given to it page by page the first touch of each costs several times the write that is to be measured.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use rustix::fs::{FallocateFlags, fallocate};
 use wasmill_wire::Signal;
 
 use super::backend::State;
@@ -27,27 +31,46 @@ pub struct Written {
     /// Of a request that is not there to its end yet, or the last one.
     request: Vec<u8>,
     is_whole: bool,
+    /// Bytes of whole requests, and those that were taken out.
+    read: u64,
+    taken_out: u64,
 }
+
+/// Is taken out at a time.
+const BLOCK_BYTES: u64 = 8 << 20;
 
 impl Written {
     pub fn new(path: PathBuf, form: Form, signal: Signal) -> Written {
-        Written { path, form, signal, file: None, request: Vec::new(), is_whole: false }
+        Written { path, form, signal, file: None, request: Vec::new(), is_whole: false, read: 0, taken_out: 0 }
     }
 
     /// Takes all requests that were written since it was called last. An error: there is no such file.
     pub fn look(&mut self, state: &State) -> Result<()> {
         if self.file.is_none() {
-            let file = File::open(&self.path).with_context(|| format!("`{}`", self.path.display()))?;
+            let file = OpenOptions::new().read(true).write(true).open(&self.path);
+            let file = file.with_context(|| format!("`{}`", self.path.display()))?;
             self.file = Some(BufReader::with_capacity(1 << 20, file));
         }
         let (form, signal) = (self.form, self.signal);
         while let Some(request) = self.next()? {
-            state.take(request.len(), |mut found| match form {
+            let len = request.len();
+            state.take(len, |mut found| match form {
                 Form::Json => json_ids(signal, request, &mut found),
                 Form::Proto => ids(signal, &request[HEAD..], &mut found),
             });
+            self.read += len as u64;
+            self.take_out();
         }
         Ok(())
+    }
+
+    /// A file system that cannot do it keeps everything.
+    fn take_out(&mut self) {
+        let whole = self.read - self.read % BLOCK_BYTES;
+        let Some(file) = self.file.as_ref().filter(|_| whole > self.taken_out) else { return };
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        let _ = fallocate(file.get_ref(), flags, self.taken_out, whole - self.taken_out);
+        self.taken_out = whole;
     }
 
     /// The next request with what stands around it. `None`: it is not there to its end yet.
