@@ -28,6 +28,7 @@ use xtask::places;
 
 use crate::setup;
 use engine::{Engine, Ports};
+use exporters::Exporters;
 use report::{Results, Run};
 use workload::{Task, Workload};
 
@@ -146,7 +147,8 @@ impl Plan {
 
 /// `--quick`: each workload once and short, about four minutes. `--workload`, repeatable: only these, such as `filter` or
 /// `filter:logs:records=10:in=gzip:out=gzip:connections=100:batch`. `--peer`, repeatable: only beside these. `--isolation`: only
-/// what a plugin that loops does to another pipeline. `--exporters`: only exporters beside the Collector's. `--binaries`: what is built already, instead of an optimised build.
+/// what a plugin that loops does to another pipeline. `--exporters`: only exporters beside the Collector's. `--binaries`: what is built
+/// already, instead of an optimised build.
 pub fn run(args: &[String]) -> Result<()> {
     let plan = Plan::parse(args)?;
     let folder = places::target().join("bench");
@@ -172,7 +174,7 @@ pub fn run(args: &[String]) -> Result<()> {
     }
     if plan.only == Some(Part::Exporters) {
         let (measured, failed) = exporters::measure(&folder, &plan);
-        println!("\n{}", measured.text());
+        keep_exporters(&plan, &measured)?;
         return figures(&failed);
     }
     let mut results = measure_all(&plan, &folder);
@@ -183,6 +185,7 @@ pub fn run(args: &[String]) -> Result<()> {
     }
     if plan.exporters {
         let (measured, failed) = exporters::measure(&folder, &plan);
+        keep_exporters(&plan, &measured)?;
         results.exporters = Some(measured);
         results.failed.extend(failed);
     }
@@ -195,6 +198,17 @@ pub fn run(args: &[String]) -> Result<()> {
         fs::write(into.join("gateway.svg"), plot::bars(&results.chart()))?;
     }
     figures(&results.failed)
+}
+
+/// On a page of their own.
+fn keep_exporters(plan: &Plan, measured: &Exporters) -> Result<()> {
+    let text = measured.text(plan);
+    println!("\n{text}");
+    if let Some(into) = &plan.into {
+        fs::create_dir_all(into)?;
+        fs::write(into.join("exporters.md"), text)?;
+    }
+    Ok(())
 }
 
 /// An error if something has none.

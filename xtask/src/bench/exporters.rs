@@ -21,7 +21,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::engine::{Engine, Ports};
-use super::report::paired;
+use super::report::{machine, paired, today};
 use super::workload::Signal;
 use super::{Plan, Quantity, binary, median, values};
 use crate::setup;
@@ -33,7 +33,7 @@ const ENGINES: [Engine; 2] = [Engine::Collector, Engine::Wasmill];
 /// Records per CPU-second, to the Collector's.
 const BAR: f64 = 4.0;
 
-/// Files grow by up to a gigabyte a second.
+/// Files grow by up to a gigabyte a second, and where the file system keeps what was read, stay.
 const FILE_SECONDS_MAX: f64 = 3.0;
 const FILE_WARM_UP_SECONDS_MAX: f64 = 1.0;
 
@@ -221,11 +221,15 @@ impl Exporters {
         of.filter_map(|turn| Some((turn.round, turn.values["records_per_cpu_second"].as_f64()?))).collect()
     }
 
-    pub fn text(&self) -> String {
+    /// The page of results.
+    pub fn text(&self, plan: &Plan) -> String {
         let mut text = format!(
-            "\nExporters, {} records a request on {CONNECTIONS} connections, no queue; each record that was acknowledged is at the \
+            "# Exporters beside the Collector's\n\nRounds of {} s ({FILE_SECONDS_MAX} at most where files are written) in turns, medians. {}, {}.\n\n{} records a request on {CONNECTIONS} connections, no queue; each record that was acknowledged is at the \
              other end once, and the last scrapes say the same. Records per CPU-second, medians; the ratio is the median of those of \
              the rounds.\n\n| exporter | Collector 0.155 | **Wasmill** | ratio (its range) | bar | |\n|---|---|---|---|---|---|\n",
+            plan.seconds,
+            machine(),
+            today(),
             Quantity(RECORDS)
         );
         for work in WORKS {

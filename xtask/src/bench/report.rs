@@ -173,7 +173,6 @@ impl Results {
         text += &self.latency_text();
         text += &self.idle.as_ref().map(|idle| format!("\n{}", idle.text())).unwrap_or_default();
         text += &self.isolation.as_ref().map(Isolation::text).unwrap_or_default();
-        text += &self.exporters.as_ref().map(Exporters::text).unwrap_or_default();
         if !self.failed.is_empty() {
             text += "\nWithout a figure:\n\n";
             self.failed.iter().for_each(|failed| text += &format!("- {}\n", failed.replace('\n', "\n  ")));
@@ -310,7 +309,7 @@ fn configurations(plan: &Plan) -> String {
 }
 
 /// The processor, as far as it says what it is, and the kernel.
-fn machine() -> String {
+pub fn machine() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let models: Vec<&str> =
         info.lines().filter(|line| line.starts_with("model name")).filter_map(|line| line.split(": ").nth(1)).collect();
@@ -325,7 +324,7 @@ fn machine() -> String {
 }
 
 /// The date of today (UTC), of the system's `date`.
-fn today() -> String {
+pub fn today() -> String {
     let output = Command::new("date").args(["-u", "+%Y-%m-%d"]).output();
     let date = output.ok().filter(|output| output.status.success());
     date.map_or_else(|| "a day unknown".to_owned(), |date| String::from_utf8_lossy(&date.stdout).trim().to_owned())
