@@ -215,9 +215,14 @@ async fn allocations_do_not_grow_with_records() {
             for _ in 0..3 {
                 run(&generation, &inlet, signal, payload.clone()).await;
             }
-            let before = ALLOCATIONS.load(Ordering::Relaxed);
-            run(&generation, &inlet, signal, payload.clone()).await;
-            counts.push(ALLOCATIONS.load(Ordering::Relaxed) - before);
+            // What else the process does, such as keeping what was compiled, is in some of them.
+            let mut least = usize::MAX;
+            for _ in 0..5 {
+                let before = ALLOCATIONS.load(Ordering::Relaxed);
+                run(&generation, &inlet, signal, payload.clone()).await;
+                least = least.min(ALLOCATIONS.load(Ordering::Relaxed) - before);
+            }
+            counts.push(least);
         }
         println!("{signal}: {} allocations for 1,000 records, {} for 8,000", counts[0], counts[1]);
         assert!(counts[1].abs_diff(counts[0]) <= GROWTH_MAX, "{signal}: {counts:?}");

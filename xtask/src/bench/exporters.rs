@@ -301,7 +301,7 @@ mod tests {
             turn(Engine::Wasmill, 1, 2000.0),
             turn(Engine::Wasmill, 2, 9000.0),
         ];
-        let text = Exporters { turns, ..Exporters::default() }.text();
+        let text = Exporters { turns, ..Exporters::default() }.text(&Plan::full());
         for expected in [
             "| `file`, JSON, 1,000 traces | 750 | 3,000 | 3.50 (3.00 to 4.00) | ≥ 4.00 | **missed** |",
             "| `prometheusremotewrite`, 1,000 metrics | no figure |",
