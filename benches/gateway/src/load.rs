@@ -234,9 +234,9 @@ pub async fn run(arguments: &Arguments) -> Result<(serde_json::Value, bool)> {
     run.until = run.measured_from + measured;
     let run = Arc::new(run);
     let senders = client::send_all(arguments, &run, &connections);
-    let follower = tokio::task::spawn_blocking({
+    let follower = arguments.file.as_ref().map(|_| {
         let (backends, until) = (Arc::clone(&backends), run.until);
-        move || follow(&backends, until)
+        tokio::task::spawn_blocking(move || follow(&backends, until))
     });
     let scraper = arguments.scrape.map(|address| tokio::spawn(scrape::every_second(address, run.until)));
 
@@ -261,7 +261,9 @@ pub async fn run(arguments: &Arguments) -> Result<(serde_json::Value, bool)> {
     if let Some(error) = first_error {
         eprintln!("first failure: {error:#}");
     }
-    follower.await??;
+    if let Some(follower) = follower {
+        follower.await??;
+    }
     settle(&run, arguments.expect, &backends).await?;
     let mut captured: Vec<u8> = backends.iter().map(Backend::captured).collect::<String>().into();
     let mut scrapes = None;

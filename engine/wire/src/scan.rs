@@ -160,6 +160,33 @@ pub(crate) fn plain_text(value: &[u8]) -> Option<&[u8]> {
     }
 }
 
+/// The scalar of an `AnyValue` that is one field in its shortest form.
+#[derive(Clone, Copy)]
+pub(crate) enum PlainValue<'a> {
+    /// UTF-8 where the message was validated.
+    Text(&'a [u8]),
+    Bool(bool),
+    Int(i64),
+    Double(f64),
+}
+
+/// What nearly all values are. `None`: it is another, in whatever form, or none.
+#[inline(always)]
+pub(crate) fn plain_value(value: &[u8]) -> Option<PlainValue<'_>> {
+    if let Some(text) = plain_text(value) {
+        return Some(PlainValue::Text(text));
+    }
+    match value {
+        [0x10, bool @ 0..=1] => Some(PlainValue::Bool(*bool != 0)),
+        [0x18, ..] => {
+            let (bits, _) = varint::read(value, 1).filter(|(_, end)| *end == value.len())?;
+            Some(PlainValue::Int(bits as i64))
+        }
+        [0x21, bits @ ..] => Some(PlainValue::Double(f64::from_bits(u64::from_le_bytes(bits.try_into().ok()?)))),
+        _ => None,
+    }
+}
+
 /// Key and value of a `KeyValue` that holds these two in this order and no more, in their shortest form.
 #[inline(always)]
 pub(crate) fn plain_entry(entry: &[u8]) -> Option<(&[u8], &[u8])> {

@@ -9,8 +9,8 @@
 use crate::field::{RawField, fields};
 use crate::json::{put_base64, put_double, put_integer, put_text};
 use crate::project::value::{self, Parts, Value};
-use crate::scan::{plain_entry, plain_text};
-use crate::{Index, Parent, Record, varint};
+use crate::scan::{PlainValue, plain_entry, plain_value};
+use crate::{Index, Parent, Record};
 
 /// A message, in as many parts as it was written in: nearly all are in one.
 #[derive(Clone, Debug)]
@@ -84,27 +84,13 @@ pub fn attribute(entry: &[u8]) -> (&str, Any<'_>) {
 /// What an `AnyValue` holds.
 #[inline]
 pub fn any(message: &[u8]) -> Any<'_> {
-    // What nearly all are: one field, in its shortest form.
-    if let Some(text) = plain_text(message) {
-        return Any::Text(std::str::from_utf8(text).unwrap_or_default());
+    match plain_value(message) {
+        Some(PlainValue::Text(text)) => Any::Text(std::str::from_utf8(text).unwrap_or_default()),
+        Some(PlainValue::Bool(bool)) => Any::Bool(bool),
+        Some(PlainValue::Int(int)) => Any::Int(int),
+        Some(PlainValue::Double(double)) => Any::Double(double),
+        None => Any::of(value::any_value(&Parts::One(message))),
     }
-    match message {
-        [0x10, bool @ 0..=1] => return Any::Bool(*bool != 0),
-        [0x21, bits @ ..] => {
-            if let Ok(bits) = bits.try_into() {
-                return Any::Double(f64::from_bits(u64::from_le_bytes(bits)));
-            }
-        }
-        [0x18, ..] => {
-            if let Some((bits, end)) = varint::read(message, 1)
-                && end == message.len()
-            {
-                return Any::Int(bits as i64);
-            }
-        }
-        _ => {}
-    }
-    Any::of(value::any_value(&Parts::One(message)))
 }
 
 impl<'a> Any<'a> {

@@ -1,7 +1,7 @@
 //! Exporters beside the Collector's of the same names, which are told the same.
 //!
 //! ```text
-//!  load ──OTLP/gRPC──► engine ──► file, which is read afterwards
+//!  load ──OTLP/gRPC──► engine ──► file, which is read while it grows
 //!                             ──► load, which takes samples by remote write
 //!                             ◄── load, which scrapes once a second
 //! ```
@@ -224,7 +224,8 @@ impl Exporters {
     /// The page of results.
     pub fn text(&self, plan: &Plan) -> String {
         let mut text = format!(
-            "# Exporters beside the Collector's\n\nRounds of {} s ({FILE_SECONDS_MAX} at most where files are written) in turns, medians. {}, {}.\n\n{} records a request on {CONNECTIONS} connections, no queue; each record that was acknowledged is at the \
+            "# Exporters beside the Collector's\n\nRounds of {} s ({FILE_SECONDS_MAX} at most where files are written) in turns, \
+             medians. {}, {}.\n\n{} records a request on {CONNECTIONS} connections, no queue; each record that was acknowledged is at the \
              other end once, and the last scrapes say the same. Records per CPU-second, medians; the ratio is the median of those of \
              the rounds.\n\n| exporter | Collector 0.155 | **Wasmill** | ratio (its range) | bar | |\n|---|---|---|---|---|---|\n",
             plan.seconds,

@@ -5,18 +5,24 @@ use super::reader::{JsonFault, Raw};
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
+/// The highest bit of each byte below 0x80 that is a quote, a backslash or a control character: such a byte borrows from it when less is
+/// subtracted than is asked for. What it says of a byte from 0x80 on, or above one that borrowed, means nothing.
+#[inline]
+fn specials(word: u64) -> u64 {
+    let quotes = (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
+    let backslashes = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    let controls = word.wrapping_sub(ONES * 0x20);
+    quotes | backslashes | controls
+}
+
 /// Bytes before the first quote, backslash or control character, eight at a time.
 #[inline]
 pub(super) fn plain_len(bytes: &[u8]) -> usize {
     let mut at = 0;
     while let Some(chunk) = bytes[at..].first_chunk() {
         let word = u64::from_le_bytes(*chunk);
-        // A byte below 0x80 borrows from its highest bit when less is subtracted from it than is asked for; those from
-        // 0x80 on are taken out by the last mask. A borrow can only mark bytes above one that is marked rightly.
-        let quotes = (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
-        let backslashes = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
-        let controls = word.wrapping_sub(ONES * 0x20);
-        let marks = (quotes | backslashes | controls) & !word & HIGHS;
+        // Those from 0x80 on stand as they are. A borrow can only mark bytes above one that is marked rightly.
+        let marks = specials(word) & !word & HIGHS;
         if marks != 0 {
             return at + marks.trailing_zeros() as usize / 8;
         }
@@ -28,12 +34,8 @@ pub(super) fn plain_len(bytes: &[u8]) -> usize {
 /// Whether a text is ASCII that stands in JSON as it is, eight bytes at a time.
 #[inline]
 fn is_plain(bytes: &[u8]) -> bool {
-    let marks = |word: u64| {
-        // As above; a byte that is not ASCII is a mark too.
-        let quotes = (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
-        let backslashes = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
-        (quotes | backslashes | word.wrapping_sub(ONES * 0x20) | word) & HIGHS
-    };
+    // A byte that is not ASCII is a mark too.
+    let marks = |word: u64| (specials(word) | word) & HIGHS;
     let (Some(last), (chunks, _)) = (bytes.last_chunk(), bytes.as_chunks::<8>()) else {
         return bytes.iter().all(|byte| matches!(byte, 0x20..0x80) && !matches!(byte, b'"' | b'\\'));
     };

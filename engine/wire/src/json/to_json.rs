@@ -7,7 +7,7 @@
 use super::schema::{Field, KEY_VALUE, Kind, Message, NUMBERS, Rule};
 use super::{bytes, number, text};
 use crate::field::{DEPTH_MAX, Fault, WireType, fixed, read_len, read_tag, skip};
-use crate::scan::{plain_entry, plain_text};
+use crate::scan::{PlainValue, plain_entry, plain_value};
 use crate::varint;
 
 /// Bytes of JSON that are expected for each wire byte: seen are 2 to 3.
@@ -189,7 +189,7 @@ impl Writer<'_> {
         let Some((key @ [_, ..], any)) = plain_entry(&self.wire[start..end]) else { return false };
         let before = self.out.len();
         self.out.extend_from_slice(b"{\"key\":");
-        let is_written = text::put(key, self.out) && self.plain_value(any);
+        let is_written = text::put(key, self.out) && self.put_plain(any);
         match is_written {
             true => self.out.extend_from_slice(b"}}"),
             false => self.out.truncate(before),
@@ -199,25 +199,22 @@ impl Writer<'_> {
 
     /// A value of one field, up to its own end.
     #[inline]
-    fn plain_value(&mut self, any: &[u8]) -> bool {
-        if let Some(text) = plain_text(any) {
-            self.out.extend_from_slice(b",\"value\":{\"stringValue\":");
-            return text::put(text, self.out);
-        }
-        match any {
-            [0x18, ..] => {
-                let Some((bits, _)) = varint::read(any, 1).filter(|(_, end)| *end == any.len()) else { return false };
-                let int = bits as i64;
+    fn put_plain(&mut self, any: &[u8]) -> bool {
+        match plain_value(any) {
+            Some(PlainValue::Text(text)) => {
+                self.out.extend_from_slice(b",\"value\":{\"stringValue\":");
+                return text::put(text, self.out);
+            }
+            Some(PlainValue::Int(int)) => {
                 self.out.extend_from_slice(b",\"value\":{\"intValue\":\"");
                 number::put_integer(self.out, int < 0, int.unsigned_abs());
                 self.out.push(b'"');
             }
-            [0x10, bool @ 0..=1] => {
-                let value: &[u8] = if *bool == 0 { b"false" } else { b"true" };
+            Some(PlainValue::Bool(bool)) => {
                 self.out.extend_from_slice(b",\"value\":{\"boolValue\":");
-                self.out.extend_from_slice(value);
+                self.out.extend_from_slice(if bool { b"true" } else { b"false" });
             }
-            _ => return false,
+            Some(PlainValue::Double(_)) | None => return false,
         }
         true
     }
