@@ -4,6 +4,7 @@
 //!  tests/NAME/case.yaml       the configuration, and expectations
 //!  tests/NAME/input.json      an OTLP/JSON export request; or input.binpb, in protobuf
 //!  tests/NAME/expected.json   the rows that are kept, as the plugin leaves them
+//!  tests/NAME/input.1.json, expected.1.json, input.2.json, …   several requests, one after another
 //!  tests/NAME/emitted.metrics.json   the new data points that it makes, and so for traces and logs
 //!
 //!  tests/NAME.yaml            or in one file, whose `input:` names the request
@@ -13,6 +14,7 @@
 
 mod compare;
 mod emitted;
+mod inputs;
 mod request;
 pub(crate) mod run;
 
@@ -36,8 +38,6 @@ pub const FOLDER: &str = "tests";
 
 const DEFINITION: &str = "case.yaml";
 const EXPECTED: &str = "expected.json";
-/// An input where the case names none, in the order in which they are looked for.
-const INPUTS: [&str; 2] = ["input.json", "input.binpb"];
 /// A project has some; more are a folder that was named by mistake.
 const CASES_MAX: usize = 10_000;
 
@@ -47,10 +47,19 @@ pub struct Case {
     /// Its folder's name, or its file's.
     pub name: String,
     definition: TestCase,
-    input: PathBuf,
+    /// One after another, and never none.
+    inputs: Vec<Input>,
+    /// `expected.json`, or the name that takes its place; those of several inputs and of new records are named after it.
     expected: PathBuf,
     /// What relative paths start at.
     folder: PathBuf,
+}
+
+/// A request, and where the rows that are kept of it are expected.
+#[derive(Debug)]
+struct Input {
+    path: PathBuf,
+    expected: PathBuf,
 }
 
 /// Why there are no cases to run.
@@ -72,6 +81,10 @@ pub enum CaseError {
     TooMany { path: PathBuf },
     #[error("the case `{name}` has no input: expected {expected}")]
     NoInput { name: String, expected: String },
+    #[error("the case `{name}` has {found} inputs: expected {}, at most", inputs::MAX)]
+    ManyInputs { name: String, found: usize },
+    #[error("`{}`: expected `input.{number}.json`, or `.binpb`: inputs count from 1, and each number is there once", .path.display())]
+    Number { path: PathBuf, number: usize },
     /// Its text is several lines.
     #[error("{}", .0.render().trim_end())]
     Malformed(ConfigErrors),
@@ -92,9 +105,10 @@ impl Case {
         self.definition.tables.iter().map(|(name, table)| (name.as_str(), tables::spec(table, &self.folder)))
     }
 
-    /// The input's signal and its request in protobuf. `Err` says what is wrong with the file.
+    /// The first input's signal and its request in protobuf. `Err` says what is wrong with the file.
     pub fn request(&self) -> Result<(Signal, Bytes), String> {
-        request::read(&self.input, self.definition.signal)
+        let input = self.inputs.first().ok_or("there is no input")?;
+        request::read(&input.path, self.definition.signal)
     }
 }
 
@@ -123,14 +137,16 @@ fn case(path: &Path) -> Result<Option<Case>, CaseError> {
     let text = |name: Option<&OsStr>| name.unwrap_or_default().to_string_lossy().into_owned();
     if path.is_dir() {
         let file = path.join(DEFINITION);
-        let input = INPUTS.iter().map(|name| path.join(name)).find(|input| input.is_file());
-        let definition = match (file.is_file(), &input) {
-            (true, _) => load_case(&file).map_err(CaseError::Malformed)?,
-            (false, Some(_)) => TestCase { config: serde_json::json!({}), ..TestCase::default() },
-            (false, None) => return Ok(None),
+        let written = file.is_file().then(|| load_case(&file)).transpose().map_err(CaseError::Malformed)?;
+        let names_inputs = written.as_ref().is_some_and(|written| !written.inputs.is_empty());
+        let usual = if names_inputs { Vec::new() } else { inputs::usual(path)? };
+        let definition = match written {
+            Some(written) => written,
+            None if usual.is_empty() => return Ok(None),
+            None => TestCase { config: serde_json::json!({}), ..TestCase::default() },
         };
-        let expected = format!("`{}` in `{}`, or another file that `input:` names", INPUTS[0], path.display());
-        return made(text(path.file_name()), path, definition, input.ok_or(expected), path.join(EXPECTED)).map(Some);
+        let expected = format!("`{}` in `{}`, or another file that `input:` names", inputs::ONE[0], path.display());
+        return made(text(path.file_name()), path, definition, (usual, expected), path.join(EXPECTED)).map(Some);
     }
     if path.extension() != Some(OsStr::new("yaml")) {
         return Ok(None);
@@ -138,19 +154,25 @@ fn case(path: &Path) -> Result<Option<Case>, CaseError> {
     let (name, dir) = (text(path.file_stem()), path.parent().unwrap_or(Path::new("")));
     let definition = load_case(path).map_err(CaseError::Malformed)?;
     let expected = dir.join(format!("{name}.{EXPECTED}"));
-    made(name, dir, definition, Err("a file that `input:` names".to_owned()), expected).map(Some)
+    let usual = (Vec::new(), "a file that `input:` names".to_owned());
+    made(name, dir, definition, usual, expected).map(Some)
 }
 
+/// `usual`: inputs that are there where the case names none, and what is said where there are none either.
 fn made(
     name: String,
     dir: &Path,
     definition: TestCase,
-    usual: Result<PathBuf, String>,
+    usual: (Vec<PathBuf>, String),
     expected: PathBuf,
 ) -> Result<Case, CaseError> {
-    let named = definition.input.as_ref().map(|input| dir.join(input));
-    match named.map_or(usual, Ok) {
-        Ok(input) => Ok(Case { name, definition, input, expected, folder: dir.to_owned() }),
-        Err(expected) => Err(CaseError::NoInput { name, expected }),
+    let named: Vec<PathBuf> = definition.inputs.iter().map(|input| dir.join(input)).collect();
+    let (paths, missing) = if named.is_empty() { usual } else { (named, String::new()) };
+    match paths.len() {
+        0 => return Err(CaseError::NoInput { name, expected: missing }),
+        found if found > inputs::MAX => return Err(CaseError::ManyInputs { name, found }),
+        _ => {}
     }
+    let inputs = inputs::with_expected(paths, &expected);
+    Ok(Case { name, definition, inputs, expected, folder: dir.to_owned() })
 }

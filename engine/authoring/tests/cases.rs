@@ -172,8 +172,77 @@ async fn the_row_that_makes_it_trap_is_named() {
     let outcome = run(&host, &plugin, &cases[0], Mode::Check).await;
     let [failure] = outcome.failures.as_slice() else { panic!("{outcome:?}") };
     assert!(failure.summary.starts_with("trapped: "), "{}", failure.summary);
-    assert!(failure.summary.ends_with("(row 2 of the input alone makes it)"), "{}", failure.summary);
+    assert!(failure.summary.ends_with("(row 2 of `input.json` alone makes it)"), "{}", failure.summary);
     assert!(failure.detail.contains("wasm backtrace"), "{}", failure.detail);
+}
+
+/// Several inputs come to one stage, one after another: what is kept goes on, each has rows expected of it, and what is counted is of all.
+#[tokio::test]
+async fn inputs_come_one_after_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let two = "{\"resourceSpans\": [{\"scopeSpans\": [{\"spans\": [{\"name\": \"d\"}, {\"name\": \"e\"}]}]}]}";
+    let case = "config: {do: sum, key: n}\nexpect:\n  rows: 8\n  routes: {unchanged: 8}\n  attributes:\n    \
+                - {row: 0, has: {sum: '3'}}\n    - {row: 4, has: {sum: '5'}}\n    - {row: 7, has: {sum: '8'}}\n";
+    let files = [("a/input.1.json", SPANS), ("a/input.2.json", two), ("a/input.3.json", SPANS), ("a/case.yaml", case)];
+    write(folder.path(), &files);
+    write(folder.path(), &[("b.yaml", &format!("inputs: [a/input.1.json, a/input.2.json, a/input.1.json]\n{case}"))]);
+    let host = Host::new(config()).expect("a host");
+    let plugin = plugin(&host, wasmill_fixtures::hostile()).await;
+    let run = async |mode| {
+        let mut outcomes = Vec::new();
+        for case in find(folder.path()).expect("cases") {
+            outcomes.push(run(&host, &plugin, &case, mode).await);
+        }
+        outcomes
+    };
+    let passes = |outcomes: &[Outcome]| outcomes.iter().all(|outcome| outcome.failures.is_empty());
+    let outcomes = run(Mode::Check).await;
+    assert!(outcomes.len() == 2 && passes(&outcomes), "{outcomes:?}");
+
+    let outcomes = run(Mode::Update).await;
+    assert!(outcomes.iter().all(|outcome| outcome.updated) && passes(&outcomes), "{outcomes:?}");
+    let expected = |name: &str| fs::read_to_string(folder.path().join(name)).expect("what was written");
+    assert!(expected("a/expected.2.json").contains("\"e\"") && !expected("a/expected.3.json").contains("\"e\""));
+    assert_eq!(expected("a/expected.2.json"), expected("b.expected.2.json"));
+    assert!(passes(&run(Mode::Check).await));
+    write(folder.path(), &[("a/expected.2.json", &expected("a/expected.1.json"))]);
+    let outcomes = run(Mode::Check).await;
+    assert_eq!(summaries(&outcomes[0]), ["the rows differ from `expected.2.json` (- expected, + found)"]);
+    assert!(outcomes[1].failures.is_empty(), "{outcomes:?}");
+}
+
+/// A refusal says which input's row makes it; numbers that are missing, and inputs that are named twice over, are mistakes.
+#[tokio::test]
+async fn a_mistake_in_one_of_several_inputs_says_which() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let fine = SPANS.replace("poison", "fine");
+    let case = "config: {do: trap-on-poison}\n";
+    write(folder.path(), &[("a/input.1.json", &fine), ("a/input.2.json", SPANS), ("a/case.yaml", case)]);
+    let host = Host::new(config()).expect("a host");
+    let plugin = plugin(&host, wasmill_fixtures::hostile()).await;
+    let outcome = run(&host, &plugin, &find(folder.path()).expect("cases")[0], Mode::Check).await;
+    assert!(summaries(&outcome)[0].ends_with("(row 2 of `input.2.json` alone makes it)"), "{outcome:?}");
+
+    let mistake = |files: &[(&str, &str)]| {
+        write(folder.path(), files);
+        find(folder.path()).expect_err("a mistake").to_string()
+    };
+    let error = mistake(&[("a/input.4.json", SPANS)]);
+    assert!(error.contains("a/input.4.json`: expected `input.3.json`, or `.binpb`"), "{error}");
+    fs::rename(folder.path().join("a/input.4.json"), folder.path().join("a/input.2.binpb")).expect("a file");
+    let error = mistake(&[]);
+    assert!(error.contains("expected `input.3.json`"), "a number that is there twice: {error}");
+    let error = mistake(&[("a/case.yaml", "input: input.1.json\ninputs: [input.2.json]\n")]);
+    assert!(
+        error.contains("a/case.yaml:2:") && error.contains("`input` is there too: expected one of the two"),
+        "{error}"
+    );
+    fs::remove_dir_all(folder.path().join("a")).expect("a folder");
+    for number in 1..=1_001 {
+        write(folder.path(), &[(&format!("many/input.{number}.json"), "")]);
+    }
+    let error = mistake(&[]);
+    assert!(error.contains("has 1001 inputs: expected 1000, at most"), "{error}");
 }
 
 /// What is wrong with a case, an input or an expected output is said with its place.

@@ -33,8 +33,14 @@ static SECTION: Section = Section {
             "The stage's `tables:`; a relative path starts at the case.",
         ),
         key("input", Kind::File, "input.json", "An OTLP export request, JSON or (`.binpb`) protobuf, beside the case."),
+        key(
+            "inputs",
+            Kind::TextList,
+            "[]",
+            "Several, one after another, instead of `input`; without either `input.1.json`, `input.2.json`, … are taken.",
+        ),
         key("signal", Kind::Word(SIGNAL), "", "What a protobuf input holds; JSON says it itself."),
-        key("ticks", Kind::Integer, "0", "How often `tick` is called behind the rows; at most 1000."),
+        key("ticks", Kind::Integer, "0", "How often `tick` is called behind the last rows; at most 1000."),
         key("expect", Kind::Section(&EXPECT), "", "What must come out, beside `expected.json`."),
     ],
 };
@@ -80,8 +86,8 @@ pub struct TestCase {
     pub group_by: Option<String>,
     /// Files as written.
     pub tables: BTreeMap<String, LookupTable>,
-    /// As written. `None`: the file that is there by convention.
-    pub input: Option<PathBuf>,
+    /// As written, in the order in which they come. Empty: the files that are there by convention.
+    pub inputs: Vec<PathBuf>,
     pub signal: Option<Signal>,
     /// So many calls of `tick`, after the rows.
     pub ticks: u32,
@@ -129,11 +135,23 @@ fn case(reader: &Reader) -> TestCase {
         config: config.unwrap_or_else(|| Json::Object(Map::new())),
         group_by: reader.get("group_by"),
         tables: tables::read(reader).into_iter().map(|table| (table.name.to_string(), table.table)).collect(),
-        input: reader.get("input"),
+        inputs: inputs(reader),
         signal: reader.get("signal"),
         ticks: reader.checked("ticks", "a whole number, 0 to 1000", |ticks: &u32| *ticks <= TICKS_MAX).unwrap_or(0),
         expect: reader.section("expect", &EXPECT).map(|reader| expectations(&reader)).unwrap_or_default(),
     }
+}
+
+/// One is a list of one.
+fn inputs(reader: &Reader) -> Vec<PathBuf> {
+    if reader.has("input") && reader.has("inputs") {
+        reader.report.error(
+            &reader.place("inputs"),
+            Problem::Invalid("`input` is there too: expected one of the two".to_owned()),
+        );
+    }
+    let several = reader.list::<String>("inputs").into_iter().map(|input| PathBuf::from(input.value));
+    reader.get("input").into_iter().chain(several).collect()
 }
 
 fn expectations(reader: &Reader) -> Expectations {

@@ -1,17 +1,19 @@
-//! Runs a case: the rows of its input through the plugin, once, in the gateway's own host.
+//! Runs a case: the rows of its inputs through one stage of the plugin, in the gateway's own host.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use bytes::Bytes;
 use wasmill_batch::{Ack, ROUTE_DEFAULT, RequestContext, TelemetryBatch};
 use wasmill_host::{BuildError, GroupBy, Host, MetricKind, MetricValue, Plugin, Stage, StageSpec};
 use wasmill_wire::{Projection, Selection, Signal, WireBatch};
 
 use super::compare::{self, Actual};
 use super::emitted;
-use super::{Case, EXPECTED, request};
+use super::{Case, Input, request};
 use crate::tables;
 
 /// What happens to `expected.json`.
@@ -50,12 +52,23 @@ impl Failure {
 
 /// What became of the rows.
 enum Ran {
-    Rows(TelemetryBatch, Box<Actual>),
-    /// The configuration or the rows were refused, or the call failed: the whole message, and on which row.
-    Refused {
-        message: String,
-        row: Option<usize>,
-    },
+    /// Of each input.
+    Rows(Vec<TelemetryBatch>, Box<Actual>),
+    Refused(Refused),
+}
+
+/// The configuration or the rows were refused, or the call failed.
+struct Refused {
+    /// The whole of it.
+    message: String,
+    /// Which row of which input makes it.
+    row: Option<String>,
+}
+
+impl From<String> for Refused {
+    fn from(message: String) -> Refused {
+        Refused { message, row: None }
+    }
 }
 
 /// Runs a case. Whatever goes wrong is a failure of the case.
@@ -69,74 +82,88 @@ pub async fn run(host: &Host, plugin: &Arc<Plugin>, case: &Case, mode: Mode) -> 
 }
 
 async fn outcome(host: &Host, plugin: &Arc<Plugin>, case: &Case, mode: Mode) -> Result<(Vec<Failure>, bool), String> {
-    let (signal, wire) = case.request()?;
-    let (ran, expected) = (ran(host, plugin, case, signal, wire).await?, &case.definition.expect);
+    let signal = case.definition.signal;
+    let requests = case.inputs.iter().map(|input| request::read(&input.path, signal)).collect::<Result<Vec<_>, _>>()?;
+    let (ran, expected) = (ran(host, plugin, case, requests).await?, &case.definition.expect);
     match (ran, &expected.error) {
-        (Ran::Refused { message, .. }, Some(part)) if message.contains(part) => Ok((Vec::new(), false)),
-        (Ran::Refused { message, .. }, Some(part)) => {
+        (Ran::Refused(Refused { message, .. }), Some(part)) if message.contains(part) => Ok((Vec::new(), false)),
+        (Ran::Refused(Refused { message, .. }), Some(part)) => {
             Ok((vec![Failure { summary: format!("the error has no `{part}`"), detail: message }], false))
         }
-        (Ran::Refused { message, row }, None) => {
+        (Ran::Refused(Refused { message, row }), None) => {
             let mut lines = message.splitn(2, '\n');
             let mut summary = lines.next().unwrap_or_default().to_owned();
             if let Some(row) = row {
-                summary.push_str(&format!(" (row {row} of the input alone makes it)"));
+                summary.push_str(&format!(" ({row} alone makes it)"));
             }
             Ok((vec![Failure { summary, detail: lines.next().unwrap_or_default().to_owned() }], false))
         }
         (Ran::Rows(..), Some(part)) => {
             Ok((vec![Failure::new(format!("expected an error with `{part}`; there was none"))], false))
         }
-        (Ran::Rows(batch, actual), None) => judge(case, batch, *actual, mode),
+        (Ran::Rows(batches, actual), None) => judge(case, &batches, *actual, mode),
     }
 }
 
 /// Compares rows with what is expected, or writes what is to be expected from now on.
-fn judge(case: &Case, batch: TelemetryBatch, mut actual: Actual, mode: Mode) -> Result<(Vec<Failure>, bool), String> {
-    let (json, text) = request::pretty(batch.signal(), &batch.encode())?;
-    actual.attributes = request::attributes(&json);
-    let mut failures = compare::expectations(&case.definition.expect, &actual);
-    let emitted_updated = emitted::judge(case, &actual.emitted, mode, &mut failures)?;
-    let is_there = fs::exists(&case.expected);
-    let is_there = is_there.map_err(|error| format!("`{}` cannot be looked at: {error}", case.expected.display()))?;
-    let expected = is_there.then(|| expected(case, batch.signal(), mode)).transpose()?;
-    let nothing_said =
-        expected.is_none() && case.definition.expect == Default::default() && !emitted::is_expected(case);
-    match mode {
-        Mode::Update if expected.as_ref() != Some(&text) => {
-            fs::write(&case.expected, &text)
-                .map_err(|error| format!("`{}` cannot be written: {error}", case.expected.display()))?;
-            return Ok((failures, true));
-        }
-        Mode::Check if nothing_said => {
-            failures.push(Failure::new(format!(
-                "the case expects nothing: `--update` writes what came out to `{EXPECTED}`, to be looked at"
-            )));
-        }
-        _ => {}
+fn judge(
+    case: &Case,
+    batches: &[TelemetryBatch],
+    mut actual: Actual,
+    mode: Mode,
+) -> Result<(Vec<Failure>, bool), String> {
+    let mut outputs = Vec::new();
+    for (input, batch) in case.inputs.iter().zip(batches) {
+        let (json, text) = request::pretty(batch.signal(), &batch.encode())?;
+        actual.attributes.extend(request::attributes(&json));
+        outputs.push((text, expected(input, batch.signal(), mode)?));
     }
-    let what = format!("the rows differ from `{EXPECTED}`");
-    failures.extend(expected.and_then(|expected| compare::difference(&expected, &text, &what)));
-    Ok((failures, emitted_updated))
+    let mut failures = compare::expectations(&case.definition.expect, &actual);
+    let mut updated = emitted::judge(case, &actual.emitted, mode, &mut failures)?;
+    let nothing_said = outputs.iter().all(|(_, expected)| expected.is_none())
+        && case.definition.expect == Default::default()
+        && !emitted::is_expected(case);
+    if mode == Mode::Check && nothing_said {
+        let names: Vec<_> = case.inputs.iter().map(|input| format!("`{}`", input.expected_name())).collect();
+        failures.push(Failure::new(format!(
+            "the case expects nothing: `--update` writes what came out to {}, to be looked at",
+            names.join(", ")
+        )));
+    }
+    for (input, (text, expected)) in case.inputs.iter().zip(outputs) {
+        if mode == Mode::Update && expected.as_ref() != Some(&text) {
+            fs::write(&input.expected, &text)
+                .map_err(|error| format!("`{}` cannot be written: {error}", input.expected.display()))?;
+            updated = true;
+        } else {
+            let what = format!("the rows differ from `{}`", input.expected_name());
+            failures.extend(expected.and_then(|expected| compare::difference(&expected, &text, &what)));
+        }
+    }
+    Ok((failures, updated))
 }
 
-/// `expected.json`, as what came out is written, so that only meaning is compared.
-fn expected(case: &Case, signal: Signal, mode: Mode) -> Result<String, String> {
-    match request::read(&case.expected, Some(signal)).and_then(|(_, wire)| request::pretty(signal, &wire)) {
-        Ok((_, text)) => Ok(text),
+impl Input {
+    fn expected_name(&self) -> Cow<'_, str> {
+        self.expected.file_name().unwrap_or_default().to_string_lossy()
+    }
+}
+
+/// What is expected of an input, as what came out is written, so that only meaning is compared; `None`: nothing is.
+fn expected(input: &Input, signal: Signal, mode: Mode) -> Result<Option<String>, String> {
+    let path = &input.expected;
+    if !fs::exists(path).map_err(|error| format!("`{}` cannot be looked at: {error}", path.display()))? {
+        return Ok(None);
+    }
+    match request::read(path, Some(signal)).and_then(|(_, wire)| request::pretty(signal, &wire)) {
+        Ok((_, text)) => Ok(Some(text)),
         // It is replaced.
-        Err(_) if mode == Mode::Update => Ok(String::new()),
+        Err(_) if mode == Mode::Update => Ok(Some(String::new())),
         Err(reason) => Err(reason),
     }
 }
 
-async fn ran(
-    host: &Host,
-    plugin: &Arc<Plugin>,
-    case: &Case,
-    signal: Signal,
-    wire: bytes::Bytes,
-) -> Result<Ran, String> {
+async fn ran(host: &Host, plugin: &Arc<Plugin>, case: &Case, requests: Vec<(Signal, Bytes)>) -> Result<Ran, String> {
     let (name, began) = (format!("test/{}", case.name), SystemTime::now());
     let by = case.definition.group_by.as_deref().map(GroupBy::parse).transpose();
     let group_by = by.map_err(|error| format!("`group_by`: {error}"))?;
@@ -145,22 +172,18 @@ async fn ran(
     let spec = StageSpec { group_by, tables: Some(tables), ..alone };
     let stage = match Stage::build(host, Arc::clone(plugin), spec).await {
         Ok(stage) => stage,
-        Err(BuildError::Config { reason }) => return Ok(Ran::Refused { message: reason, row: None }),
-        Err(error) => return Ok(Ran::Refused { message: error.to_string(), row: None }),
+        Err(BuildError::Config { reason }) => return Ok(Ran::Refused(reason.into())),
+        Err(error) => return Ok(Ran::Refused(error.to_string().into())),
     };
     let (collected, sink) = emitted::collected();
     stage.set_emissions(sink);
-    let Some(columns) = stage.columns(signal) else {
-        return Err(format!("the plugin does not take {signal}"));
-    };
-    let base = WireBatch::parse(signal, wire, &Projection::new(signal, columns.to_vec()))
-        .map_err(|error| format!("`{}`: {error}", case.input.display()))?;
-    let base = Arc::new(base);
-    let mut batch = batch(&base);
     let before = counters(host, &name);
-    if let Err(refusal) = stage.process(&mut batch, 0).await {
-        let message = stage.last_fault().map_or_else(|| refusal.reason.to_string(), |fault| fault.to_string());
-        return Ok(Ran::Refused { message, row: culprit(&stage, &base).await });
+    let mut batches = Vec::new();
+    for (input, (signal, wire)) in case.inputs.iter().zip(requests) {
+        match passed(&stage, input, signal, wire).await? {
+            Ok(batch) => batches.push(batch),
+            Err(refused) => return Ok(Ran::Refused(refused)),
+        }
     }
     for _ in 0..case.definition.ticks {
         stage.tick().await;
@@ -169,17 +192,40 @@ async fn ran(
     if stage.stats().snapshot().faults.iter().any(|faults| *faults > 0) {
         let message =
             stage.last_fault().map_or_else(|| "`tick` or `flush` failed".to_owned(), |fault| fault.to_string());
-        return Ok(Ran::Refused { message, row: None });
+        return Ok(Ran::Refused(message.into()));
     }
+    let mut by_route = BTreeMap::new();
+    batches.iter().for_each(|batch| routes(batch, stage.route_sets(), &mut by_route));
     let actual = Actual {
-        rows: batch.selection().count() as u64,
-        routes: routes(&batch, stage.route_sets()),
+        rows: batches.iter().map(|batch| batch.selection().count() as u64).sum(),
+        routes: by_route,
         // They outlive stages, and another case may have this name.
         counters: since(counters(host, &name), &before),
         attributes: Vec::new(),
         emitted: collected.requests(began)?,
     };
-    Ok(Ran::Rows(batch, Box::new(actual)))
+    Ok(Ran::Rows(batches, Box::new(actual)))
+}
+
+/// An input's rows, as the stage leaves them. `Err` says what is wrong with the input.
+async fn passed(
+    stage: &Stage,
+    input: &Input,
+    signal: Signal,
+    wire: Bytes,
+) -> Result<Result<TelemetryBatch, Refused>, String> {
+    let columns = stage.columns(signal).ok_or_else(|| format!("the plugin does not take {signal}"))?;
+    let base = WireBatch::parse(signal, wire, &Projection::new(signal, columns.to_vec()))
+        .map_err(|error| format!("`{}`: {error}", input.path.display()))?;
+    let base = Arc::new(base);
+    let mut batch = batch(&base);
+    if let Err(refusal) = stage.process(&mut batch, 0).await {
+        let message = stage.last_fault().map_or_else(|| refusal.reason.to_string(), |fault| fault.to_string());
+        let file = input.path.file_name().unwrap_or_default().to_string_lossy();
+        let row = culprit(stage, &base).await.map(|row| format!("row {row} of `{file}`"));
+        return Ok(Err(Refused { message, row }));
+    }
+    Ok(Ok(batch))
 }
 
 pub(crate) fn batch(base: &Arc<WireBatch>) -> TelemetryBatch {
@@ -205,7 +251,7 @@ async fn fails(stage: &Stage, base: &Arc<WireBatch>, rows: &[u32]) -> bool {
     stage.process(&mut batch, 0).await.is_err()
 }
 
-fn routes(batch: &TelemetryBatch, sets: &[Vec<String>]) -> BTreeMap<String, u64> {
+fn routes(batch: &TelemetryBatch, sets: &[Vec<String>], counted: &mut BTreeMap<String, u64>) {
     let name = |route: u16| match sets.get(usize::from(route)) {
         _ if route == ROUTE_DEFAULT => "unchanged".to_owned(),
         Some(names) if names.is_empty() => "nowhere".to_owned(),
@@ -213,11 +259,9 @@ fn routes(batch: &TelemetryBatch, sets: &[Vec<String>]) -> BTreeMap<String, u64>
         None => format!("set {route}"),
     };
     let routes = batch.routes.to_rows(batch.base().rows());
-    let mut counted = BTreeMap::new();
     for row in batch.selection().rows() {
         *counted.entry(name(routes.get(row).copied().unwrap_or(ROUTE_DEFAULT))).or_default() += 1;
     }
-    counted
 }
 
 fn since(mut counters: BTreeMap<String, f64>, before: &BTreeMap<String, f64>) -> BTreeMap<String, f64> {
