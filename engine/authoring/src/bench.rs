@@ -2,16 +2,20 @@
 //!
 //! ```text
 //!  gateway alone   a request's bytes are validated, indexed and written out again
+//!  native          the same columns, each byte of each value read once by native code
 //!  no-op           the same columns are shown to a plugin that keeps everything
 //!  the plugin      as in a pipeline: columns shown, the call, the verdict checked and applied
 //! ```
 //!
-//! The three take turns, so that what else the machine does falls on all; the figures are medians of many rounds. Beside each
+//! They take turns, so that what else the machine does falls on all; the figures are medians of many rounds. Beside each
 //! stage's time stands that of its calls, which the host counts: what is left is the host's.
+
+mod native;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arrow_array::{Array, ArrayRef};
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
@@ -30,7 +34,7 @@ pub const ROWS_MAX: usize = 8_192;
 const REQUEST_BYTES_MAX: usize = 1 << 30;
 /// Rounds for each number of rows, of which the median counts.
 const ROUNDS: usize = 15;
-/// What one of the three takes in a round: long enough for a clock, short enough for turns.
+/// What one of them takes in a round: long enough for a clock, short enough for turns.
 const ROUND: Duration = Duration::from_millis(20);
 
 /// What is to be measured.
@@ -72,6 +76,8 @@ pub struct Measured {
     pub gateway_ns: f64,
     /// Of that, what the columns that the plugin asked for add when they are looked at.
     pub columns_ns: f64,
+    /// These columns, read once by native code: the least that looking at all of them costs.
+    pub native_ns: f64,
     pub noop: Cost,
     pub plugin: Cost,
 }
@@ -210,12 +216,13 @@ async fn measure(
     let nothing = Projection::new(signal, Vec::new());
     let wanted = Projection::new(signal, columns.to_vec());
     let base = Arc::new(WireBatch::parse(signal, request.clone(), &wanted)?);
-    base.columns(columns);
-    let mut samples = [(); 4].map(|()| Vec::<Cost>::new());
+    let shown = base.columns(columns);
+    let mut samples = [(); 5].map(|()| Vec::<Cost>::new());
     for round in 0..=ROUNDS {
         let passed = [
             timed(|| pass(signal, request, &nothing, &[]))?,
             timed(|| pass(signal, request, &wanted, columns))?,
+            timed(|| read(&shown))?,
             calls(noop, &base).await?,
             calls(plugin, &base).await?,
         ];
@@ -224,9 +231,18 @@ async fn measure(
             samples.iter_mut().zip(passed).for_each(|(samples, cost)| samples.push(cost));
         }
     }
-    let [gateway, looked, noop, plugin] = samples.map(median);
+    let [gateway, looked, native, noop, plugin] = samples.map(median);
     let columns_ns = (looked.total_ns - gateway.total_ns).max(0.0);
-    Ok(Measured { rows, gateway_ns: gateway.total_ns, columns_ns, noop, plugin })
+    Ok(Measured { rows, gateway_ns: gateway.total_ns, columns_ns, native_ns: native.total_ns, noop, plugin })
+}
+
+/// What native code does that looks at every value.
+fn read(columns: &[ArrayRef]) -> Result<(), BenchError> {
+    for column in std::hint::black_box(columns) {
+        let sum = native::read(column).ok_or_else(|| BenchError::Failed(format!("{}", column.data_type())))?;
+        std::hint::black_box(sum);
+    }
+    Ok(())
 }
 
 /// What the gateway does with a request that no plugin sees, but for its sockets.
@@ -298,16 +314,17 @@ impl BenchReport {
             format!("nanoseconds for each row of {}, and microseconds for each call:", self.signal),
             String::new(),
             format!(
-                "{:>6}  {:>26}  {:>26}  {:>26}",
-                "rows", "gateway alone", "a plugin that does nothing", "this plugin"
+                "{:>6}  {:>22}  {:>22}  {:>22}  {:>22}",
+                "rows", "gateway alone", "columns, natively", "a no-op plugin", "this plugin"
             ),
         ];
         let cell = |ns: f64, rows: usize| format!("{:.1} ns  {:.1} µs", ns / rows as f64, ns / 1_000.0);
         for measured in &self.rows {
             let rows = measured.rows;
             lines.push(format!(
-                "{rows:>6}  {:>26}  {:>26}  {:>26}",
+                "{rows:>6}  {:>22}  {:>22}  {:>22}  {:>22}",
                 cell(measured.gateway_ns, rows),
+                cell(measured.native_ns, rows),
                 cell(measured.noop.total_ns, rows),
                 cell(measured.plugin.total_ns, rows)
             ));

@@ -318,7 +318,7 @@ async fn costs_are_measured() {
     let rows: Vec<usize> = report.rows.iter().map(|measured| measured.rows).collect();
     assert_eq!(rows, [1, 100]);
     for measured in &report.rows {
-        let costs = [measured.gateway_ns, measured.noop.call_ns, measured.plugin.call_ns];
+        let costs = [measured.gateway_ns, measured.native_ns, measured.noop.call_ns, measured.plugin.call_ns];
         assert!(costs.iter().all(|ns| *ns > 0.0), "{measured:?}");
         assert!(measured.plugin.total_ns >= measured.plugin.call_ns, "{measured:?}");
     }
