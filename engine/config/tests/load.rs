@@ -513,11 +513,14 @@ fn lookup_tables_have_a_format_and_settings() {
 #[test]
 fn state_has_bounds() {
     let written = stage(
-        "{plugin: 'builtin:filter', state: {bytes_max: 1MiB, keys_max: 10, shards: 3}, swap: {on_lost_state: accept}}",
+        "{plugin: 'builtin:filter', state: {bytes_max: 1MiB, keys_max: 10, shards: 3, snapshot_interval: 10s}, swap: {on_lost_state: accept}}",
         &[],
     );
     let (keys_max, shards) = (NonZeroUsize::new(10).unwrap(), NonZeroUsize::new(3));
-    assert_eq!(written.state, PluginState { bytes_max: 1 << 20, keys_max, shards });
+    assert_eq!(
+        written.state,
+        PluginState { bytes_max: 1 << 20, keys_max, shards, snapshot_interval: Some(Duration::from_secs(10)) }
+    );
     assert_eq!(written.swap.on_lost_state, OnLostState::Accept);
     let default = stage("{plugin: 'builtin:filter', state: {}}", &[]);
     assert_eq!((default.state, default.swap), (PluginState::default(), Swap::default()));

@@ -46,6 +46,8 @@ pub(crate) struct Instance {
     pub round: u64,
     /// It holds what is lost with it: dropped so, it is counted.
     holds: bool,
+    /// When it was last asked for what it holds, or made.
+    pub asked: Instant,
 }
 
 /// The instance's right to run: while this lives, one call fewer can begin.
@@ -128,7 +130,8 @@ impl Instance {
         start.stats.instances.fetch_add(1, Relaxed);
         start.stats.instances_created.fetch_add(1, Relaxed);
         let stats = Arc::clone(&start.stats);
-        let mut instance = Box::new(Instance { store, plugin, stats, counted_bytes: 0, round: 0, holds: false });
+        let asked = Instant::now();
+        let mut instance = Box::new(Instance { store, plugin, stats, counted_bytes: 0, round: 0, holds: false, asked });
         instance.count_memory();
         Ok((instance, requirements))
     }

@@ -14,10 +14,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::bindings::wasmill::plugin::types;
 use crate::host::HostInner;
 use crate::instance::{Instance, Lease, Start, StartError};
+use crate::state::Kept;
 
 pub(crate) struct Pool {
     pub start: Arc<Start>,
     idle: Idle,
+    /// For the instance that comes after one that failed.
+    pub kept: Kept,
     running: Arc<Semaphore>,
     /// Permits of `running`.
     instances_max: u32,
@@ -37,6 +40,13 @@ pub(crate) struct Emptied {
     pub permit: OwnedSemaphorePermit,
 }
 
+/// An instance for a call.
+pub(crate) enum Taken {
+    Idle(Lease),
+    /// It has answered `init`, and nothing else.
+    New(Lease),
+}
+
 /// Why there is no instance for a call.
 #[derive(Debug)]
 pub(crate) enum TakeError {
@@ -50,7 +60,7 @@ impl Pool {
         // More than fit in memory.
         let instances_max = u32::try_from(instances_max.get()).unwrap_or(u32::MAX >> 3);
         let running = Arc::new(Semaphore::new(instances_max as usize));
-        Pool { start, idle: Idle::default(), running, instances_max, round: AtomicU64::new(0) }
+        Pool { start, idle: Idle::default(), kept: Kept::default(), running, instances_max, round: AtomicU64::new(0) }
     }
 
     pub fn idle(&self) -> &Idle {
@@ -75,20 +85,16 @@ impl Pool {
         &self,
         host: &Arc<HostInner>,
         accept: impl FnOnce(types::Requirements) -> Result<(), StartError>,
-    ) -> Result<Lease, TakeError> {
+    ) -> Result<Taken, TakeError> {
         let permit = self.permit().await?;
         let idle = self.idle.0.lock().pop();
-        let instance = match idle {
-            Some(instance) => instance,
-            None => {
-                let (mut instance, requirements) =
-                    Instance::start(host, &self.start).await.map_err(TakeError::Start)?;
-                accept(requirements).map_err(TakeError::Start)?;
-                self.ticked(&mut instance);
-                instance
-            }
-        };
-        Ok(Lease { instance, permit })
+        if let Some(instance) = idle {
+            return Ok(Taken::Idle(Lease { instance, permit }));
+        }
+        let (mut instance, requirements) = Instance::start(host, &self.start).await.map_err(TakeError::Start)?;
+        accept(requirements).map_err(TakeError::Start)?;
+        self.ticked(&mut instance);
+        Ok(Taken::New(Lease { instance, permit }))
     }
 
     /// Waits until no call runs, and takes all instances. `None`: never, the semaphore is not closed. Calls have deadlines, and so end.

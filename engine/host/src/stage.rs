@@ -10,13 +10,14 @@
 
 mod apply;
 mod hand_over;
+mod keeping;
 mod spec;
 mod succession;
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -37,7 +38,7 @@ use crate::groups::{self, Groups};
 use crate::host::HostInner;
 use crate::instance::{Called, Instance, Lease, Start, StartError};
 use crate::log::GuestLog;
-use crate::pool::{Pool, TakeError};
+use crate::pool::{Pool, TakeError, Taken};
 use crate::shadow::{Copied, Shadow};
 use crate::slice::{Runs, Sizing};
 use crate::state::{Cut, Granted, Store, View, cut};
@@ -64,6 +65,8 @@ pub struct Stage {
     more_shards: Vec<Pool>,
     /// Of a stage whose instances hold what must not be changed while it is handed over.
     gate: Option<Gate>,
+    /// Of a stage whose instances are asked for what they hold.
+    snapshot_interval: Option<Duration>,
     on_fault: OnFault,
     breaker: Option<Breaker>,
     content: Option<ContentFaults>,
@@ -152,6 +155,8 @@ impl Stage {
         let pool = Pool::new(Arc::clone(&start), instances);
         let more_shards = (1..shards).map(|_| Pool::new(Arc::clone(&start), instances)).collect();
         pool.put(instance);
+        let interval = spec.state.snapshot_interval.filter(|_| !spec.quiet);
+        let snapshot_interval = keeping::interval(interval, requirements.uses.snapshot, &name);
         let faults = GuestLog::new(Arc::clone(&name), spec.quiet);
         let emitting = Emitting::new(Arc::clone(&stats), Arc::clone(&faults));
         Ok(Arc::new_cyclic(|me| Stage {
@@ -160,6 +165,7 @@ impl Stage {
             pool,
             more_shards,
             gate: stateful.then(Gate::default),
+            snapshot_interval,
             _store: store,
             on_fault: spec.on_fault,
             breaker: spec.breaker.map(Breaker::new),
@@ -426,7 +432,8 @@ impl Stage {
             Undecided::Refused(Refusal::new(RefusalKind::Unavailable, format!("`{}`: {reason}", self.name)))
         };
         match pool.take(&self.host, accept).await {
-            Ok(lease) => Ok(lease),
+            Ok(Taken::Idle(lease)) => Ok(lease),
+            Ok(Taken::New(lease)) => self.with_kept(lease, pool).await,
             Err(TakeError::Busy) => Err(unavailable("all instances of the plugin are busy".to_owned())),
             Err(TakeError::Start(StartError::NoRoom(reason))) => Err(unavailable(reason)),
             Err(TakeError::Start(StartError::Fault(fault))) => Err(Undecided::Fault(fault)),
@@ -562,12 +569,20 @@ impl Held<'_> {
 
     fn give_back(&mut self) {
         let Some(lease) = self.lease.take() else { return };
+        // Ticks passed it by while it was busy.
         let due = self.stage.requirements.tick.is_some() && self.pool().is_due(&lease.instance);
-        // Ticks passed it by while it was busy. A runtime that ends calls nobody any more.
-        match (due.then(|| self.stage.me.upgrade()).flatten(), Handle::try_current()) {
+        let kept = self.stage.snapshot_interval.is_some() && {
+            self.pool().kept.proved();
+            self.stage.is_to_be_kept(&lease)
+        };
+        // A runtime that ends calls nobody any more.
+        match ((due || kept).then(|| self.stage.me.upgrade()).flatten(), Handle::try_current()) {
             (Some(stage), Ok(runtime)) => {
                 let shard = self.shard;
-                runtime.spawn(async move { stage.tick_lease(lease, shard).await });
+                runtime.spawn(async move {
+                    // What is due for both is asked when it comes back the next time.
+                    if due { stage.tick_lease(lease, shard).await } else { stage.keep(lease, shard).await }
+                });
             }
             _ => self.pool().put(lease.instance),
         }

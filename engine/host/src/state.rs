@@ -5,15 +5,16 @@
 //!                     └ survives swaps, reloads, faults; gone with the last stage of the name
 //!
 //!  an instance's    scope `single`: one instance      ──snapshot──► entries ──restore──► the new plugin's
-//!                   scope `keyed`:  one for a shard                  (by shard)
+//!                   scope `keyed`:  one for a shard                  (by shard)         or the next one's, after a fault
 //! ```
 //!
 //! The store is for whoever can use it: nothing has to be carried over. What an instance holds is carried by the plugin's own words
-//! (`stage/hand_over.rs`), or lost and counted.
+//! (`stage/hand_over.rs`, `stage/keeping.rs`), or lost and counted.
 
 mod calls;
 mod cells;
 mod entries;
+mod kept;
 mod shards;
 mod shelf;
 mod store;
@@ -21,10 +22,12 @@ mod view;
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use crate::bindings::wasmill::plugin::types::Failure;
 
 pub(crate) use entries::Entries;
+pub(crate) use kept::{Kept, Snapshot};
 pub(crate) use shards::{Cut, cut};
 pub use store::StateSize;
 pub(crate) use store::{Store, Stores};
@@ -38,6 +41,9 @@ pub struct StateSettings {
     pub keys_max: usize,
     /// Of scope `keyed`: instances that the values of the path are divided among. `None`: as many as the stage may have instances.
     pub shards: Option<NonZeroUsize>,
+    /// How often instances are asked for what they hold, where their plugin uses `snapshot`. `None`: never but for a swap, and a fault
+    /// loses all of it.
+    pub snapshot_interval: Option<Duration>,
 }
 
 impl StateSettings {
@@ -49,7 +55,7 @@ impl StateSettings {
 
 impl Default for StateSettings {
     fn default() -> Self {
-        StateSettings { bytes_max: Self::BYTES_MAX, keys_max: Self::KEYS_MAX, shards: None }
+        StateSettings { bytes_max: Self::BYTES_MAX, keys_max: Self::KEYS_MAX, shards: None, snapshot_interval: None }
     }
 }
 

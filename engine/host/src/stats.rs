@@ -43,6 +43,7 @@ pub struct StageStats {
     pub(crate) state_evicted: AtomicU64,
     pub(crate) state_lost: AtomicU64,
     pub(crate) rows_state_lost: AtomicU64,
+    state_restored: AtomicU64,
     faults: [AtomicU64; FaultKind::ALL.len()],
     duration_ns_sum: AtomicU64,
     duration_buckets: [AtomicU64; CALL_DURATION_BOUNDS_NS.len() + 1],
@@ -83,6 +84,8 @@ pub struct StageStatsSnapshot {
     pub state_lost: u64,
     /// Rows that were decided about after the stage's state had been handed over: what they changed of it is lost.
     pub rows_state_lost: u64,
+    /// Instances that followed one that failed, and were given what it held when it was last asked.
+    pub state_restored: u64,
     /// By kind, in the order of [`FaultKind::ALL`].
     pub faults: [u64; FaultKind::ALL.len()],
     pub duration_ns_sum: u64,
@@ -114,6 +117,7 @@ impl StageStats {
             state_evicted: self.state_evicted.load(Relaxed),
             state_lost: self.state_lost.load(Relaxed),
             rows_state_lost: self.rows_state_lost.load(Relaxed),
+            state_restored: self.state_restored.load(Relaxed),
             faults: std::array::from_fn(|i| self.faults[i].load(Relaxed)),
             duration_ns_sum: self.duration_ns_sum.load(Relaxed),
             duration_buckets: std::array::from_fn(|i| self.duration_buckets[i].load(Relaxed)),
@@ -143,6 +147,10 @@ impl StageStats {
         if let Some(count) = self.emitted_lost.get(signal as usize) {
             count.fetch_add(rows, Relaxed);
         }
+    }
+
+    pub(crate) fn restored(&self) {
+        self.state_restored.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn ticked(&self) {

@@ -10,6 +10,8 @@ mod files;
 mod flush;
 #[path = "plugins/groups.rs"]
 mod groups;
+#[path = "plugins/keeping.rs"]
+mod keeping;
 #[path = "plugins/preview1.rs"]
 mod preview1;
 #[path = "plugins/serving.rs"]

@@ -128,6 +128,13 @@ static STATE: Section = Section {
             "For a plugin whose state is keyed by a path: instances that the path's values are divided among; 1 to 256. Without it, \
              `limits::instances_max`.",
         ),
+        key(
+            "snapshot_interval",
+            Kind::Duration,
+            "",
+            "How often an instance that holds state is asked for it, where the plugin uses `snapshot`, so that after a fault the next one goes \
+             on from there; 100ms to 24h. Without it a fault loses what the instance held. See [plugins](plugins.md#state).",
+        ),
     ],
 };
 
@@ -190,6 +197,8 @@ const STATE_BYTES: RangeInclusive<u64> = 64 << 10..=16 << 30;
 const STATE_KEYS_MAX: usize = 100_000_000;
 /// As many instances as a process has room for.
 const SHARDS_MAX: usize = 256;
+/// A snapshot is a call of its own, which batches wait for.
+const SNAPSHOT_INTERVAL: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(24);
 
 /// Other changes wait for it.
 const SHADOW_MAX: Duration = Duration::from_secs(10 * 60);
@@ -317,6 +326,11 @@ fn read_state(reader: &Reader) -> PluginState {
         bytes_max: bytes.and_then(|size| usize::try_from(size.0).ok()).unwrap_or(default.bytes_max),
         keys_max: count("keys_max", STATE_KEYS_MAX).unwrap_or(default.keys_max),
         shards: count("shards", SHARDS_MAX),
+        snapshot_interval: reader.checked(
+            "snapshot_interval",
+            "a duration, `100ms` to `24h`",
+            |interval: &Duration| SNAPSHOT_INTERVAL.contains(interval),
+        ),
     }
 }
 

@@ -165,6 +165,8 @@ pub struct PluginState {
     pub keys_max: NonZeroUsize,
     /// Instances that the values of a path are divided among, where a plugin's state is keyed by one. `None`: as many as the stage may have.
     pub shards: Option<NonZeroUsize>,
+    /// How often instances are asked for what they hold. `None`: only for a swap.
+    pub snapshot_interval: Option<Duration>,
 }
 
 impl Default for PluginState {
@@ -174,6 +176,7 @@ impl Default for PluginState {
             bytes_max: 64 << 20,
             keys_max: NonZeroUsize::new(1_000_000).unwrap_or(NonZeroUsize::MIN),
             shards: None,
+            snapshot_interval: None,
         }
     }
 }

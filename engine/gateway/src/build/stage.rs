@@ -145,7 +145,12 @@ fn limits(given: &PluginLimits) -> Limits {
 }
 
 fn state(given: &PluginState) -> StateSettings {
-    StateSettings { bytes_max: given.bytes_max, keys_max: given.keys_max.get(), shards: given.shards }
+    StateSettings {
+        bytes_max: given.bytes_max,
+        keys_max: given.keys_max.get(),
+        shards: given.shards,
+        snapshot_interval: given.snapshot_interval,
+    }
 }
 
 fn millis(duration: Duration) -> NonZeroU64 {

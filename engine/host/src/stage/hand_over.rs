@@ -31,7 +31,7 @@ use super::{Stage, Undecided};
 use crate::bindings::wasmill::plugin::host::Level;
 use crate::instance::Instance;
 use crate::pool::Emptied;
-use crate::state::Entries;
+use crate::state::{Entries, Snapshot};
 use crate::{Fault, Scope};
 
 /// So many times its deadline a call may take on the clock, and so long its end is waited for.
@@ -162,7 +162,8 @@ impl Stage {
             self.lose(self.stats.snapshot().instances, "its calls do not end");
             return Ok(None);
         };
-        let holding = instances.iter().filter(|(_, instance)| instance.holds()).count() as u64;
+        let kept = self.kept_alone(&instances);
+        let holding = instances.iter().filter(|(_, instance)| instance.holds()).count() as u64 + kept.len() as u64;
         let mut over = HandOver {
             from: Arc::clone(self),
             to: Arc::clone(to),
@@ -181,7 +182,9 @@ impl Stage {
             (over.lost, over.why) = (holding, Some(why));
             return Ok(Some(over));
         }
-        let Snapshots { entries, failed, kept_back, gone } = self.snapshots(instances).await;
+        let Snapshots { mut entries, failed, kept_back, gone } = self.snapshots(instances).await;
+        // Checked when they were kept.
+        kept.iter().for_each(|kept| drop(entries.take(kept.entries.clone())));
         if let Some(fault) = failed {
             let reason = first_line(&fault);
             if on_lost == OnLostState::Refuse {
@@ -225,6 +228,13 @@ impl Stage {
             return Some(format!("its state is {}, and the new plugin's {}", ours.scope, theirs.scope));
         }
         (!theirs.uses.snapshot).then(|| "the new plugin does not use `snapshot`".to_owned())
+    }
+
+    /// What was kept of instances that are gone, and that none has followed yet.
+    fn kept_alone(&self, instances: &[(usize, Box<Instance>)]) -> Vec<Arc<Snapshot>> {
+        let without = |shard: &usize| instances.iter().all(|(other, _)| other != shard);
+        let pools = self.pools().enumerate().filter(|(shard, _)| without(shard));
+        pools.filter_map(|(_, pool)| pool.kept.get()).collect()
     }
 
     /// What the instances hold. They go back to where they were, but for those that cannot be called again.
@@ -304,7 +314,10 @@ impl HandOver {
         if *carried {
             tracing::info!(stage = &*from.name, "what the plugin held was handed over");
         }
-        from.pools().for_each(|pool| pool.idle().each(Instance::forget));
+        for pool in from.pools() {
+            pool.idle().each(Instance::forget);
+            pool.kept.clear();
+        }
         let same = from.requirements.route_sets == to.requirements.route_sets
             && from.requirements.inputs.iter().all(|input| to.requirements.input(input.signal).is_some());
         if let Some(gate) = &from.gate {

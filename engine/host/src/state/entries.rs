@@ -38,6 +38,13 @@ impl Entries {
         Ok(())
     }
 
+    /// What one instance gave, as it is given to another. `None`: it holds nothing.
+    pub fn whole(snapshot: Vec<u8>) -> Result<Option<Vec<u8>>, Fault> {
+        let mut entries = Entries::default();
+        entries.take(snapshot)?;
+        Ok(entries.0.pop())
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

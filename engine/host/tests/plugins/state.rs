@@ -18,7 +18,7 @@ const KEYED: &str = r#"{"do": "hold", "keyed": "name"}"#;
 const SINGLE: &str = r#"{"do": "hold"}"#;
 
 /// A stage of another name than others have.
-fn named(name: &str, config: &str) -> StageSpec {
+pub fn named(name: &str, config: &str) -> StageSpec {
     StageSpec { name: format!("wasm/{name}"), ..spec(config) }
 }
 
@@ -40,7 +40,7 @@ fn counts(batch: &TelemetryBatch) -> Vec<u64> {
 }
 
 /// Sends spans of these names through, and gives their counts.
-async fn count(stage: &Arc<Stage>, names: &[&str]) -> Vec<u64> {
+pub async fn count(stage: &Arc<Stage>, names: &[&str]) -> Vec<u64> {
     let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
     let mut batch = spans_named(&names);
     stage.process(&mut batch, 0).await.unwrap();

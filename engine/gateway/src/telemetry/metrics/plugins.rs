@@ -143,6 +143,7 @@ fn add(sum: &mut StageStatsSnapshot, stats: &StageStatsSnapshot) {
     sum.state_evicted += stats.state_evicted;
     sum.state_lost += stats.state_lost;
     sum.rows_state_lost += stats.rows_state_lost;
+    sum.state_restored += stats.state_restored;
     sum.duration_ns_sum += stats.duration_ns_sum;
     sum.instances_created += stats.instances_created;
     sum.faults.iter_mut().zip(stats.faults).for_each(|(sum, count)| *sum += count);
@@ -181,7 +182,7 @@ type Shown<T> = (&'static str, &'static str, fn(&T) -> u64);
 type Total<'a> = (&'a str, &'a Counts, StageStatsSnapshot);
 
 fn encode_counts(encoder: &mut DescriptorEncoder<'_>, totals: &[Total<'_>]) -> fmt::Result {
-    let counters: [Shown<StageStatsSnapshot>; 14] = [
+    let counters: [Shown<StageStatsSnapshot>; 15] = [
         ("wasmill_plugin_calls", "Calls of process, one for each slice of rows", |stats| stats.calls),
         ("wasmill_plugin_rows_in", "Rows that the plugin was asked about", |stats| stats.rows_in),
         ("wasmill_plugin_rows_kept", "Rows that the plugin kept", |stats| stats.rows_kept),
@@ -206,6 +207,11 @@ fn encode_counts(encoder: &mut DescriptorEncoder<'_>, totals: &[Total<'_>]) -> f
             "wasmill_plugin_state_lost_rows",
             "Rows decided about after the state was handed over, with what they changed of it lost",
             |stats| stats.rows_state_lost,
+        ),
+        (
+            "wasmill_plugin_state_restored",
+            "Instances that followed one that failed, and were given what it held at its last snapshot",
+            |stats| stats.state_restored,
         ),
         ("wasmill_plugin_instances_created", "Instances ever made", |stats| stats.instances_created),
     ];
