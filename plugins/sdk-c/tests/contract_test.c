@@ -97,7 +97,7 @@ static void records_are_made(void) {
     const wm_value values[] = {
         wm_text_value(WM_STR("a")),   wm_int_value(-1), wm_double_value(.5), wm_boolean_value(true), wm_binary_value(WM_STR("b")),
         wm_value_of(WM_EMPTY)};
-    const wm_kind kinds[] = {WM_KIND_DICTIONARY, WM_KIND_INT64, WM_KIND_DOUBLE, WM_KIND_BOOLEAN, WM_KIND_BINARY, WM_KIND_ANY};
+    const wm_kind kinds[] = {WM_KIND_TEXT, WM_KIND_INT64, WM_KIND_DOUBLE, WM_KIND_BOOLEAN, WM_KIND_BINARY, WM_KIND_ANY};
     enum { VALUES = sizeof values / sizeof *values };
     for (size_t at = 0; at < VALUES; at++) {
         wm_emit_set(logs, "body", values[at]);
@@ -113,7 +113,7 @@ static void records_are_made(void) {
     for (size_t at = 0; at < VALUES; at++) {
         wm_block block;
         CHECK(wm_block_open(&block, (const uint8_t *)logs->fields[at].block.data, logs->fields[at].block.len));
-        CHECK(wm_block_is(&block, 0, kinds[at]) && block.nodes[0].len == 3);
+        CHECK(wm_block_is(&block, 0, kinds[at]) && block.nodes[0].len == 1);
     }
     wm_block block;
     CHECK_TEXT(logs->fields[VALUES].path, "source");
@@ -122,10 +122,15 @@ static void records_are_made(void) {
     uint32_t source = 0;
     CHECK(wm_uint32_get(&sources, 0, &source) && source == 5);
 
-    wm_builder *short_one = wm_builder_new();
-    wm_add_text(short_one, &values[0].text, 1, NULL);
-    wm_emit_set_each(logs, "body", short_one);
-    CHECK_TEXT(wm_failure_take(), "`body`: 1 values for 3 new records");
+    // A field of a type that no attribute has, the same value in all of them.
+    int32_t severities[] = {9, 17};
+    wm_builder *same = wm_builder_new(), *short_one = wm_builder_new();
+    wm_add_int32(same, severities, 1, NULL);
+    wm_emit_set_each(logs, "severity_number", same);
+    CHECK(!wm_failed() && logs->fields_count == VALUES + 2);
+    wm_add_int32(short_one, severities, 2, NULL);
+    wm_emit_set_each(logs, "severity_number", short_one);
+    CHECK_TEXT(wm_failure_take(), "`severity_number`: 2 values for 3 new records");
     wm_emit(out, WM_ALL_SIGNALS, 0);
     CHECK(wm_failed());
     wm_failure_take();

@@ -233,3 +233,32 @@ wm_str wm_builder_finish(wm_builder *builder) {
     wm_copy(bytes + head, builder->parts, builder->len);
     return wm_str_from((const char *)bytes, head + builder->len);
 }
+
+wm_builder *wm_builder_of(wm_value value) {
+    wm_builder *builder = wm_builder_new();
+    wm_bitmap bit;
+    switch (value.kind) {
+    // A plain type is also taken by fields that have just that one.
+    case WM_TEXT:
+        wm_add_text(builder, &value.text, 1, NULL);
+        break;
+    case WM_BINARY:
+        wm_add_binary(builder, &value.text, 1, NULL);
+        break;
+    case WM_INT:
+        wm_add_int64(builder, &value.integer, 1, NULL);
+        break;
+    case WM_DOUBLE:
+        wm_add_double(builder, &value.number, 1, NULL);
+        break;
+    case WM_BOOLEAN:
+        bit = wm_bitmap_none(1);
+        wm_bitmap_set(&bit, 0, value.boolean);
+        wm_add_boolean(builder, &bit, NULL);
+        break;
+    default:
+        wm_add_any(builder, &value, 1);
+        break;
+    }
+    return builder;
+}

@@ -23,7 +23,7 @@ wm_emission *wm_emit(wm_emissions *out, wm_signal signal, uint32_t rows) {
 
 void wm_emit_set_each(wm_emission *emission, const char *path, wm_builder *column) {
     uint32_t len = wm_builder_len(column);
-    if (len != emission->rows) {
+    if (len != emission->rows && len != 1) {
         wm_fail("`%s`: %u values for %u new records", path, len, emission->rows);
         return;
     }
@@ -37,32 +37,8 @@ void wm_emit_set_each(wm_emission *emission, const char *path, wm_builder *colum
     emission->fields[emission->fields_count++] = field;
 }
 
-#define REPEATED(type, name, value)                                                                 \
-    type *values = WM_NEW(type, rows);                                                               \
-    for (uint32_t row = 0; row < rows; row++) {                                                      \
-        values[row] = (value);                                                                       \
-    }                                                                                               \
-    wm_add_##name
-
 void wm_emit_set(wm_emission *emission, const char *path, wm_value value) {
-    wm_builder *builder = wm_builder_new();
-    uint32_t rows = emission->rows;
-    if (value.kind == WM_TEXT) {
-        wm_strs distinct = {&value.text, 1};
-        wm_add_dictionary(builder, WM_NEW(uint32_t, rows), rows, NULL, distinct);
-    } else if (value.kind == WM_INT) {
-        REPEATED(int64_t, int64, value.integer)(builder, values, rows, NULL);
-    } else if (value.kind == WM_DOUBLE) {
-        REPEATED(double, double, value.number)(builder, values, rows, NULL);
-    } else if (value.kind == WM_BINARY) {
-        REPEATED(wm_str, binary, value.text)(builder, values, rows, NULL);
-    } else if (value.kind == WM_BOOLEAN) {
-        wm_bitmap bits = value.boolean ? wm_bitmap_all(rows) : wm_bitmap_none(rows);
-        wm_add_boolean(builder, &bits, NULL);
-    } else {
-        REPEATED(wm_value, any, value)(builder, values, rows);
-    }
-    wm_emit_set_each(emission, path, builder);
+    wm_emit_set_each(emission, path, wm_builder_of(value));
 }
 
 void wm_emit_source(wm_emission *emission, const uint32_t *rows) {

@@ -81,6 +81,8 @@ wm_id16 wm_block_id16(const wm_block *block, uint32_t node);
 
 /** Number of rows of the first column. */
 uint32_t wm_builder_len(const wm_builder *builder);
+/** A column of this one value. */
+wm_builder *wm_builder_of(wm_value value);
 /** The block: its bytes, valid as all memory of the call. */
 wm_str wm_builder_finish(wm_builder *builder);
 

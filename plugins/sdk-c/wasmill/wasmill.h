@@ -846,7 +846,7 @@ wm_emissions *wm_verdict_emissions(wm_verdict *verdict);
 wm_emission *wm_emit(wm_emissions *out, wm_signal signal, uint32_t rows);
 /** Gives all of them a field, the same value each. Paths are those of columns. For a field of another type, see `wm_emit_set_each`. */
 void wm_emit_set(wm_emission *emission, const char *path, wm_value value);
-/** Gives them a field: one column with a value for each, in order. */
+/** Gives them a field: one column with a value for each, in order, or a single one for all. */
 void wm_emit_set_each(wm_emission *emission, const char *path, wm_builder *column);
 /** Says for each record which row's resource and scope it has. Only in `plugin_process`: elsewhere there are no rows. */
 void wm_emit_source(wm_emission *emission, const uint32_t *rows);

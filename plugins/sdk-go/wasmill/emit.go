@@ -33,14 +33,11 @@ func (e *Emissions) Emit(signal Signal, rows int) *Emission {
 // Emit begins so many new records of a signal, beside what becomes of the slice.
 func (v *Verdict) Emit(signal Signal, rows int) *Emission { return v.emissions.Emit(signal, rows) }
 
-// Set gives the records a field: a value for each, in order, or a single Value for all. Paths are those of columns: `name`,
-// `attributes["k"]`, `resource.attributes["service.name"]`. Text, integers, doubles, truth values and bytes suit attributes and bodies; a
-// field of another type takes Numbers of that type.
+// Set gives the records a field: a value for each, in order, or a single one for all. Paths are those of columns: `name`,
+// `attributes["k"]`, `resource.attributes["service.name"]`. A Value suits attributes and bodies; a field of another type takes Numbers of
+// that type, as NumbersOf(int32(9)).
 func (e *Emission) Set(path string, values Data) *Emission {
-	if one, ok := values.(Value); ok && e.rows > 1 {
-		values = repeated(one, e.rows)
-	}
-	if values.Len() != e.rows {
+	if values.Len() != e.rows && values.Len() != 1 {
 		return e.fail(fmt.Errorf("`%s`: %d values for %d new records", path, values.Len(), e.rows))
 	}
 	block, err := EncodeBlock(values)
@@ -51,7 +48,7 @@ func (e *Emission) Set(path string, values Data) *Emission {
 	return e
 }
 
-// Source says for each record which row's resource and scope it has. Only in Process: elsewhere there are no rows.
+// Source says for each record which row's resource and scope it has; one row, for all. Only in Process: elsewhere there are no rows.
 func (e *Emission) Source(rows ...uint32) *Emission {
 	return e.Set("source", Numbers[uint32]{Values: rows})
 }
@@ -106,34 +103,4 @@ func shortened(routes []RouteSet) []uint16 {
 		return nil
 	}
 	return valuesOf[uint16](bytesOf(routes[:1]))
-}
-
-// repeated is a column with the same value in each row.
-func repeated(value Value, rows int) Data {
-	if text, ok := value.Text(); ok {
-		return Dictionary{Keys: make([]uint32, rows), Values: []string{text}}
-	}
-	if integer, ok := value.Int(); ok {
-		return Numbers[int64]{Values: times(integer, rows)}
-	}
-	if number, ok := value.Double(); ok {
-		return Numbers[float64]{Values: times(number, rows)}
-	}
-	if truth, ok := value.Boolean(); ok {
-		return Booleans{True: BitmapOf(rows, func(int) bool { return truth })}
-	}
-	if bytes, ok := value.Bytes(); ok {
-		return Binaries(times(bytes, rows))
-	}
-	column := new(AnyBuilder)
-	column.AppendSame(value, rows)
-	return column
-}
-
-func times[T any](value T, rows int) []T {
-	values := make([]T, rows)
-	for row := range values {
-		values[row] = value
-	}
-	return values
 }

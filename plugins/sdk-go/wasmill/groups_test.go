@@ -140,7 +140,7 @@ func (b *busy) Tick(now time.Time, out *Emissions) error {
 }
 
 func (b *busy) Flush(out *Emissions) error {
-	out.Emit(Logs, 3).Set("body", Texts{"only one"})
+	out.Emit(Logs, 3).Set("body", Texts{"one", "two"})
 	return nil
 }
 
@@ -177,10 +177,10 @@ func TestWhatAPluginMayDoBesides(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text, _ := body.Column(0).Text().At(1); made[0].Fields[0].Path != "body" || text != "2026-01-02T03:04:05Z" {
+	if text, _ := body.Column(0).Text().At(0); made[0].Fields[0].Path != "body" || text != "2026-01-02T03:04:05Z" {
 		t.Errorf("%s is %q", made[0].Fields[0].Path, text)
 	}
-	if _, err := stage.Flush(); err == nil || err.Error() != "new logs: `body`: 1 values for 3 new records" {
+	if _, err := stage.Flush(); err == nil || err.Error() != "new logs: `body`: 2 values for 3 new records" {
 		t.Errorf("flushed: %v", err)
 	}
 	plugin.held = []Entry{{[]byte("a"), []byte("1")}, {nil, []byte{}}}
@@ -198,11 +198,13 @@ func TestWhatAPluginMayDoBesides(t *testing.T) {
 	}
 }
 
-// A constant is a value for each record, whatever its type.
-func TestAConstantIsRepeatedForEachNewRecord(t *testing.T) {
+// A value for all new records crosses once, whatever its type.
+func TestAValueForAllNewRecordsCrossesOnce(t *testing.T) {
 	var out Emissions
 	emission := out.Emit(Logs, 3)
-	values := []Value{TextValue("a"), IntValue(-1), DoubleValue(.5), BooleanValue(true), BinaryValue([]byte{1}), EmptyValue()}
+	values := []Data{
+		TextValue("a"), IntValue(-1), DoubleValue(.5), BooleanValue(true), BinaryValue([]byte{1}), EmptyValue(), NumbersOf(int32(9)),
+	}
 	for _, value := range values {
 		emission.Set("body", value)
 	}
@@ -210,9 +212,9 @@ func TestAConstantIsRepeatedForEachNewRecord(t *testing.T) {
 	if err != nil || len(list[0].Fields) != len(values) {
 		t.Fatal(err)
 	}
-	for at, kind := range []Kind{KindDictionary, KindInt64, KindDouble, KindBoolean, KindBinary, KindAny} {
+	for at, kind := range []Kind{KindText, KindInt64, KindDouble, KindBoolean, KindBinary, KindAny, KindInt32} {
 		block, err := ReadBlock(list[0].Fields[at].Columns)
-		if err != nil || block.Column(0).Kind() != kind || block.Column(0).Len() != 3 {
+		if err != nil || block.Column(0).Kind() != kind || block.Column(0).Len() != 1 {
 			t.Errorf("%v: %v", values[at], err)
 		}
 	}

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { stage } from '../wasmill/guest.js';
-import { Bitmap, host, HostError, make, plugin, UNCHANGED } from '../wasmill/index.js';
+import { Bitmap, Emissions, host, HostError, make, plugin, UNCHANGED } from '../wasmill/index.js';
 import { Block } from '../wasmill/block.js';
 import { Slice } from '../wasmill/slice.js';
 import { Harness } from '../wasmill/testing.js';
@@ -84,7 +84,7 @@ const busy = plugin({
         verdict.keepGroups(slice.column(waited).where('>', 5));
       },
       tick: (now, out) => void out.emit('metrics').set('value_int', now),
-      flush: (out) => void out.emit('logs', 3).set('body', make.text(['only one'])),
+      flush: (out) => void out.emit('logs', 3).set('body', make.text(['one', 'two'])),
       snapshot: () => held,
       restore: (entries) => void (held = entries),
     };
@@ -130,7 +130,7 @@ test('a failure of the host is named', () => {
 test('time passes, the instance goes, and what it held is handed on', () => {
   const started = Harness.start(busy, {}, tables);
   assert.deepEqual(started.tick(2n ** 60n), [{ signal: 'metrics', rows: 1, routes: [undefined], fields: { value_int: [2n ** 60n] } }]);
-  assert.throws(() => started.flush(), /`body`: 1 values for 3 new records/);
+  assert.throws(() => started.flush(), /`body`: 2 values for 3 new records/);
   started.process('traces', { name: ['cart'], 'group.waited_ms': [1] }, 1, [1]);
   const other = Harness.start(busy);
   other.restore(started.snapshot());
@@ -147,11 +147,14 @@ test('ticks, and who takes them, fit together', () => {
   assert.throws(start((_, needs) => needs.tickEvery(0)), /0 ms/);
 });
 
-test('a constant is repeated for each record', () => {
-  for (const value of ['a', 5n, 0.5, true, false, bytes(1), null]) {
-    const view = new Block(make.block([make.repeated(value, 3)])).column(0);
-    assert.deepEqual([view.length, view.get(0), view.get(2)], [3, value, value]);
-  }
+test('a value for all new records crosses once', () => {
+  const values = ['a', 5n, 0.5, true, false, bytes(1), null, make.numbers('int32', [9])];
+  const made = new Emissions().emit('logs', 3);
+  values.forEach((value) => made.set('body', value));
+  made.fields.forEach(({ values: found }, at) => {
+    const view = new Block(found).column(0);
+    assert.deepEqual([view.length, view.get(0)], [1, at === 7 ? 9 : values[at]]);
+  });
 });
 
 test('the extremes of integers are exact, of whatever sign, and pass over rows without a value', () => {

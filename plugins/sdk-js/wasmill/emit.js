@@ -7,7 +7,7 @@
  * ```
  */
 
-import { block, Made, repeated, numbers } from './make.js';
+import { block, Made, numbers, one } from './make.js';
 
 /** @typedef {import('./kinds.js').AnyValue} AnyValue */
 /** @typedef {import('./requirements.js').Signal} Signal */
@@ -36,15 +36,15 @@ export class Emission {
   }
 
   /**
-   * Gives the records a field: the same value for all, or one each as a column that was made with `make`. Paths are those of columns. An
-   * attribute or body takes what {@link AnyValue} says; a field of another type a column of its own kind:
+   * Gives the records a field: the same value for all, or a column that was made with `make`, with a value for each or a single one for all.
+   * Paths are those of columns. An attribute or body takes what {@link AnyValue} says; a field of another type a column of its own kind:
    * `set('severity_number', make.numbers('int32', [9]))`.
    * @param {string} path
    * @param {AnyValue | Made} value
    */
   set(path, value) {
-    const column = value instanceof Made ? value : repeated(value, this.rows);
-    if (column.length !== this.rows) {
+    const column = value instanceof Made ? value : one(value);
+    if (column.length !== this.rows && column.length !== 1) {
       throw new RangeError(`\`${path}\`: ${column.length} values for ${this.rows} new records`);
     }
     this.fields.push({ path, values: block([column]) });
@@ -52,7 +52,7 @@ export class Emission {
   }
 
   /**
-   * Says for each record which row's resource and scope it has. Only in `process`: elsewhere there are no rows.
+   * Says for each record which row's resource and scope it has; one row, for all. Only in `process`: elsewhere there are no rows.
    * @param {ArrayLike<number>} rows
    */
   source(rows) {

@@ -238,26 +238,6 @@ export function one(value) {
   }
 }
 
-/**
- * A column whose rows all have the same value.
- * @param {AnyValue} value
- * @param {number} rows
- */
-export function repeated(value, rows) {
-  switch (typeof value) {
-    case 'string':
-      return dictionary(new Uint32Array(rows), [value]);
-    case 'number':
-      return numbers('double', new Float64Array(rows).fill(value));
-    case 'bigint':
-      return numbers('int64', new BigInt64Array(rows).fill(value));
-    case 'boolean':
-      return boolean(value ? Bitmap.all(rows) : new Bitmap(rows));
-    default:
-      return value instanceof Uint8Array ? binary(Array(rows).fill(value)) : any(Array(rows).fill(value));
-  }
-}
-
 const EMPTY = 1;
 
 /** @type {Record<number, new (length: number) => Part>} */

@@ -279,6 +279,11 @@ function only(block) {
   return Array.from({ length: view.length }, (_, row) => view.get(row));
 }
 
+/** A single value is one for all. @param {any[]} values @param {number} rows */
+function ofAll(values, rows) {
+  return values.length === 1 ? Array(rows).fill(values[0]) : values;
+}
+
 /** @param {Uint8Array} block */
 function keysOf(block) {
   return only(block).map((key) => (key instanceof Uint8Array ? new TextDecoder().decode(key) : String(key ?? '')));
@@ -306,7 +311,7 @@ function emitted(out, { uses, routeSets }) {
     signal,
     rows,
     routes: Array.from({ length: rows }, (_, row) => namesOf(routeSets, typeof routes === 'number' ? routes : routes[row])),
-    fields: Object.fromEntries(fields.map(({ path, values }) => [path, only(values)])),
+    fields: Object.fromEntries(fields.map(({ path, values }) => [path, ofAll(only(values), rows)])),
   }));
 }
 

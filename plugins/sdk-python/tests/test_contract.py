@@ -103,7 +103,7 @@ class Busy(Plugin):
         out.emit(Signal.METRICS).set("value_int", now)
 
     def flush(self, out: Emissions) -> None:
-        out.emit("logs", 3).set("body", build.text(["only one"]))
+        out.emit("logs", 3).set("body", build.text(["one", "two"]))
 
     def snapshot(self) -> Iterable[tuple[bytes, bytes]]:
         return self.held
@@ -160,7 +160,7 @@ class Besides(unittest.TestCase):
     def test_time_passes_and_the_instance_goes(self) -> None:
         (made,) = self.plugin.tick(1 << 60)
         self.assertEqual((made.signal, made.fields), (Signal.METRICS, {"value_int": [1 << 60]}))
-        with self.assertRaisesRegex(Error, "^`body`: 1 values for 3 new records$"):
+        with self.assertRaisesRegex(Error, "^`body`: 2 values for 3 new records$"):
             self.plugin.flush()
 
     def test_what_is_held_is_handed_on(self) -> None:
@@ -193,10 +193,13 @@ class Besides(unittest.TestCase):
         with self.assertRaisesRegex(Error, "0 ms"):
             Requirements().tick_every(0)
 
-    def test_a_constant_is_repeated_for_each_record(self) -> None:
-        for value in ("a", 5, 0.5, True, False, b"b", None):
-            block = Block(build.block(build.repeated(value, 3)))
-            self.assertEqual(list(block.view(block.roots[0])), [value] * 3)
+    def test_a_value_for_all_new_records_crosses_once(self) -> None:
+        values = ("a", 5, 0.5, True, False, b"b", None, build.int32([9]))
+        made = Emissions().emit("logs", 3)
+        for value in values:
+            made.set("body", value)
+        found = [Block(block) for _, block in made.fields]
+        self.assertEqual([list(block.view(block.roots[0])) for block in found], [[value] for value in (*values[:-1], 9)])
 
 
 if __name__ == "__main__":

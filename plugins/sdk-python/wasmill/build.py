@@ -207,19 +207,6 @@ def column_of(value: object) -> Node:
     return dynamic([value])  # type: ignore[list-item]
 
 
-def repeated(value: Value, rows: int) -> Node:
-    """The column of so many rows that all have this value."""
-    if isinstance(value, str):
-        return dictionary(bytes(rows), [value])
-    if isinstance(value, bool):
-        return boolean(Bitmap(rows, (1 << rows) - 1 if value else 0))
-    if isinstance(value, int):
-        return int64([value] * rows)
-    if isinstance(value, float):
-        return double([value] * rows)
-    return binary([value] * rows) if isinstance(value, bytes) else dynamic([value] * rows)
-
-
 def block(*columns: Node) -> bytes:
     """The contract's form of these columns."""
     nodes: list[Node] = []

@@ -30,19 +30,17 @@ class Emission:
         self.routes: list[tuple[int, RouteSet]] = []
 
     def set(self, path: str, value: Value | build.Node | Mapped) -> Emission:
-        """Gives the records a field: the same value for all; or, where `value` is a column of `wasmill.build`, a value for each. Paths are
-        those of columns. An attribute or body takes `str`, `int`, `float`, `bool` and `bytes`; a field of another type takes a column of
-        that type, as `build.int32([9, 17])`."""
+        """Gives the records a field: the same value for all; or, where `value` is a column of `wasmill.build`, a value for each, or a
+        single one for all. Paths are those of columns. An attribute or body takes `str`, `int`, `float`, `bool` and `bytes`; a field of
+        another type takes a column of that type, as `build.int32([9])`."""
         node = build.column_of(value)
-        if not isinstance(value, (build.Node, Mapped)) and self.rows > 1:
-            node = build.repeated(value, self.rows)
-        if node.rows != self.rows:
+        if node.rows not in (1, self.rows):
             raise Error(f"`{path}`: {node.rows} values for {self.rows} new records")
         self.fields.append((path, build.block(node)))
         return self
 
     def source(self, rows: Sequence[int]) -> Emission:
-        """Says for each record which row's resource and scope it has. Only in `process`: elsewhere there are no rows."""
+        """Says for each record which row's resource and scope it has; one row, for all. Only in `process`: elsewhere there are no rows."""
         return self.set("source", build.uint32(rows))
 
     def route(self, to: RouteSet, records: Bitmap | None = None) -> Emission:

@@ -355,10 +355,15 @@ def _emitted(out: Emissions, needs: Requirements, uses: list[Use]) -> list[Emitt
             one.signal,
             one.rows,
             _names(needs, one.rows, route_numbers(one.rows, None, one.routes)),
-            {path: _only_column(block) for path, block in one.fields},
+            {path: _of_all(_only_column(block), one.rows) for path, block in one.fields},
         )
         for one in out.made
     ]
+
+
+def _of_all(values: list[Any], rows: int) -> list[Any]:
+    """A single value is one for all."""
+    return values * rows if len(values) == 1 else values
 
 
 def _edited(edit: Edit, rows: int) -> Edited:
@@ -375,9 +380,7 @@ def _edited(edit: Edit, rows: int) -> Edited:
     block = Block(edit.block)
     assert len(block.roots) == 1, f"`{edit.path}`: {len(block.roots)} columns, expected one"
     column = block.view(block.roots[0])
-    values = list(column)
-    if len(values) == 1:
-        values *= len(targets)
+    values = _of_all(list(column), len(targets))
     assert len(values) == len(targets), f"`{edit.path}`: {len(values)} values for {len(targets)} targets"
     return Edited(edit.path, targets, entries, values)
 

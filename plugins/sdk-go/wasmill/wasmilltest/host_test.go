@@ -41,7 +41,7 @@ func (k *keeper) Process(slice *wasmill.Slice, verdict *wasmill.Verdict) error {
 		return errors.New("the state is not what was put there")
 	}
 	team := teams.Column(0).Text()
-	emission := verdict.Emit(wasmill.Logs, 1)
+	emission := verdict.Emit(wasmill.Logs, 2)
 	first, _ := team.At(0)
 	size, _ := teams.Column(1).Any().At(0).Int()
 	emission.Set("body", wasmill.TextValue(first)).Set(`attributes["size"]`, wasmill.IntValue(size)).Source(1)
@@ -67,8 +67,8 @@ func TestTablesStateAndGroupsAreAsTheHostHasThem(t *testing.T) {
 	if kept := answer.Kept(); !slices.Equal(kept, []int{0}) {
 		t.Errorf("kept %v", kept)
 	}
-	want := []Emission{{wasmill.Logs, 1, [][]string{nil}, map[string][]any{
-		"body": {"shop"}, `attributes["size"]`: {int64(3)}, "source": {uint32(1)},
+	want := []Emission{{wasmill.Logs, 2, [][]string{nil, nil}, map[string][]any{
+		"body": {"shop", "shop"}, `attributes["size"]`: {int64(3), int64(3)}, "source": {uint32(1), uint32(1)},
 	}}}
 	if got := answer.Emitted(); !reflect.DeepEqual(got, want) {
 		t.Errorf("emitted %+v", got)
