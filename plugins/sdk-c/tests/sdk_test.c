@@ -405,7 +405,7 @@ static void built_blocks_are_read(void) {
     CHECK(!wm_failed());
 }
 
-/** A list for each row, which the builder has no need to make. */
+/** A list for each row. */
 static void sequences_are_read(void) {
     static const uint32_t block_words[] = {
         2, 24, WM_KIND_SEQUENCE, 2, 1, 0, 56, 0, WM_KIND_UINT32, 3, 0, 0, 0, 72, 0, 1, 3, 0, 7, 8, 9};
@@ -417,6 +417,28 @@ static void sequences_are_read(void) {
     CHECK(sequence.len == 2 && numbers.len == 3 && range.start == 1 && range.end == 3);
     CHECK(wm_uint32_raw(&numbers, 2) == 9);
     CHECK(wm_sequence_text(&sequence).len == 0 && wm_sequence_attributes(&sequence).len == 0);
+}
+
+static void sequences_are_built(void) {
+    wm_builder *builder = wm_builder_new();
+    uint32_t offsets[] = {0, 2, 2, 3};
+    uint64_t counts[] = {1, UINT64_MAX, 3};
+    wm_str names[] = {WM_STR("a"), WM_STR(""), WM_STR("c")};
+    wm_add_sequence(builder, offsets, 3);
+    wm_add_uint64(builder, counts, 3, NULL);
+    wm_add_sequence(builder, offsets, 3);
+    wm_add_text(builder, names, 3, NULL);
+    CHECK(wm_builder_len(builder) == 3);
+    wm_str bytes = wm_builder_finish(builder);
+    wm_block block;
+    CHECK(wm_block_open(&block, (const uint8_t *)bytes.data, bytes.len) && block.count == 4);
+    wm_sequence first = wm_block_sequence(&block, wm_block_column(&block, 0));
+    wm_sequence second = wm_block_sequence(&block, wm_block_column(&block, 1));
+    wm_uint64 read = wm_sequence_uint64(&first);
+    wm_text texts = wm_sequence_text(&second);
+    CHECK(first.len == 3 && wm_sequence_range(&first, 1).start == 2 && wm_sequence_range(&first, 1).end == 2);
+    CHECK(read.len == 3 && wm_uint64_raw(&read, 1) == UINT64_MAX && wm_sequence_range(&second, 2).end == 3);
+    CHECK_TEXT(wm_text_distinct(&texts, 2), "c");
 }
 
 static void columns_are_found(void) {
@@ -504,7 +526,8 @@ static void verdicts_are_made(void) {
 int main(void) {
     static void (*const tests[])(void) = {
         formats,         bitmaps,          json_is_read,          json_survives,      config_is_checked,
-        a_block_is_read, built_blocks_are_read, sequences_are_read, columns_are_found, verdicts_are_made};
+        a_block_is_read, built_blocks_are_read, sequences_are_read, sequences_are_built, columns_are_found,
+        verdicts_are_made};
     for (size_t test = 0; test < sizeof tests / sizeof *tests; test++) {
         wm_memory_begin();
         tests[test]();

@@ -208,6 +208,13 @@ void wm_add_any(wm_builder *builder, const wm_value *values, uint32_t count) {
     }
 }
 
+void wm_add_sequence(wm_builder *builder, const uint32_t *offsets, uint32_t count) {
+    uint32_t number = open_node(builder, WM_KIND_SEQUENCE, count);
+    builder->nodes[number].fields[CHILDREN] = 1;
+    size_t size = ((size_t)count + 1) * 4;
+    wm_copy(part(builder, number, OFFSETS, size), offsets, size);
+}
+
 void wm_add_attributes(
     wm_builder *builder, const uint32_t *offsets, uint32_t count, const wm_str *keys, const wm_value *values) {
     uint32_t number = open_node(builder, WM_KIND_ATTRIBUTES, count);

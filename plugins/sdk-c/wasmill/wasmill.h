@@ -769,6 +769,11 @@ void wm_add_any(wm_builder *builder, const wm_value *values, uint32_t count);
 /** A map for each row: row `r` has the entries from `offsets[r]` to before `offsets[r + 1]`, of `offsets[count]` in all. */
 void wm_add_attributes(
     wm_builder *builder, const uint32_t *offsets, uint32_t count, const wm_str *keys, const wm_value *values);
+/**
+ * Several values for each row, `bucket_counts` say: row `r` has those from `offsets[r]` to before `offsets[r + 1]` of the column of
+ * `offsets[count]` rows that is added next.
+ */
+void wm_add_sequence(wm_builder *builder, const uint32_t *offsets, uint32_t count);
 
 /* ---- Verdict ---------------------------------------------------------------------------------------------------- */
 
