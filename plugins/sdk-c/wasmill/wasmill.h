@@ -954,7 +954,7 @@ void plugin_flush(wm_emissions *out) __attribute__((weak));
 /** What a plugin holds from call to call, for the one that takes its place. */
 typedef struct wm_snapshot wm_snapshot;
 
-/** Adds a piece. The key is the value at the path that instances are keyed by, and empty where there is a single one. Both are copied. */
+/** Adds a piece. The key is the value at the path that instances are keyed by, and whatever it likes where there is a single one. Both are copied. */
 void wm_snapshot_add(wm_snapshot *snapshot, wm_str key, wm_str value);
 
 /** Says what it holds. An error: that is lost, or it stays in its place, as the operator configured. */

@@ -2,7 +2,7 @@ package wasmill
 
 import "fmt"
 
-// Entry is a piece of what a plugin holds from call to call. Key is the value of the column that instances are Keyed by, and empty where
+// Entry is a piece of what a plugin holds from call to call. Key is the value of the path that instances are Keyed by, and whatever it likes where
 // there is a Single one.
 type Entry struct {
 	Key, Value []byte

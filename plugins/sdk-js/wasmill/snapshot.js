@@ -6,7 +6,7 @@ import { Refusal } from './refusal.js';
 import { Binary } from './text.js';
 
 /**
- * A piece of it: a key, which is the value at the path that instances are keyed by and empty where there is a single one, and a value.
+ * A piece of it: a key, which is the value at the path that instances are keyed by and whatever it likes where there is a single one, and a value.
  * @typedef {readonly [Uint8Array, Uint8Array]} Entry
  */
 

@@ -225,7 +225,7 @@ export class Harness {
         if (found === undefined) {
           throw failure(this.tables === undefined ? 'unavailable' : 'denied');
         }
-        const rows = keysOf(keys).map((key) => found[key] ?? {});
+        const rows = keysOf(keys).map((key) => (key === undefined ? {} : found[key] ?? {}));
         return make.block(
           fields.map((field) => {
             if (Object.values(found).some((entry) => !Object.hasOwn(entry, field))) {
@@ -236,16 +236,21 @@ export class Harness {
           }),
         );
       },
-      get: (keys) => make.block([make.binary(this.kept(keys).map((key) => this.state.get(key)))]),
+      get: (keys) => make.block([make.binary(this.kept(keys).map((key) => (key === undefined ? key : this.state.get(key))))]),
       put: (keys, values) => {
-        const names = this.kept(keys);
-        pairs(names, values).forEach((value, row) => (value === undefined ? this.state.delete(names[row]) : this.state.set(names[row], value.slice())));
+        pairs(this.kept(keys), values).forEach(([key, value]) => {
+          if (key !== undefined) {
+            value === undefined ? this.state.delete(key) : this.state.set(key, value.slice());
+          }
+        });
       },
       add: (keys, deltas) => {
-        const names = this.kept(keys);
-        const sums = pairs(names, deltas).map((delta, row) => {
-          const sum = (this.sums.get(names[row]) ?? 0n) + delta;
-          this.sums.set(names[row], sum);
+        const sums = pairs(this.kept(keys), deltas).map(([key, delta]) => {
+          if (key === undefined || delta === undefined) {
+            return undefined;
+          }
+          const sum = (this.sums.get(key) ?? 0n) + delta;
+          this.sums.set(key, sum);
           return sum;
         });
         return make.block([make.numbers('int64', sums)]);
@@ -284,18 +289,18 @@ function ofAll(values, rows) {
   return values.length === 1 ? Array(rows).fill(values[0]) : values;
 }
 
-/** @param {Uint8Array} block */
+/** Keys; nothing is done about a row without one. @param {Uint8Array} block @returns {(string | undefined)[]} */
 function keysOf(block) {
-  return only(block).map((key) => (key instanceof Uint8Array ? new TextDecoder().decode(key) : String(key ?? '')));
+  return only(block).map((key) => (key instanceof Uint8Array ? new TextDecoder().decode(key) : key === undefined ? key : String(key)));
 }
 
-/** @param {string[]} names @param {Uint8Array} block */
-function pairs(names, block) {
-  const values = only(block);
-  if (values.length !== names.length) {
+/** Each key with its value. @param {(string | undefined)[]} keys @param {Uint8Array} block @returns {[string | undefined, any][]} */
+function pairs(keys, block) {
+  const values = ofAll(only(block), keys.length);
+  if (values.length !== keys.length) {
     throw failure('invalid');
   }
-  return values;
+  return keys.map((key, row) => [key, values[row]]);
 }
 
 /**

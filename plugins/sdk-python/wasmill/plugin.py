@@ -47,7 +47,7 @@ class Plugin:
 
     def snapshot(self) -> Iterable[tuple[bytes, bytes]]:
         """What it holds, as keys and values, for the plugin that takes its place. A key is the value at the path that instances are
-        `keyed` by, and empty where there is a `single` one. An exception: what it held is lost, or it stays in its place, as the operator
+        `keyed` by, and whatever it likes where there is a `single` one. An exception: what it held is lost, or it stays in its place, as the operator
         configured."""
         return []
 

@@ -90,37 +90,42 @@ class Recorder(host.Calls):
             return host.Failure.DENIED
         if any(field not in entry for entry in found.values() for field in fields):
             return host.Failure.UNKNOWN
-        rows = [found.get(key.decode(), {}) for key in _keys(keys)]
+        rows = [{} if key is None else found.get(key.decode(), {}) for key in _keys(keys)]
         return build.block(*[_found([row.get(field) for row in rows]) for field in fields])
 
     def state_get(self, keys: bytes) -> bytes | host.Failure:
         if self.tables is None:
             return host.Failure.UNAVAILABLE
-        return build.block(build.binary([self.state.get(key) for key in _keys(keys)]))
+        return build.block(build.binary([None if key is None else self.state.get(key) for key in _keys(keys)]))
 
     def state_put(self, keys: bytes, values: bytes, ttl_ms: int) -> host.Failure | None:
         if self.tables is None:
             return host.Failure.UNAVAILABLE
-        names, given = _keys(keys), _only_column(values)
+        names = _keys(keys)
+        given = _of_all(_only_column(values), len(names))
         if len(names) != len(given):
             return host.Failure.INVALID
         for key, value in zip(names, given):
-            if value is None:
+            if key is not None and value is None:
                 self.state.pop(key, None)
-            else:
+            elif key is not None:
                 self.state[key] = value
         return None
 
     def state_add(self, keys: bytes, deltas: bytes, ttl_ms: int) -> bytes | host.Failure:
         if self.tables is None:
             return host.Failure.UNAVAILABLE
-        names, given = _keys(keys), _only_column(deltas)
+        names = _keys(keys)
+        given = _of_all(_only_column(deltas), len(names))
         if len(names) != len(given):
             return host.Failure.INVALID
-        sums = []
+        sums: list[int | None] = []
         for key, delta in zip(names, given):
-            self.sums[key] = self.sums.get(key, 0) + delta
-            sums.append(self.sums[key])
+            if key is None or delta is None:
+                sums.append(None)
+            else:
+                self.sums[key] = self.sums.get(key, 0) + delta
+                sums.append(self.sums[key])
         return build.block(build.int64(sums))
 
 
@@ -130,8 +135,9 @@ def _only_column(block: bytes) -> list[Any]:
     return list(read.view(read.roots[0]))
 
 
-def _keys(block: bytes) -> list[bytes]:
-    return [key.encode() if isinstance(key, str) else key or b"" for key in _only_column(block)]
+def _keys(block: bytes) -> list[bytes | None]:
+    """`None`: nothing is done about this row."""
+    return [key.encode() if isinstance(key, str) else key for key in _only_column(block)]
 
 
 def _found(cells: list[Cell]) -> build.Node:

@@ -63,20 +63,26 @@ func (p *Plugin) Snapshot() ([]byte, error) { return p.stage.Snapshot() }
 // Restore gives the plugin what another one's Snapshot gave.
 func (p *Plugin) Restore(snapshot []byte) error { return p.stage.Restore(snapshot) }
 
+// key is a key of a table or of state. Nothing is done about a row without one.
+type key struct {
+	text string
+	ok   bool
+}
+
 // keysOf gives a column of text or bytes as keys.
-func keysOf(block []byte) ([]string, int) {
+func keysOf(block []byte) ([]key, int) {
 	read, err := wasmill.ReadBlock(block)
 	if err != nil || read.Len() != 1 {
 		return nil, invalid
 	}
 	column := read.Column(0)
-	keys := make([]string, column.Len())
+	keys := make([]key, column.Len())
 	for row := range keys {
 		switch value := cell(column, row).(type) {
 		case string:
-			keys[row] = value
+			keys[row] = key{value, true}
 		case []byte:
-			keys[row] = string(value)
+			keys[row] = key{string(value), true}
 		case nil:
 		default:
 			return nil, invalid
@@ -92,13 +98,13 @@ func (a *answers) Find(table string, keys []byte, fields []string) ([]byte, int)
 	if !ok {
 		return nil, denied
 	}
-	names, code := keysOf(keys)
+	asked, code := keysOf(keys)
 	if code != done {
 		return nil, code
 	}
 	var columns []wasmill.Data
 	for _, field := range fields {
-		values, known := make([]any, len(names)), len(found) == 0
+		values, known := make([]any, len(asked)), len(found) == 0
 		for _, entry := range found {
 			_, has := entry[field]
 			known = known || has
@@ -108,8 +114,10 @@ func (a *answers) Find(table string, keys []byte, fields []string) ([]byte, int)
 		}
 		var column wasmill.AnyBuilder
 		text := true
-		for row, name := range names {
-			values[row] = found[name][field]
+		for row, key := range asked {
+			if key.ok {
+				values[row] = found[key.text][field]
+			}
 			column.Append(anyOf(values[row]))
 			if _, is := values[row].(string); values[row] != nil && !is {
 				text = false
@@ -125,13 +133,13 @@ func (a *answers) Find(table string, keys []byte, fields []string) ([]byte, int)
 }
 
 func (a *answers) Get(keys []byte) ([]byte, int) {
-	names, code := keysOf(keys)
+	asked, code := keysOf(keys)
 	if code != done {
 		return nil, code
 	}
 	column := new(wasmill.BinaryBuilder)
-	for _, name := range names {
-		if value, ok := a.state[name]; ok {
+	for _, key := range asked {
+		if value, ok := a.state[key.text]; ok && key.ok {
 			column.Append(value)
 		} else {
 			column.AppendNone()
@@ -141,40 +149,52 @@ func (a *answers) Get(keys []byte) ([]byte, int) {
 }
 
 func (a *answers) Put(keys, values []byte, _ uint32) int {
-	names, code := keysOf(keys)
+	asked, code := keysOf(keys)
 	if code != done {
 		return code
 	}
-	block, err := wasmill.ReadBlock(values)
-	if err != nil || block.Len() != 1 || block.Column(0).Len() != len(names) || block.Column(0).Kind() != wasmill.KindBinary {
+	given, ok := onlyColumn(values, wasmill.KindBinary, len(asked))
+	if !ok {
 		return invalid
 	}
-	for row, name := range names {
-		if value, ok := block.Column(0).Binary().At(row); ok {
-			a.state[name] = append([]byte{}, value...)
-		} else {
-			delete(a.state, name)
+	for row, key := range asked {
+		if value, ok := given.Binary().At(min(row, given.Len()-1)); ok && key.ok {
+			a.state[key.text] = append([]byte{}, value...)
+		} else if key.ok {
+			delete(a.state, key.text)
 		}
 	}
 	return done
 }
 
 func (a *answers) Add(keys, deltas []byte, _ uint32) ([]byte, int) {
-	names, code := keysOf(keys)
+	asked, code := keysOf(keys)
 	if code != done {
 		return nil, code
 	}
-	block, err := wasmill.ReadBlock(deltas)
-	if err != nil || block.Len() != 1 || block.Column(0).Len() != len(names) || block.Column(0).Kind() != wasmill.KindInt64 {
+	given, ok := onlyColumn(deltas, wasmill.KindInt64, len(asked))
+	if !ok {
 		return nil, invalid
 	}
-	sums := make([]int64, len(names))
-	for row, name := range names {
-		delta, _ := block.Column(0).Int64().At(row)
-		a.sums[name] += delta
-		sums[row] = a.sums[name]
+	sums, summed := make([]int64, len(asked)), wasmill.NewBitmap(len(asked))
+	for row, key := range asked {
+		if delta, ok := given.Int64().At(min(row, given.Len()-1)); ok && key.ok {
+			a.sums[key.text] += delta
+			sums[row] = a.sums[key.text]
+			summed.Add(row)
+		}
 	}
-	return encoded(wasmill.NumbersOf(sums...))
+	return encoded(wasmill.Numbers[int64]{Values: sums, Valid: summed})
+}
+
+// onlyColumn gives the one column of a block, of that kind, with a value for each of so many rows or one for all.
+func onlyColumn(block []byte, kind wasmill.Kind, rows int) (column wasmill.View, ok bool) {
+	read, err := wasmill.ReadBlock(block)
+	if err != nil || read.Len() != 1 || read.Column(0).Kind() != kind {
+		return column, false
+	}
+	column = read.Column(0)
+	return column, column.Len() == rows || column.Len() == 1
 }
 
 func encoded(columns ...wasmill.Data) ([]byte, int) {
