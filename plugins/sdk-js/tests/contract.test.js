@@ -84,7 +84,8 @@ const busy = plugin({
           .route([UNCHANGED, alerts]);
         verdict.keepGroups(slice.column(waited).where('>', 5));
       },
-      tick: (now, out) => void out.emit('metrics').set('value_int', now),
+      tick: (now, out) =>
+        void out.emit('metrics').set('value_int', now).set('bucket_counts', make.sequence([0, 2], make.numbers('uint64', [1, 2]))),
       flush: (out) => void out.emit('logs', 3).set('body', make.text(['one', 'two'])),
       snapshot: () => held,
       restore: (entries) => void (held = entries),
@@ -130,7 +131,8 @@ test('a failure of the host is named', () => {
 
 test('time passes, the instance goes, and what it held is handed on', () => {
   const started = Harness.start(busy, {}, tables);
-  assert.deepEqual(started.tick(2n ** 60n), [{ signal: 'metrics', rows: 1, routes: [undefined], fields: { value_int: [2n ** 60n] } }]);
+  const fields = { value_int: [2n ** 60n], bucket_counts: [[1n, 2n]] };
+  assert.deepEqual(started.tick(2n ** 60n), [{ signal: 'metrics', rows: 1, routes: [undefined], fields }]);
   assert.throws(() => started.flush(), /`body`: 2 values for 3 new records/);
   started.process('traces', { name: ['cart'], 'group.waited_ms': [1] }, 1, [1]);
   const other = Harness.start(busy);

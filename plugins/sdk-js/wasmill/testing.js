@@ -18,7 +18,7 @@ import { Emissions } from './emit.js';
 import { connect } from './host.js';
 import { TEXT } from './kinds.js';
 import * as make from './make.js';
-import { Attributes } from './nested.js';
+import { Attributes, Sequence } from './nested.js';
 import { start } from './plugin.js';
 import { Slice } from './slice.js';
 import { pack, unpack } from './snapshot.js';
@@ -280,8 +280,22 @@ function failure(payload) {
 
 /** @param {Uint8Array} block @returns {any[]} */
 function only(block) {
-  const view = /** @type {any} */ (new Block(block).column(0));
-  return Array.from({ length: view.length }, (_, row) => view.get(row));
+  const view = new Block(block).column(0);
+  return Array.from({ length: view.length }, (_, row) => cell(view, row));
+}
+
+/**
+ * A row as a test writes it: a map's entries, a list's values.
+ * @param {any} view
+ * @param {number} row
+ * @returns {any}
+ */
+function cell(view, row) {
+  if (view instanceof Sequence) {
+    const { values } = view;
+    return Array.from({ length: view.to(row) - view.from(row) }, (_, at) => cell(values, view.from(row) + at));
+  }
+  return view instanceof Attributes ? view.entries(row) : view.get(row);
 }
 
 /** A single value is one for all. @param {any[]} values @param {number} rows */
@@ -418,13 +432,11 @@ function edited({ path, target, change }, rows) {
     return { path, targets, entries, values: targets.map(() => undefined) };
   }
   const block = new Block(change.val);
-  const view = /** @type {any} */ (block.column(0));
-  /** @param {number} row */
-  const value = (row) => (view instanceof Attributes ? view.entries(row) : view.get(row));
+  const view = block.column(0);
   if (block.length !== 1 || (view.length !== 1 && view.length !== targets.length)) {
     throw new Error(`${path}: ${block.length} columns of ${view.length} values for ${targets.length} targets`);
   }
-  return { path, targets, entries, values: targets.map((_, at) => value(view.length === 1 ? 0 : at)) };
+  return { path, targets, entries, values: targets.map((_, at) => cell(view, view.length === 1 ? 0 : at)) };
 }
 
 /**
