@@ -6,6 +6,10 @@
 
 #[path = "languages/bindings.rs"]
 mod bindings;
+#[path = "languages/census.rs"]
+mod census;
+#[path = "languages/first.rs"]
+mod first;
 #[path = "languages/generate.rs"]
 mod generate;
 
@@ -33,34 +37,48 @@ struct Project {
 }
 
 impl Project {
-    /// As a user makes and builds it, with tools that the set-up put where `--install-tools` would.
+    /// As a user makes and builds it, and runs the tests that it begins with.
     fn new(folder: &Folder, language: Language, kind: Kind) -> Result<Project> {
-        let (language_id, kind_id) = (language.id(), kind.id());
-        let dir = folder.path(&format!("{language_id}-{kind_id}"));
-        let args = ["plugin", "new", kind_id, "--lang", language_id, "--kind", kind_id, "--dir"];
+        Project::begin(folder, language, kind.id(), kind)?.build(language, kind.id(), own_tests(language))
+    }
+
+    /// As a user makes it.
+    fn begin(folder: &Folder, language: Language, name: &str, kind: Kind) -> Result<Project> {
+        let dir = folder.path(&format!("{}-{name}", language.id()));
+        let args = ["plugin", "new", name, "--lang", language.id(), "--kind", kind.id(), "--dir"];
         run(wasmill()?.args(args).arg(&dir))?;
-        let cached = built(language, kind, &dir)?;
+        Ok(Project { dir })
+    }
+
+    /// Builds it, with tools that the set-up put where `--install-tools` would, and runs `tests` before. One that was built already is taken
+    /// as it is.
+    fn build(self, language: Language, name: &str, tests: &[&[&str]]) -> Result<Project> {
+        let cached = built(language, name, &self.dir)?;
         if cached.exists() {
-            fs::copy(&cached, dir.join("plugin.wasm"))?;
-            return Ok(Project { dir });
+            fs::copy(&cached, self.plugin())?;
+            return Ok(self);
         }
-        places::link_plugin_tools(language_id, &dir)?;
-        own_tests(language, &dir)?;
+        places::link_plugin_tools(language.id(), &self.dir)?;
+        tests.iter().try_for_each(|words| run(Command::new(words[0]).args(&words[1..]).current_dir(&self.dir)))?;
         let mut build = wasmill()?;
-        build.args(["plugin", "build"]).arg(&dir);
+        build.args(["plugin", "build"]).arg(&self.dir);
         // The projects in Rust share what they depend on.
         build.env("CARGO_TARGET_DIR", places::target().join("plugin-projects"));
-        run(&mut build).with_context(|| format!("building {kind_id} in {language}"))?;
+        run(&mut build).with_context(|| format!("building {name} in {language}"))?;
         let beside = cached.with_extension("new");
-        fs::copy(dir.join("plugin.wasm"), &beside)?;
+        fs::copy(self.plugin(), &beside)?;
         fs::rename(beside, cached)?;
-        Ok(Project { dir })
+        Ok(self)
+    }
+
+    fn plugin(&self) -> PathBuf {
+        self.dir.join("plugin.wasm")
     }
 
     /// `wasmill plugin test` with what was built.
     fn test(&self, cases: &Path, more: &[&str]) -> Result<Output> {
         let mut test = wasmill()?;
-        test.args(["plugin", "test", "--plugin"]).arg(self.dir.join("plugin.wasm"));
+        test.args(["plugin", "test", "--plugin"]).arg(self.plugin());
         test.arg("--cases").arg(cases).args(more);
         test.env("WASMILL_CACHE_DIR", places::cache().join("plugins-compiled"));
         Ok(test.output()?)
@@ -78,7 +96,7 @@ const BUILDERS: [&str; 5] = [
 
 /// Where a project's plugin is kept: by the content of the project, which holds the SDK and names some tools, by what builds it, and by the
 /// versions of the others.
-fn built(language: Language, kind: Kind, dir: &Path) -> Result<PathBuf> {
+fn built(language: Language, name: &str, dir: &Path) -> Result<PathBuf> {
     let mut files = Vec::new();
     walk(dir, &mut files)?;
     files.sort();
@@ -106,7 +124,7 @@ fn built(language: Language, kind: Kind, dir: &Path) -> Result<PathBuf> {
     let key: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let folder = places::cache().join("plugins-built");
     fs::create_dir_all(&folder)?;
-    Ok(folder.join(format!("{}-{}-{key}.wasm", language.id(), kind.id())))
+    Ok(folder.join(format!("{}-{name}-{key}.wasm", language.id())))
 }
 
 fn walk(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
@@ -122,15 +140,14 @@ fn walk(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 /// The tests that a project begins with, as its README says to run them. Rust's are `plugins/sdk-rust/tests/templates.rs`.
-fn own_tests(language: Language, dir: &Path) -> Result<()> {
-    let commands: &[&[&str]] = match language {
+fn own_tests(language: Language) -> &'static [&'static [&'static str]] {
+    match language {
         Language::Rust | Language::C => &[],
         Language::Go => &[&["go", "test", "./..."], &["go", "vet", "./..."]],
         Language::Python => &[&["python3", "-m", "unittest"]],
         Language::JavaScript => &[&["npm", "test"]],
         Language::TypeScript => &[&["npm", "test"], &["npm", "run", "check"]],
-    };
-    commands.iter().try_for_each(|words| run(Command::new(words[0]).args(&words[1..]).current_dir(dir)))
+    }
 }
 
 fn run(command: &mut Command) -> Result<()> {
@@ -233,7 +250,7 @@ fn a_tail_sampler_is_the_same_in_every_language() -> Result<()> {
 fn an_edit_is_served_while_it_is_watched() -> Result<()> {
     let folder = Folder::new()?;
     let project = Project::new(&folder, Language::Go, Kind::Filter)?;
-    let (plugin, socket) = (project.dir.join("plugin.wasm"), folder.path("admin.sock"));
+    let (plugin, socket) = (project.plugin(), folder.path("admin.sock"));
     let configuration = format!(
         "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:0'}}}}}}}}\n\
          processors: {{wasm/filter: {{plugin: '{}', config: {{attribute: a, drop: []}}, swap: {{probation: 0s}}}}}}\n\

@@ -69,7 +69,7 @@ fn build_plugin(wasmill: &Path, folder: &Path, language: &str, plugin: &str) -> 
     let mut new = Command::new(wasmill);
     setup::quiet(new.args(["plugin", "new", "measured", "--lang", language, "--kind", kind, "--dir"]).arg(&dir))?;
     if plugin != "redact" {
-        overlay(&places::checkout().join("benches/languages").join(language), &dir)?;
+        places::overlay(&places::checkout().join("benches/languages").join(language), &dir)?;
         // They are of the template that was written over.
         fs::remove_dir_all(dir.join("tests"))?;
     }
@@ -78,19 +78,6 @@ fn build_plugin(wasmill: &Path, folder: &Path, language: &str, plugin: &str) -> 
     build.env("CARGO_TARGET_DIR", places::target().join("plugin-projects"));
     setup::quiet(build.args(["plugin", "build"]).arg(&dir))?;
     Ok(dir.join("plugin.wasm"))
-}
-
-fn overlay(from: &Path, to: &Path) -> Result<()> {
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            overlay(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
 }
 
 /// Spans with ten attributes, eight of them texts; one row in ten has an e-mail address, another a card number. Values repeat as those of services

@@ -94,6 +94,20 @@ pub fn link_plugin_tools(language: &str, project: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Lays the files of a folder over those of another.
+pub fn overlay(from: &Path, to: &Path) -> Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            overlay(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
 /// What the scripts need that check something for the tests.
 pub fn checks_requirements() -> PathBuf {
     checkout().join("tests/peers/requirements.txt")

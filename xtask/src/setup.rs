@@ -117,7 +117,7 @@ pub fn observability() -> Result<()> {
 
 /// Another with what the tests check our answers with.
 pub fn checks() -> Result<()> {
-    let packages = "validators and readers of JSON Schema, YAML, Parquet and Arrow; the types of Grafana and of compose files; a server that speaks S3";
+    let packages = "validators and readers of JSON Schema, YAML, Parquet and Arrow; the types of Grafana and of compose files; a server that speaks S3; a MaxMind DB";
     let requirements = places::checks_requirements();
     python_environment(&places::checks_environment()?, &places::checks_python()?, &requirements, packages)
 }
