@@ -57,13 +57,13 @@ pub trait Plugin: Sized + 'static {
 /// A stage without a config block has an empty one, and it makes no difference to a plugin whether that is `{}` or `null`: a
 /// struct with defaults takes the one, `()` and `Option` the other.
 pub(crate) fn start<P: Plugin>(config: &str) -> Result<(P, Requirements)> {
-    let other = match config.trim() {
-        "{}" => Some("null"),
-        "null" => Some("{}"),
-        _ => None,
-    };
     let config = serde_json::from_str(config)
-        .or_else(|error| other.and_then(|other| serde_json::from_str(other).ok()).ok_or(error))
+        .or_else(|error| match config.trim() {
+            "{}" => serde_json::from_str("null").map_err(|_| error),
+            // Which key a block without any lacks says more than that there is none.
+            "null" => serde_json::from_str("{}"),
+            _ => Err(error),
+        })
         .map_err(|error| refusal(config, &error))?;
     let mut requirements = Requirements::default();
     let plugin = P::init(config, &mut requirements)?;

@@ -171,7 +171,8 @@ fn an_empty_config_is_none() {
     for empty in ["{}", "null"] {
         assert!(Harness::<Configured<()>>::start(empty).is_ok(), "{empty}");
         assert!(Harness::<Configured<Defaults>>::start(empty).is_ok(), "{empty}");
-        assert!(Harness::<Configured<Config>>::start(empty).is_err(), "{empty}");
+        let Err(error) = Harness::<Configured<Config>>::start(empty) else { panic!("{empty} was taken") };
+        assert!(error.message().starts_with("`config`: missing field `"), "{empty}: {error}");
     }
     assert!(Harness::<Configured<()>>::start(r#"{"a": 1}"#).is_err());
 }
