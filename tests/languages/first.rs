@@ -99,7 +99,7 @@ fn first_plugin(language: Language) -> Result<()> {
     places::link_plugin_tools(language.id(), &project)?;
     let seen = desk.ran(&rest, &work)?;
     ensure!(seen.contains(" passed") && seen.contains("0 failed"), "{seen}");
-    ensure!(seen.contains("ns"), "what a row costs is not in {seen}");
+    ensure!(seen.contains("nanoseconds for each row"), "what a row costs is not in {seen}");
     let pasted = begun.elapsed();
 
     // What it makes of a case of one's own.
