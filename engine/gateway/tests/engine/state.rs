@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use wasmill::engine::{ChangedBy, EngineError, Reloaded};
 use wasmill::telemetry::SwapResult;
@@ -80,6 +81,27 @@ async fn a_count_goes_on_over_swaps_under_load() {
         let late = r#"wasmill_plugin_state_lost_rows_total{plugin="wasm/stamp"}"#;
         assert_eq!(gateway.metric(late), Some(0.0), "{config}");
     }
+}
+
+/// An instance traps: the next one counts on from what was kept of it, as configured.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_count_goes_on_after_a_fault() {
+    let (plugins, backend) = (tempfile::tempdir().unwrap(), Backend::start().await);
+    let plugin = plugins.path().join("held.wasm");
+    std::fs::write(&plugin, wasmill_fixtures::stamped(0)).unwrap();
+    let config = "config: {do: hold, keyed: name}, state: {shards: 1, snapshot_interval: 100ms}";
+    let gateway = Gateway::start(&stamping(&plugin, &backend, config)).await;
+    let client = gateway.grpc().await;
+    assert_eq!(send(&client, &backend, "a").await, 1);
+    // The first call may have been asked after too, some time after its answer.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(send(&client, &backend, "a").await, 2, "the interval is over, and it is asked after this");
+    let error = client.spans(spans(&["poison"])).await.unwrap_err();
+    assert!(error.is_retryable(), "{error}");
+    assert_eq!(send(&client, &backend, "a").await, 3);
+    assert_eq!(lost(&gateway), Some(1.0));
+    let restored = r#"wasmill_plugin_state_restored_total{plugin="wasm/stamp"}"#;
+    assert_eq!(gateway.metric(restored), Some(1.0));
 }
 
 /// A build refuses what the old one held, one traps at it, one loops: the old one serves on and counts on, and status, metrics and answer say
