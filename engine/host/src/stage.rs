@@ -571,10 +571,7 @@ impl Held<'_> {
         let Some(lease) = self.lease.take() else { return };
         // Ticks passed it by while it was busy.
         let due = self.stage.requirements.tick.is_some() && self.pool().is_due(&lease.instance);
-        let kept = self.stage.snapshot_interval.is_some() && {
-            self.pool().kept.proved();
-            self.stage.is_to_be_kept(&lease)
-        };
+        let kept = self.stage.answered(&lease, self.pool());
         // A runtime that ends calls nobody any more.
         match ((due || kept).then(|| self.stage.me.upgrade()).flatten(), Handle::try_current()) {
             (Some(stage), Ok(runtime)) => {

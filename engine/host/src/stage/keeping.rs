@@ -16,10 +16,11 @@ use crate::pool::Pool;
 use crate::state::Entries;
 
 impl Stage {
-    /// Whether an instance that has answered is to be asked for what it holds before it is called again.
-    pub(super) fn is_to_be_kept(&self, lease: &Lease) -> bool {
-        self.snapshot_interval
-            .is_some_and(|interval| lease.instance.holds() && lease.instance.asked.elapsed() >= interval)
+    /// An instance has answered, and goes back to its pool. Whether it is to be asked for what it holds before it is called again.
+    pub(super) fn answered(&self, lease: &Lease, pool: &Pool) -> bool {
+        let Some(interval) = self.snapshot_interval else { return false };
+        pool.kept.proved();
+        lease.instance.holds() && lease.instance.asked.elapsed() >= interval
     }
 
     /// Asks an instance of this shard for what it holds, and gives it back.

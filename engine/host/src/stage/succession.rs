@@ -73,16 +73,13 @@ impl Succession {
         let round = old.round;
         let (mut left, snapshot) = old.snapshot(&self.host, &self.start).await;
         let succeeded = async {
-            let mut entries = Entries::default();
-            entries.take(snapshot?)?;
-            // All are this instance's, whichever shard it is of.
-            for (_, block) in entries.divided(1, false).map_err(|error| Fault::bad_output(error.to_string()))? {
+            if let Some(entries) = Entries::whole(snapshot?)? {
                 let (successor, raw) = Instance::start(&self.host, &self.start).await.map_err(as_fault)?;
                 // The names of routes are those that the stage was built with: they were looked at then.
                 if Requirements::check(&raw, None, &self.start.tables).ok().as_ref() != Some(&self.requirements) {
                     return Err(Fault::bad_output(RequirementsError::Differs.to_string()));
                 }
-                let mut successor = successor.restore(&self.host, &self.start, block).await?;
+                let mut successor = successor.restore(&self.host, &self.start, entries).await?;
                 // It is due for a tick when the old one was.
                 successor.round = round;
                 self.idle.put(successor);
