@@ -92,13 +92,12 @@ async fn a_count_goes_on_after_a_fault() {
     let config = "config: {do: hold, keyed: name}, state: {shards: 1, snapshot_interval: 100ms}";
     let gateway = Gateway::start(&stamping(&plugin, &backend, config)).await;
     let client = gateway.grpc().await;
+    // The instance is as old as the gateway: the first call is followed by a snapshot, which the one behind it waits for.
+    tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(send(&client, &backend, "a").await, 1);
-    // The first call may have been asked after too, some time after its answer.
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(send(&client, &backend, "a").await, 2, "the interval is over, and it is asked after this");
     let error = client.spans(spans(&["poison"])).await.unwrap_err();
     assert!(error.is_retryable(), "{error}");
-    assert_eq!(send(&client, &backend, "a").await, 3);
+    assert_eq!(send(&client, &backend, "a").await, 2);
     assert_eq!(lost(&gateway), Some(1.0));
     let restored = r#"wasmill_plugin_state_restored_total{plugin="wasm/stamp"}"#;
     assert_eq!(gateway.metric(restored), Some(1.0));
