@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use bytes::Bytes;
+use foldhash::fast::RandomState;
 
 use crate::encode::{Plan, Rowless};
 use crate::index::{MetricData, Parent, Record};
@@ -84,10 +85,10 @@ enum Level {
 struct Merger<'a> {
     out: Index,
     /// Where a buffer is that was seen before, by address and length: two branches of one request share their buffers.
-    buffers: HashMap<(usize, usize), u32>,
+    buffers: HashMap<(usize, usize), u32, RandomState>,
     /// Where the buffers of the part at hand are, [`UNPLACED`] for those that nothing kept lies in so far.
     placed: Vec<u32>,
-    parents: HashMap<Key<'a>, u32>,
+    parents: HashMap<Key<'a>, u32, RandomState>,
 }
 
 impl<'a> Merger<'a> {
