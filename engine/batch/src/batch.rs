@@ -5,12 +5,17 @@ use std::sync::Arc;
 use arrow_array::ArrayRef;
 use bytes::Bytes;
 use wasmill_wire::{
-    ColumnRequest, Edit, EditError, Index, Overlay, Selection, Signal, WireBatch, compact, encode, encoded_len,
+    ColumnRequest, Edit, EditError, GatherList, Index, Overlay, Selection, Signal, WireBatch, compact, encode,
+    encoded_len, gather,
 };
 
 use crate::merge::compacted_ends;
 use crate::retained::Retained;
 use crate::{Ack, RequestContext};
+
+/// What [`TelemetryBatch::gather`] copies: for the system each range is an address and a length to read, for HTTP/2 a chunk to pass
+/// through.
+const REFERRED_BYTES_MIN: usize = 2 << 10;
 
 /// A parked batch keeps at most so many times the bytes of its selected rows. Copying costs as much as encoding does: at a
 /// half of the memory wasted it pays, as a few kept rows can hold a request of 64 MiB.
@@ -185,13 +190,24 @@ impl TelemetryBatch {
 
     /// The selected rows as a request: as it came where all of it is selected and nothing was changed, which copies nothing.
     pub fn encode(&self) -> Bytes {
-        if self.selection.is_all()
-            && self.overlay.is_none()
-            && let Some(request) = self.base.request()
-        {
-            return request.clone();
+        match self.as_it_came() {
+            Some(request) => request.clone(),
+            None => encode(self.signal(), self.index(), &self.selection),
         }
-        encode(self.signal(), self.index(), &self.selection)
+    }
+
+    /// As [`encode`](TelemetryBatch::encode), for whoever writes it to a socket: only what is short is copied, and what this keeps
+    /// in memory is kept by it, too.
+    pub fn gather(&self) -> GatherList {
+        match self.as_it_came() {
+            Some(request) => request.clone().into(),
+            None => gather(self.signal(), self.index(), &self.selection, REFERRED_BYTES_MIN),
+        }
+    }
+
+    /// The request, where all of it is selected and nothing was changed.
+    fn as_it_came(&self) -> Option<&Bytes> {
+        self.base.request().filter(|_| self.selection.is_all() && self.overlay.is_none())
     }
 
     /// Bytes that this keeps in memory, those that it shares included.

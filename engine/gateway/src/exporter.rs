@@ -18,11 +18,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use wasmill_batch::{Refusal, RefusalKind, RequestContext, TelemetryBatch};
 use wasmill_prometheus::Store;
 use wasmill_transport::{BindError, ClientError};
-use wasmill_wire::{Projection, Signal, WireBatch};
+use wasmill_wire::{GatherList, Projection, Signal, WireBatch};
 
 pub use archive::{ArchiveError, ArchiveExporter};
 pub use debug::DebugExporter;
@@ -109,7 +108,7 @@ pub struct Request {
     pub signal: Signal,
     pub rows: u64,
     /// What the exporter made of an `Export…ServiceRequest`; for most it is that, not compressed.
-    pub body: Bytes,
+    pub body: GatherList,
     /// What is sent instead of `body`, one after the other.
     pub pieces: Option<Arc<Pieces>>,
     /// Rows whose values were cut or left out in part, because the backend does not take more.
@@ -119,13 +118,13 @@ pub struct Request {
 
 impl Request {
     /// That is sent at once.
-    pub fn new(signal: Signal, rows: u64, body: Bytes, context: Arc<RequestContext>) -> Request {
-        Request { signal, rows, body, pieces: None, altered_rows: 0, context }
+    pub fn new(signal: Signal, rows: u64, body: impl Into<GatherList>, context: Arc<RequestContext>) -> Request {
+        Request { signal, rows, body: body.into(), pieces: None, altered_rows: 0, context }
     }
 
     /// That is sent piece by piece, and holds nothing else.
     pub fn in_pieces(signal: Signal, rows: u64, pieces: Pieces, context: Arc<RequestContext>) -> Request {
-        Request { signal, rows, body: Bytes::new(), pieces: Some(Arc::new(pieces)), altered_rows: 0, context }
+        Request { signal, rows, body: GatherList::default(), pieces: Some(Arc::new(pieces)), altered_rows: 0, context }
     }
 
     pub fn with_altered_rows(self, altered_rows: u64) -> Request {
@@ -136,13 +135,13 @@ impl Request {
     /// of nothing, of which all rows are rejected.
     pub fn parsed(self) -> Result<(WireBatch, Arc<RequestContext>), Request> {
         let nothing = Projection::new(self.signal, Vec::new());
-        WireBatch::parse(self.signal, self.body, &nothing).map(|batch| (batch, Arc::clone(&self.context))).map_err(
-            |error| {
+        WireBatch::parse(self.signal, self.body.into_bytes(), &nothing)
+            .map(|batch| (batch, Arc::clone(&self.context)))
+            .map_err(|error| {
                 let message = format!("what was queued is no request: {error}");
                 let pieces = Pieces::new(Vec::new(), Sent { rejected_rows: self.rows, message });
                 Request::in_pieces(self.signal, self.rows, pieces, self.context)
-            },
-        )
+            })
     }
 
     /// What is sent, one after the other. `Err`: it was not prepared.

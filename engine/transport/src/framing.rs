@@ -20,7 +20,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
-use wasmill_wire::Signal;
+use wasmill_wire::{GatherList, Signal};
 
 /// Bytes before each message.
 pub(crate) const PREFIX_BYTES: usize = 5;
@@ -136,12 +136,13 @@ pub(crate) struct Message {
     prefix: [u8; PREFIX_BYTES],
     /// Bytes of the prefix that are gone.
     prefix_at: usize,
-    payload: Bytes,
+    payload: GatherList,
 }
 
 impl Message {
     /// `None` for 4 GiB or more, which the prefix cannot say.
-    pub fn new(payload: Bytes, compressed: bool) -> Option<Message> {
+    pub fn new(payload: impl Into<GatherList>, compressed: bool) -> Option<Message> {
+        let payload = payload.into();
         let len = u32::try_from(payload.len()).ok()?;
         Some(Message { prefix: Prefix { compressed, len }.bytes(), prefix_at: 0, payload })
     }
@@ -158,17 +159,18 @@ impl Buf for Message {
 
     fn chunk(&self) -> &[u8] {
         let prefix = self.prefix_left();
-        if prefix.is_empty() { &self.payload } else { prefix }
+        if prefix.is_empty() { self.payload.chunk() } else { prefix }
     }
 
     fn chunks_vectored<'a>(&'a self, to: &mut [IoSlice<'a>]) -> usize {
-        let parts = [self.prefix_left(), &self.payload];
-        let mut filled = 0;
-        for (slot, part) in to.iter_mut().zip(parts.into_iter().filter(|part| !part.is_empty())) {
-            *slot = IoSlice::new(part);
-            filled += 1;
+        match (self.prefix_left(), to) {
+            ([], to) => self.payload.chunks_vectored(to),
+            (prefix, [first, rest @ ..]) => {
+                *first = IoSlice::new(prefix);
+                1 + self.payload.chunks_vectored(rest)
+            }
+            (_, []) => 0,
         }
-        filled
     }
 
     fn advance(&mut self, bytes: usize) {

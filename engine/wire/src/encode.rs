@@ -5,6 +5,8 @@
 //! else is copied. Records that are kept and that are neighbours in the buffer are one copy, so that a request of which
 //! all is kept costs little more than moving its bytes.
 //!
+//! Whoever writes to a socket need not have them together: [`gather`] copies what is short, and refers to the rest where it lies.
+//!
 //! What comes out means what went in, but is not always the same bytes: a parent's children come after its own fields,
 //! and rows of one parent that lay apart come together.
 
@@ -16,7 +18,8 @@ use bytes::Bytes;
 pub use limit::encode_limited;
 pub(crate) use plan::{Plan, Rowless};
 
-use crate::{Extent, Index, MetricKind, Selection, Signal, varint};
+use crate::gather::Part;
+use crate::{Extent, GatherList, Index, MetricKind, Selection, Signal, varint};
 
 /// Tag bytes of the fields that hold children. All are below 16, and so one byte.
 const RESOURCE_TAG: u8 = 1 << 3 | 2;
@@ -44,29 +47,108 @@ pub fn encode(signal: Signal, index: &Index, selection: &Selection) -> Bytes {
     write(index, &Plan::new(signal, index, selection, Rowless::Kept))
 }
 
+/// What [`encode`] writes, with ranges of `referred_min` bytes and more left where they lie: they keep the index's buffers in memory.
+pub fn gather(signal: Signal, index: &Index, selection: &Selection, referred_min: usize) -> GatherList {
+    let plan = Plan::new(signal, index, selection, Rowless::Kept);
+    if plan.total < referred_min {
+        return write(index, &plan).into();
+    }
+    let mut writer = Writer { index, out: Gathered { referred_min, ..Gathered::default() } };
+    writer.request(&plan);
+    let list = writer.out.finish(&index.buffers);
+    debug_assert_eq!(list.len(), plan.total, "the plan knows every length");
+    list
+}
+
 /// Writes what a plan says, into one allocation of exactly its size.
 fn write(index: &Index, plan: &Plan) -> Bytes {
     let mut writer = Writer { index, out: Vec::with_capacity(plan.total) };
-    if plan.rowless == Rowless::Kept {
-        writer.extents(index.header);
-    }
-    for (number, resource) in index.resources.iter().enumerate().filter(|(number, _)| plan.resources[*number].kept) {
-        writer.open(RESOURCE_TAG, plan.resources[number].len);
-        writer.extents(resource.header);
-        for &scope in plan.scopes_by_resource.of(number) {
-            writer.scope(plan, scope as usize);
-        }
-    }
+    writer.request(plan);
     debug_assert_eq!(writer.out.len(), plan.total, "the plan knows every length");
     Bytes::from(writer.out)
 }
 
-struct Writer<'a> {
-    index: &'a Index,
-    out: Vec<u8>,
+/// Where a request is written to.
+trait Output {
+    /// For tags and lengths.
+    fn made(&mut self) -> &mut Vec<u8>;
+    /// A range of a buffer with this number, not empty.
+    fn range(&mut self, buffer: &[u8], extent: Extent);
 }
 
-impl Writer<'_> {
+impl Output for Vec<u8> {
+    fn made(&mut self) -> &mut Vec<u8> {
+        self
+    }
+
+    fn range(&mut self, buffer: &[u8], extent: Extent) {
+        self.extend_from_slice(&buffer[extent.offset as usize..][..extent.len as usize]);
+    }
+}
+
+/// What is made and copied, and, between its parts, what is not.
+#[derive(Default)]
+struct Gathered {
+    copied: Vec<u8>,
+    /// Of `copied` (buffer 0), and of the index's buffers behind it.
+    parts: Vec<Part>,
+    /// Bytes of `copied` that are in `parts`.
+    listed: usize,
+    referred_min: usize,
+}
+
+impl Gathered {
+    fn list(&mut self) {
+        let (start, len) = (self.listed as u32, (self.copied.len() - self.listed) as u32);
+        self.parts.push(Part { buffer: 0, start, len });
+        self.listed = self.copied.len();
+    }
+
+    fn finish(mut self, buffers: &[Bytes]) -> GatherList {
+        if self.parts.is_empty() {
+            return Bytes::from(self.copied).into();
+        }
+        self.list();
+        let copied = [Bytes::from(self.copied)];
+        GatherList::new(copied.into_iter().chain(buffers.iter().cloned()).collect(), self.parts)
+    }
+}
+
+impl Output for Gathered {
+    fn made(&mut self) -> &mut Vec<u8> {
+        &mut self.copied
+    }
+
+    fn range(&mut self, buffer: &[u8], extent: Extent) {
+        if (extent.len as usize) < self.referred_min {
+            return self.copied.range(buffer, extent);
+        }
+        self.list();
+        self.parts.push(Part { buffer: extent.buffer + 1, start: extent.offset, len: extent.len });
+    }
+}
+
+struct Writer<'a, O> {
+    index: &'a Index,
+    out: O,
+}
+
+impl<O: Output> Writer<'_, O> {
+    fn request(&mut self, plan: &Plan) {
+        let index = self.index;
+        if plan.rowless == Rowless::Kept {
+            self.extents(index.header);
+        }
+        for (number, resource) in index.resources.iter().enumerate().filter(|(number, _)| plan.resources[*number].kept)
+        {
+            self.open(RESOURCE_TAG, plan.resources[number].len);
+            self.extents(resource.header);
+            for &scope in plan.scopes_by_resource.of(number) {
+                self.scope(plan, scope as usize);
+            }
+        }
+    }
+
     fn scope(&mut self, plan: &Plan, number: usize) {
         if !plan.scopes[number].kept {
             return;
@@ -96,8 +178,9 @@ impl Writer<'_> {
 
     /// The tag and the length of a message whose bytes come next.
     fn open(&mut self, tag: u8, len: usize) {
-        self.out.push(tag);
-        varint::put(&mut self.out, len as u64);
+        let made = self.out.made();
+        made.push(tag);
+        varint::put(made, len as u64);
     }
 
     fn extents(&mut self, (start, end): (u32, u32)) {
@@ -123,9 +206,7 @@ impl Writer<'_> {
 
     fn copy(&mut self, extent: Extent) {
         if extent.len > 0 {
-            let start = extent.offset as usize;
-            let bytes = &self.index.buffers[extent.buffer as usize][start..start + extent.len as usize];
-            self.out.extend_from_slice(bytes);
+            self.out.range(&self.index.buffers[extent.buffer as usize], extent);
         }
     }
 }

@@ -83,7 +83,9 @@ proptest! {
         let merged = merge(signal, &parts);
         prop_assert!(merged.index().buffers.len() <= batches.len(), "buffers are shared");
 
-        let out = encode(signal, merged.index(), &Selection::all(merged.rows()));
+        let all = Selection::all(merged.rows());
+        let out = encode(signal, merged.index(), &all);
+        check::gathered(signal, merged.index(), &all, &out);
         let (mut rows, mut unknown) = (Vec::new(), Vec::new());
         for MergePart { index, selection, .. } in &parts {
             let (more, unknown_too) = meaning::rows(signal, &encode(signal, index, selection));

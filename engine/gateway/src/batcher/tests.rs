@@ -41,10 +41,10 @@ impl Exporter for Recorder {
                 return Err(refusal);
             }
             let is_bad = |name: &String| Some(name.as_str()) == *self.bad.lock();
-            if names(&request.body).iter().any(is_bad) {
+            if names(&request.body.clone().into_bytes()).iter().any(is_bad) {
                 return Err(Refusal::new(RefusalKind::Invalid, "bad"));
             }
-            self.received.lock().push((names(&request.body), Arc::clone(&request.context)));
+            self.received.lock().push((names(&request.body.clone().into_bytes()), Arc::clone(&request.context)));
             Ok(Sent::default())
         })
     }

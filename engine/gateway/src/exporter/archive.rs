@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::runtime::Handle;
 use wasmill_archive as archive;
 use wasmill_archive::{
@@ -25,7 +24,7 @@ use wasmill_batch::{Refusal, RefusalKind, TelemetryBatch};
 use wasmill_config as config;
 use wasmill_config::{ArchiveCompression, ArchiveFormat, FileFormat};
 use wasmill_transport::ClientError;
-use wasmill_wire::{Index, Selection, Signal};
+use wasmill_wire::{GatherList, Index, Selection, Signal};
 
 use super::{Exporter, OpenFiles, Request, Sending, Sent};
 use connections::Connections;
@@ -82,7 +81,7 @@ impl ArchiveExporter {
         }
         let root = self.archive.settings().folders.root.display();
         tracing::error!(path = %root, bytes = request.body.len(), laid_out, "a request is too large to be laid out in rows");
-        Request { body: Bytes::new(), ..request }
+        Request { body: GatherList::default(), ..request }
     }
 }
 
@@ -127,7 +126,7 @@ impl Exporter for ArchiveExporter {
                 let reason = format!("this request is too large to be written in rows to `{path}`");
                 return Err(Refusal::new(RefusalKind::TooLarge, reason));
             }
-            match self.archive.write(request.signal, request.body.clone(), request.rows).await {
+            match self.archive.write(request.signal, request.body.clone().into_bytes(), request.rows).await {
                 Ok(()) => Ok(Sent::default()),
                 Err(error) => Err(refusal(&path.to_string(), &error)),
             }

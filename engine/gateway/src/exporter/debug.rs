@@ -81,7 +81,8 @@ impl Exporter for DebugExporter {
 
     fn send<'a>(&'a self, request: &'a Request) -> Sending<'a> {
         if !request.body.is_empty() {
-            let text = String::from_utf8_lossy(&request.body);
+            let body = request.body.clone().into_bytes();
+            let text = String::from_utf8_lossy(&body);
             tracing::info!(exporter = %self.name, "{}", text.trim_end());
         }
         Box::pin(std::future::ready(Ok(Sent::default())))

@@ -106,12 +106,12 @@ impl FileExporter {
 
     /// A frame that cannot be made is empty, and refused when it is to be sent.
     fn prepared(&self, request: Request) -> Request {
-        let frame = self.frame(JsonDocument::Request(request.signal), &request.body);
+        let frame = self.frame(JsonDocument::Request(request.signal), &request.body.into_bytes());
         let body = frame.unwrap_or_else(|reason| {
             tracing::error!(path = %self.settings.path.display(), %reason, "a request cannot be written as configured");
             Bytes::new()
         });
-        Request { body, ..request }
+        Request { body: body.into(), ..request }
     }
 }
 
@@ -132,7 +132,7 @@ impl Exporter for FileExporter {
                 let reason = format!("this request cannot be written to `{path}`");
                 return Err(Refusal::new(RefusalKind::Internal, reason));
             }
-            match self.writer.write(Arc::clone(&self.settings), request.body.clone()).await {
+            match self.writer.write(Arc::clone(&self.settings), request.body.clone().into_bytes()).await {
                 Ok(()) => Ok(Sent::default()),
                 Err(why) => {
                     // Somebody has to do something about it, and clients are not those.

@@ -203,7 +203,7 @@ impl<L: Lease> Piece<L> {
             Content::Batch(batch) => batch.fork_unobserved(),
             Content::Encoded(request) => {
                 let nothing = Projection::new(request.signal, Vec::new());
-                match WireBatch::parse(request.signal, request.body.clone(), &nothing) {
+                match WireBatch::parse(request.signal, request.body.clone().into_bytes(), &nothing) {
                     Ok(base) => TelemetryBatch::new(Arc::new(base), Arc::clone(&request.context), Ack::unobserved()),
                     Err(_) => return Err(lease),
                 }

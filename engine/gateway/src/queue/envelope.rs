@@ -86,7 +86,7 @@ mod tests {
         };
         let payload: Bytes = seal(Signal::Logs, &context, Bytes::from_static(b"body")).concat().into();
         let request = open(Signal::Logs, 3, payload.clone()).unwrap();
-        assert_eq!((request.rows, &*request.body), (3, b"body".as_slice()));
+        assert_eq!((request.rows, &*request.body.into_bytes()), (3, b"body".as_slice()));
         assert_eq!(format!("{:?}", request.context), format!("{context:?}"));
         assert!(open(Signal::Traces, 3, payload.clone()).is_none(), "another signal's");
         assert!(open(Signal::Logs, 3, payload.slice(..9)).is_none(), "cut");

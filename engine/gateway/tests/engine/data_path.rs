@@ -170,7 +170,7 @@ receivers:
     .await;
     let mut request = ExportMetricsServiceRequest::decode(metrics(&["orders", "none"])).unwrap();
     request.resource_metrics[0].scope_metrics[0].metrics[1].data = None;
-    gateway.grpc().await.send(Signal::Metrics, request.encode_to_vec().into()).await.unwrap();
+    gateway.grpc().await.send(Signal::Metrics, bytes::Bytes::from(request.encode_to_vec())).await.unwrap();
     let left = ExportMetricsServiceRequest::decode(own.requests(Signal::Metrics, 1).await.remove(0)).unwrap();
     let metrics = &left.resource_metrics[0].scope_metrics[0].metrics;
     assert_eq!(metrics.iter().map(|metric| &*metric.name).collect::<Vec<_>>(), ["none"]);

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 use wasmill_batch::RequestContext;
-use wasmill_wire::Signal;
+use wasmill_wire::{GatherList, Signal};
 
 use super::answer::{self, Collected};
 use super::channel::{CallError, Channel};
@@ -73,7 +73,7 @@ impl GrpcClient {
     /// Sends one request, once. The payload is not copied unless it is compressed.
     ///
     /// Dropping the future cancels the call; the backend may have the data then.
-    pub async fn send(&self, signal: Signal, payload: Bytes) -> Result<Accepted, SendError> {
+    pub async fn send(&self, signal: Signal, payload: impl Into<GatherList>) -> Result<Accepted, SendError> {
         self.send_for(&RequestContext::default(), signal, payload).await
     }
 
@@ -82,8 +82,9 @@ impl GrpcClient {
         &self,
         context: &RequestContext,
         signal: Signal,
-        payload: Bytes,
+        payload: impl Into<GatherList>,
     ) -> Result<Accepted, SendError> {
+        let payload = payload.into();
         let call = async {
             let sent = self.call(context, signal, payload.clone()).await;
             if is_renewed(&sent, self.auth.as_ref()).await { self.call(context, signal, payload).await } else { sent }
@@ -95,7 +96,7 @@ impl GrpcClient {
         timeout(self.timeout, call).await.map_err(timed_out)?
     }
 
-    async fn call(&self, context: &RequestContext, signal: Signal, payload: Bytes) -> Result<Accepted, SendError> {
+    async fn call(&self, context: &RequestContext, signal: Signal, payload: GatherList) -> Result<Accepted, SendError> {
         let headers = with_credentials(&self.headers, self.auth.as_ref(), context).await;
         let headers = headers
             .map_err(|error| SendError::NoCredentials { endpoint: self.endpoint.clone(), reason: error.to_string() })?;

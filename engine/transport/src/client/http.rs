@@ -2,10 +2,9 @@
 
 use ::http::Response;
 use ::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
-use bytes::Bytes;
 use hyper::body::Incoming;
 use wasmill_batch::RequestContext;
-use wasmill_wire::{JsonDocument, Signal, from_json};
+use wasmill_wire::{GatherList, JsonDocument, Signal, from_json};
 
 use super::answer::{self, Collected};
 use super::post::{Address, Poster};
@@ -58,7 +57,7 @@ impl HttpClient {
     /// Sends one request, once. The payload is protobuf, and not copied unless it is sent as JSON or compressed.
     ///
     /// Dropping the future cancels the call; the backend may have the data then.
-    pub async fn send(&self, signal: Signal, payload: Bytes) -> Result<Accepted, SendError> {
+    pub async fn send(&self, signal: Signal, payload: impl Into<GatherList>) -> Result<Accepted, SendError> {
         self.send_for(&RequestContext::default(), signal, payload).await
     }
 
@@ -67,7 +66,7 @@ impl HttpClient {
         &self,
         context: &RequestContext,
         signal: Signal,
-        payload: Bytes,
+        payload: impl Into<GatherList>,
     ) -> Result<Accepted, SendError> {
         let address = match signal {
             Signal::Traces => &self.traces,
@@ -80,9 +79,10 @@ impl HttpClient {
         };
         let unsendable = |error: String| address.unsendable(error);
         let payload = match self.content {
-            ContentType::Protobuf => payload,
+            ContentType::Protobuf => payload.into(),
             ContentType::Json => {
-                json::document(signal, payload).await.map_err(|error| unsendable(error.to_string()))?
+                let document = json::document(signal, payload.into().into_bytes()).await;
+                document.map_err(|error| unsendable(error.to_string()))?.into()
             }
         };
         let payload = compress(payload, self.encoding).await.map_err(|error| unsendable(error.to_string()))?;

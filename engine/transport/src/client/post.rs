@@ -4,13 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use ::http::header::{HeaderMap, LOCATION};
 use ::http::{Method, Request, Response, StatusCode, Uri};
-use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 use wasmill_batch::RequestContext;
+use wasmill_wire::GatherList;
 
 use super::answer::{self, Collected};
 use super::connect::Connector;
@@ -23,7 +23,7 @@ const ERROR_BYTES_MAX: usize = 64 << 10;
 
 /// Connections to backends, which are kept and shared, and what stands before every request.
 pub(super) struct Poster {
-    client: Client<Connector, Full<Bytes>>,
+    client: Client<Connector, Full<GatherList>>,
     headers: HeaderMap,
     auth: Option<ClientAuth>,
     timeout: Duration,
@@ -84,7 +84,7 @@ impl Poster {
         context: &RequestContext,
         address: &Address,
         extra: &HeaderMap,
-        body: Bytes,
+        body: GatherList,
         read: impl Fn(Response<Incoming>) -> F,
     ) -> Result<T, SendError> {
         let call = async {
@@ -106,7 +106,7 @@ impl Poster {
         context: &RequestContext,
         address: &Address,
         extra: &HeaderMap,
-        body: Bytes,
+        body: GatherList,
         read: &impl Fn(Response<Incoming>) -> F,
     ) -> Result<T, SendError> {
         let headers = with_credentials(&self.headers, self.auth.as_ref(), context).await;

@@ -60,7 +60,7 @@ impl PushClient {
             let collected = collected.ok().and_then(Result::ok).unwrap_or_default();
             Ok(Pushed { status: head.status, headers: head.headers, body: collected.data })
         };
-        self.poster.post(context, &self.address, extra, body, read).await
+        self.poster.post(context, &self.address, extra, body.into(), read).await
     }
 
     /// The address, for messages.

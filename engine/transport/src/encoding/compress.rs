@@ -4,6 +4,7 @@ use std::io;
 
 use bytes::Bytes;
 use flate2::{Compress, FlushCompress, Status};
+use wasmill_wire::GatherList;
 
 use super::Encoding;
 
@@ -22,14 +23,16 @@ const INLINE_BYTES_MAX: usize = 32 << 10;
 /// Compresses a whole body.
 ///
 /// `Err`: the compressor failed, or the runtime is shutting down.
-pub(crate) async fn compress(payload: Bytes, encoding: Encoding) -> io::Result<Bytes> {
+pub(crate) async fn compress(payload: GatherList, encoding: Encoding) -> io::Result<GatherList> {
     if encoding == Encoding::Identity {
         return Ok(payload);
     }
-    if payload.len() <= INLINE_BYTES_MAX {
-        return compress_now(&payload, encoding);
-    }
-    tokio::task::spawn_blocking(move || compress_now(&payload, encoding)).await?
+    let compressed = if payload.len() <= INLINE_BYTES_MAX {
+        compress_now(&payload.into_bytes(), encoding)?
+    } else {
+        tokio::task::spawn_blocking(move || compress_now(&payload.into_bytes(), encoding)).await??
+    };
+    Ok(compressed.into())
 }
 
 pub(super) fn compress_now(payload: &[u8], encoding: Encoding) -> io::Result<Bytes> {

@@ -91,7 +91,7 @@ async fn official_server() {
     let headers = vec![("X-Tenant".to_owned(), "blue".to_owned())];
     let client = GrpcClient::new(GrpcClientSettings { headers, ..settings(address) }).unwrap();
     let request = ExportTraceServiceRequest { resource_spans: vec![Default::default(); 2] };
-    let accepted = client.send(Signal::Traces, request.encode_to_vec().into()).await.unwrap();
+    let accepted = client.send(Signal::Traces, Bytes::from(request.encode_to_vec())).await.unwrap();
     assert_eq!(accepted, Accepted { rejected: 2, message: "resources are not wanted".into() });
 }
 

@@ -7,6 +7,7 @@
 //! | `connections` | ports, hostile bytes, silence, slowness, shutdown                  | raw sockets, a paused clock        |
 //! | `grpc_client` | classification of what backends answer, or do not                  | hyper servers, raw sockets         |
 //! | `http_client` | the same for OTLP/HTTP                                             | raw sockets                        |
+//! | `gathered`    | requests whose parts lie in several places, over all of them        | our server                         |
 //! | `json`        | OTLP/JSON both ways: documents, answers, limits                     | raw sockets, and each other        |
 //! | `auth`        | tokens, passwords, headers, OAuth 2.0: who is let in, exact answers | our clients, raw sockets, a token's server |
 //! | `tls`         | of clients: roots, names, client certificates                      | a rustls server                    |
@@ -18,6 +19,7 @@
 mod auth;
 mod certs;
 mod connections;
+mod gathered;
 mod grpc_client;
 mod grpc_server;
 mod http_client;

@@ -39,11 +39,11 @@ fn files(identity: &Identity, folder: &Path) -> TlsServerSettings {
     TlsServerSettings::new("tls", Pem::File(cert), Pem::File(key))
 }
 
-fn texts(identity: &Identity) -> TlsServerSettings {
+pub fn texts(identity: &Identity) -> TlsServerSettings {
     TlsServerSettings::new("tls", text(&identity.cert), text(&identity.key))
 }
 
-fn settings(tls: TlsServerSettings) -> ServerSettings {
+pub fn settings(tls: TlsServerSettings) -> ServerSettings {
     ServerSettings {
         grpc: Some(GrpcServerSettings { tls: Some(tls.clone()), ..grpc_settings() }),
         http: Some(HttpServerSettings { tls: Some(tls), ..http_settings() }),
@@ -54,7 +54,7 @@ async fn start(tls: TlsServerSettings) -> Running {
     Running::start(settings(tls), Budget::unlimited()).await
 }
 
-fn trusting(authority: &Authority) -> TlsClientSettings {
+pub fn trusting(authority: &Authority) -> TlsClientSettings {
     TlsClientSettings { ca: Some(text(&authority.pem)), ..TlsClientSettings::default() }
 }
 
@@ -65,7 +65,7 @@ async fn send(server: &Running, tls: TlsClientSettings) -> [Result<Accepted, Sen
     [grpc.send(Signal::Traces, payload.clone()).await, http.send(Signal::Traces, payload).await]
 }
 
-fn clients(server: &Running, tls: TlsClientSettings) -> (GrpcClient, HttpClient) {
+pub fn clients(server: &Running, tls: TlsClientSettings) -> (GrpcClient, HttpClient) {
     let grpc = GrpcClientSettings { endpoint: server.grpc().to_string(), tls: tls.clone(), ..Default::default() };
     let connection = HttpConnectionSettings { tls, ..HttpConnectionSettings::default() };
     let http = HttpClientSettings { endpoint: format!("https://{}", server.http()), connection, ..Default::default() };

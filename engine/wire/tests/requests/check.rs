@@ -1,15 +1,16 @@
 //! What must hold of any request, whoever made it: for tests, and for the fuzz target.
 
+use std::io::IoSlice;
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use arrow_buffer::BooleanBuffer;
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use wasmill_wire::{
-    Change, ColumnRequest, Edit, Level, Overlay, Path, Projection, Rows, Selection, Signal, WireBatch, compact, encode,
-    encoded_len,
+    Change, ColumnRequest, Edit, Index, Level, Overlay, Path, Projection, Rows, Selection, Signal, WireBatch, compact,
+    encode, encoded_len, gather,
 };
 
 use super::model::{self, NewValue, set_key, set_nested};
@@ -38,12 +39,35 @@ pub fn all(signal: Signal, request: &[u8], choices: &[u8]) {
     edits(signal, request, &mut c, usual);
 }
 
+/// What is left where it lies is, put together, what is written in one piece; whatever is copied of it, and however it is read.
+pub fn gathered(signal: Signal, index: &Index, selection: &Selection, encoded: &[u8]) {
+    for referred_min in [0, 1, 30, usize::MAX] {
+        let list = gather(signal, index, selection, referred_min);
+        assert_eq!(list.len(), encoded.len());
+        let mut read = list.clone();
+        let mut seen = Vec::new();
+        while read.has_remaining() {
+            let mut slices = [IoSlice::new(&[]); 3];
+            let filled = read.chunks_vectored(&mut slices);
+            let start = seen.len();
+            slices[..filled].iter().for_each(|slice| seen.extend_from_slice(slice));
+            // Not all of it, as a socket may.
+            let taken = (seen.len() - start).div_ceil(2);
+            seen.truncate(start + taken);
+            read.advance(taken);
+        }
+        assert_eq!(seen, encoded);
+        assert_eq!(list.into_bytes(), encoded);
+    }
+}
+
 /// All rows kept: the same rows in the same order, unknown fields and empty parents included.
 pub fn identity(signal: Signal, request: &[u8]) {
     let batch = parse(signal, request);
     let all = Selection::all(batch.rows());
     let out = encode(signal, batch.index(), &all);
     assert_eq!(out.len(), encoded_len(signal, batch.index(), &all));
+    gathered(signal, batch.index(), &all, &out);
     assert_eq!(meaning::rows(signal, &out), meaning::rows(signal, request));
     let (before, after) = (model::decode(signal, request).unwrap(), model::decode(signal, &out).unwrap());
     assert_eq!(format!("{after:?}"), format!("{before:?}"));
@@ -57,6 +81,7 @@ pub fn filter_and_compact(signal: Signal, request: &[u8], c: &mut Choices<'_>) {
     let (keep, selection) = some_rows(c, batch.rows());
     let out = encode(signal, batch.index(), &selection);
     assert_eq!(out.len(), encoded_len(signal, batch.index(), &selection));
+    gathered(signal, batch.index(), &selection, &out);
     let mut expected = model::decode(signal, request).unwrap();
     expected.filter(&keep);
     assert_eq!(format!("{:?}", model::decode(signal, &out).unwrap()), format!("{expected:?}"));
@@ -276,6 +301,7 @@ pub fn edits(signal: Signal, request: &[u8], c: &mut Choices<'_>, usual: bool) {
     let all = Selection::all(batch.rows());
     let out = encode(signal, overlay.index(), &all);
     assert_eq!(out.len(), encoded_len(signal, overlay.index(), &all));
+    gathered(signal, overlay.index(), &all, &out);
     let after = model::decode(signal, &out).unwrap();
     assert_eq!(model::sorted(&after.rows()), model::sorted(&expected), "{:?}", edits);
 

@@ -27,7 +27,7 @@ fn wire(body: &str) -> Vec<u8> {
 }
 
 async fn send(exporter: &FileExporter, body: &str) -> Result<(), Refusal> {
-    let request = Request::new(Signal::Logs, 1, wire(body).into(), Arc::default());
+    let request = Request::new(Signal::Logs, 1, Bytes::from(wire(body)), Arc::default());
     let request = exporter.prepare_encoded(request);
     exporter.send(&request).await.map(drop)
 }

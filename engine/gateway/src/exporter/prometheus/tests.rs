@@ -41,7 +41,7 @@ fn request(hosts: &[&str]) -> Request {
         r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{{"name":"load","gauge":{{"dataPoints":[{points}]}}}}]}}]}}]}}"#
     );
     let body = from_json(JsonDocument::Request(Signal::Metrics), json.as_bytes(), 1 << 20).unwrap();
-    Request::new(Signal::Metrics, hosts.len() as u64, body.into(), Arc::default())
+    Request::new(Signal::Metrics, hosts.len() as u64, Bytes::from(body), Arc::default())
 }
 
 async fn body(scrape: Scrape, encoder: Option<GzEncoder<Vec<u8>>>) -> Vec<u8> {
@@ -57,7 +57,7 @@ async fn what_is_refused_is_said() {
     let sent = exporter.send(&request).await.unwrap();
     assert_eq!(sent.rejected_rows, 2);
     assert!(sent.message.contains("`load`") && sent.message.contains("max_series"), "{}", sent.message);
-    let broken = Request { body: Bytes::from_static(b"\xff"), ..request.clone() };
+    let broken = Request { body: Bytes::from_static(b"\xff").into(), ..request.clone() };
     let sent = exporter.send(&exporter.prepare_encoded(broken)).await.unwrap();
     assert_eq!(sent.rejected_rows, 3);
 }

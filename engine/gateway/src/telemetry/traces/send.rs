@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -86,7 +87,7 @@ impl Client {
     }
 
     async fn send(&self, request: ExportTraceServiceRequest) -> Result<(), SendError> {
-        let body = request.encode_to_vec().into();
+        let body = Bytes::from(request.encode_to_vec());
         match self {
             Client::Grpc(client) => client.send(Signal::Traces, body).await,
             Client::Http(client) => client.send(Signal::Traces, body).await,
