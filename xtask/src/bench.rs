@@ -244,13 +244,14 @@ fn measure_all(plan: &Plan, folder: &Path) -> Results {
     results
 }
 
-/// At half of what the Collector does at most, on the first workload: both at the same rate.
+/// At half of what the Collector does at most, on the first workload: all at the same rate. A relay shows what of it is the load's
+/// and the backend's own.
 fn measure_latency(plan: &Plan, folder: &Path, results: &mut Results) {
     let workload = Workload::of(Task::Filter);
     let Some(saturated) = results.median(&workload, Engine::Collector, "records_per_second") else { return };
     let rate = saturated / 2.0 / workload.records as f64;
     for round in 0..plan.rounds {
-        for engine in [Engine::Collector, Engine::Wasmill] {
+        for engine in Engine::TIMED {
             setup::step(&format!("latency at {rate:.0} requests a second, round {}: {}", round + 1, engine.name()));
             match measure(plan, folder, engine, &workload, Some(rate)) {
                 Ok(values) => results.latencies.push(Run { workload, engine, round, values }),
@@ -287,7 +288,9 @@ fn measure(plan: &Plan, folder: &Path, engine: Engine, workload: &Workload, rate
     if let Some(rate) = rate {
         give("--rate", &rate);
     }
-    values(&mut load)
+    let measured = values(&mut load)?;
+    running.stop()?;
+    Ok(measured)
 }
 
 /// What a program of ours printed, to its end. An error: it says that this is no figure.

@@ -44,12 +44,28 @@ impl Body for Frames {
     }
 }
 
-/// A message as it is sent.
+/// A message behind its length, as gRPC frames it.
+pub struct Message {
+    framed: Bytes,
+    encoding: Option<&'static str>,
+}
+
+impl Message {
+    /// `encoding` is what the message is compressed with.
+    ///
+    /// Errors: 4 GiB or more.
+    pub fn new(message: &[u8], encoding: Option<&'static str>) -> Result<Message> {
+        let mut framed = Vec::with_capacity(message.len() + 5);
+        framed.push(u8::from(encoding.is_some()));
+        framed.extend(u32::try_from(message.len())?.to_be_bytes());
+        framed.extend(message);
+        Ok(Message { framed: framed.into(), encoding })
+    }
+}
+
 pub struct Call {
     pub signal: Signal,
-    pub message: Bytes,
-    /// What it is compressed with.
-    pub encoding: Option<&'static str>,
+    pub message: Message,
     pub frame_bytes: usize,
 }
 
@@ -63,11 +79,7 @@ pub async fn connect(target: SocketAddr) -> Result<Connection> {
 
 /// Sends it, and waits for its answer. An error: none came, or it was refused.
 pub async fn export(connection: &mut Connection, target: SocketAddr, call: Call) -> Result<()> {
-    let Call { signal, message, encoding, frame_bytes } = call;
-    let mut framed = Vec::with_capacity(message.len() + 5);
-    framed.push(u8::from(encoding.is_some()));
-    framed.extend(u32::try_from(message.len())?.to_be_bytes());
-    framed.extend(message);
+    let Call { signal, message: Message { framed, encoding }, frame_bytes } = call;
     let path = match signal {
         Signal::Traces => "opentelemetry.proto.collector.trace.v1.TraceService/Export",
         Signal::Logs => "opentelemetry.proto.collector.logs.v1.LogsService/Export",
@@ -79,7 +91,7 @@ pub async fn export(connection: &mut Connection, target: SocketAddr, call: Call)
     if let Some(encoding) = encoding {
         request = request.header("grpc-encoding", encoding);
     }
-    let request = request.body(Frames { left: framed.into(), frame_bytes })?;
+    let request = request.body(Frames { left: framed, frame_bytes })?;
     connection.ready().await?;
     let (head, body) = connection.send_request(request).await?.into_parts();
     let collected = body.collect().await?;

@@ -125,12 +125,8 @@ pub async fn run(arguments: &Arguments) -> Result<Value> {
     let mut connection = grpc::connect(arguments.target).await?;
     for first in (0..arguments.series).step_by(POINTS_A_REQUEST) {
         let numbers = first..arguments.series.min(first + POINTS_A_REQUEST);
-        let call = Call {
-            signal: Signal::Metrics,
-            message: request(numbers).encode_to_vec().into(),
-            encoding: None,
-            frame_bytes: FRAME_BYTES,
-        };
+        let message = grpc::Message::new(&request(numbers).encode_to_vec(), None)?;
+        let call = Call { signal: Signal::Metrics, message, frame_bytes: FRAME_BYTES };
         grpc::export(&mut connection, arguments.target, call).await?;
     }
     let mut scraper = Scraper::connect(arguments.scrape).await?;

@@ -36,6 +36,9 @@ pub struct Ports {
 impl Engine {
     pub const ALL: [Engine; 5] = [Engine::Hyper, Engine::Tonic, Engine::Collector, Engine::Bare, Engine::Wasmill];
 
+    /// Whose latency is measured.
+    pub const TIMED: [Engine; 3] = [Engine::Hyper, Engine::Collector, Engine::Wasmill];
+
     /// In options and results.
     pub fn name(self) -> &'static str {
         match self {

@@ -212,7 +212,7 @@ impl Results {
              ms:\n\n| engine | p50 | p99 | p99.9 |\n|---|---|---|---|\n",
             Quantity(rate as u64)
         );
-        for engine in [Engine::Collector, Engine::Wasmill] {
+        for engine in Engine::TIMED {
             let at = |key: &str| {
                 let figures = Results::figures(&self.latencies, &first.workload, engine, |values| {
                     values["latency_ms"][key].as_f64()

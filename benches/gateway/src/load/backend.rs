@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use anyhow::{Context, Result};
 use parking_lot::Mutex;
+use tokio::sync::mpsc;
 use wasmill_transport::settings::{GrpcServerSettings, ServerSettings};
 use wasmill_transport::{Accepted, Answer, Budget, Request, Server, Sink};
 
@@ -40,7 +41,11 @@ pub struct State {
     captured_below: u64,
 }
 
-struct Sunk(Arc<State>);
+/// Requests that are answered, and wait for a look at what they bring.
+const UNREAD_MAX: usize = 256;
+
+/// What answers. The look at each record is for another thread: it is no part of what an engine's clients wait for.
+struct Sunk(mpsc::Sender<Request>);
 
 impl Backend {
     pub async fn start(listen: SocketAddr, arguments: &Arguments) -> Result<Backend> {
@@ -106,7 +111,13 @@ async fn serve(listen: SocketAddr, state: Arc<State>) -> Result<()> {
     let grpc = GrpcServerSettings { endpoint: listen.to_string(), ..GrpcServerSettings::default() };
     let bound = Server::bind(ServerSettings { grpc: Some(grpc), http: None }, Budget::unlimited());
     let bound = bound.await.with_context(|| format!("cannot listen on `{listen}`"))?;
-    tokio::spawn(bound.serve(Arc::new(Sunk(state)), std::future::pending()));
+    let (answered, mut unread) = mpsc::channel(UNREAD_MAX);
+    tokio::spawn(bound.serve(Arc::new(Sunk(answered)), std::future::pending()));
+    std::thread::Builder::new().name("look".into()).spawn(move || {
+        while let Some(request) = unread.blocking_recv() {
+            state.look(&request);
+        }
+    })?;
     Ok(())
 }
 
@@ -128,17 +139,25 @@ impl State {
     }
 }
 
+impl State {
+    /// Takes a request of OTLP.
+    fn look(&self, request: &Request) {
+        // Before its records count: when all have come, the run ends.
+        if self.looks_for_emails && request.payload.windows(EMAIL.len()).any(|part| part == EMAIL) {
+            self.with_email.fetch_add(1, Relaxed);
+        }
+        let early = self.take(request.wire_bytes, |mut found| ids(request.signal, &request.payload, &mut found));
+        if let Some(captured) = self.captured.as_ref().filter(|_| early) {
+            let lines = lines(request.signal, &request.payload).unwrap_or_default();
+            captured.lock().extend(lines.into_iter().filter(|(id, _)| *id < self.captured_below));
+        }
+    }
+}
+
 impl Sink for Sunk {
     async fn deliver(&self, request: Request) -> Answer {
-        let state = &self.0;
-        let early = state.take(request.wire_bytes, |mut found| ids(request.signal, &request.payload, &mut found));
-        if state.looks_for_emails && request.payload.windows(EMAIL.len()).any(|part| part == EMAIL) {
-            state.with_email.fetch_add(1, Relaxed);
-        }
-        if let Some(captured) = state.captured.as_ref().filter(|_| early) {
-            let lines = lines(request.signal, &request.payload).unwrap_or_default();
-            captured.lock().extend(lines.into_iter().filter(|(id, _)| *id < state.captured_below));
-        }
+        // An error: the run has ended.
+        let _ = self.0.send(request).await;
         Ok(Accepted::default())
     }
 }

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::{Arguments, Compression, Run};
-use crate::grpc::{self, Call, Connection};
+use crate::grpc::{self, Call, Connection, Message};
 use crate::latency::Pace;
 
 /// Requests under way at most with `--rate`: an engine that answers none must not fill this program's memory.
@@ -39,7 +39,8 @@ pub async fn connect(arguments: &Arguments) -> Result<Vec<Connection>> {
 /// One request, before time counts.
 pub async fn send_first(run: &Run, connections: &[Connection], target: SocketAddr) -> Result<()> {
     let mut connection = connections.first().context("a connection")?.clone();
-    let sent = tokio::time::timeout(FIRST_ANSWER_MAX, send(run, &mut connection, target, run.take_ids()?));
+    let message = run.message(run.take_ids()?)?;
+    let sent = tokio::time::timeout(FIRST_ANSWER_MAX, send(run, &mut connection, target, message));
     let sent = sent.await.with_context(|| format!("no answer within {FIRST_ANSWER_MAX:?}"))?;
     if let Err(error) = sent {
         eprintln!("the first request failed: {error:#}");
@@ -80,12 +81,13 @@ fn send_paced(
         if due >= run.until {
             break;
         }
+        // Made before it is due: what that takes is no latency of the engine's.
+        let message = run.message(run.take_ids()?)?;
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        let first = run.take_ids()?;
         let permit = Arc::clone(&under_way).try_acquire_owned().context("the engine is too far behind")?;
         let (run, mut connection, first_error) = (Arc::clone(run), connection.clone(), Arc::clone(&first_error));
         handle.spawn(async move {
-            let sent = send(&run, &mut connection, target, first).await;
+            let sent = send(&run, &mut connection, target, message).await;
             if due >= run.measured_from {
                 run.latencies.record(due.elapsed());
             }
@@ -107,8 +109,8 @@ fn send_paced(
 async fn send_until(run: Arc<Run>, mut connection: Connection, target: SocketAddr) -> Result<()> {
     let records = run.template.records() as u64;
     while Instant::now() < run.until {
-        let first = run.take_ids()?;
-        match send(&run, &mut connection, target, first).await {
+        let message = run.message(run.take_ids()?)?;
+        match send(&run, &mut connection, target, message).await {
             Ok(()) => {
                 run.acknowledged.fetch_add(records, Ordering::Relaxed);
             }
@@ -121,10 +123,17 @@ async fn send_until(run: Arc<Run>, mut connection: Connection, target: SocketAdd
     Ok(())
 }
 
-async fn send(run: &Run, connection: &mut Connection, target: SocketAddr, first: u64) -> Result<()> {
-    let (message, encoding) = compressed(&run.template.request(first), run.compression)?;
-    let call = Call { signal: run.template.signal(), message, encoding, frame_bytes: run.frame_bytes };
+async fn send(run: &Run, connection: &mut Connection, target: SocketAddr, message: Message) -> Result<()> {
+    let call = Call { signal: run.template.signal(), message, frame_bytes: run.frame_bytes };
     grpc::export(connection, target, call).await
+}
+
+impl Run {
+    /// The request with the ids from `first` on, as it is sent.
+    fn message(&self, first: u64) -> Result<Message> {
+        let (message, encoding) = compressed(&self.template.request(first), self.compression)?;
+        Message::new(&message, encoding)
+    }
 }
 
 /// A message as it is sent, and the name of its encoding.
