@@ -50,7 +50,8 @@ pub fn encode(signal: Signal, index: &Index, selection: &Selection) -> Bytes {
 /// What [`encode`] writes, with ranges of `referred_min` bytes and more left where they lie: they keep the index's buffers in memory.
 pub fn gather(signal: Signal, index: &Index, selection: &Selection, referred_min: usize) -> GatherList {
     let plan = Plan::new(signal, index, selection, Rowless::Kept);
-    if plan.total < referred_min {
+    // Parts are counted by 32 bits; no protocol takes more in one message.
+    if plan.total < referred_min || u32::try_from(plan.total).is_err() {
         return write(index, &plan).into();
     }
     let mut writer = Writer { index, out: Gathered { referred_min, ..Gathered::default() } };

@@ -4,8 +4,8 @@
 //! form, an attribute as a key and one value) is taken inline; anything else goes to [`known`], which is cold, judges by
 //! the table of shapes alone, and has no idea of speed. Both tell a [`Sink`] what they saw.
 //!
-//! Text is checked for ASCII 32 bytes at a time; only where it is not ASCII is UTF-8 checked for. A shorter text is read with what stands
-//! behind it in the request, and masked.
+//! A text of up to 32 bytes, or a key and a text of up to 64 together, is checked for ASCII at once: it is read with what stands behind it
+//! in the request, and masked. Only where it is not ASCII is UTF-8 checked for.
 
 use crate::field::{Fault, WireType, fixed, read_len, read_tag, skip};
 use crate::shape::{self, Act, Kind, Shape};
