@@ -63,6 +63,7 @@ impl Message {
     }
 }
 
+/// What is sent, and how.
 pub struct Call {
     pub signal: Signal,
     pub message: Message,

@@ -40,7 +40,7 @@ pub trait Exporter: Send + Sync + 'static {
     /// What every attempt sends.
     fn prepare(&self, batch: &TelemetryBatch) -> Request {
         let rows = batch.selection().count() as u64;
-        Request::new(batch.signal(), rows, batch.encode(), Arc::clone(batch.context()))
+        Request::new(batch.signal(), rows, batch.gather(), Arc::clone(batch.context()))
     }
 
     /// What every attempt sends of a request that comes from a queue on disk. An exporter that prepares in a way of its own does so

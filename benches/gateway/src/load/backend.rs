@@ -137,9 +137,7 @@ impl State {
         self.arrived.fetch_add(arrived, Relaxed);
         early
     }
-}
 
-impl State {
     /// Takes a request of OTLP.
     fn look(&self, request: &Request) {
         // Before its records count: when all have come, the run ends.

@@ -1,8 +1,6 @@
 //! `otlp` (`otlp_grpc`) and `otlphttp` (`otlp_http`): OTLP to a backend, in protobuf or JSON.
 
-use std::sync::Arc;
-
-use wasmill_batch::{Refusal, TelemetryBatch};
+use wasmill_batch::Refusal;
 use wasmill_config as config;
 use wasmill_transport::settings::{
     ClientAuthSettings, Compression, GrpcClientSettings, HttpClientSettings, HttpConnectionSettings,
@@ -72,11 +70,6 @@ impl OtlpExporter {
 }
 
 impl Exporter for OtlpExporter {
-    fn prepare(&self, batch: &TelemetryBatch) -> Request {
-        let rows = batch.selection().count() as u64;
-        Request::new(batch.signal(), rows, batch.gather(), Arc::clone(batch.context()))
-    }
-
     fn send<'a>(&'a self, request: &'a Request) -> Sending<'a> {
         let (signal, body) = (request.signal, request.body.clone());
         Box::pin(async move {
