@@ -15,6 +15,7 @@ mod idle;
 mod isolation;
 mod plot;
 mod report;
+mod train;
 mod workload;
 
 use std::fmt;
@@ -26,7 +27,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use xtask::places;
 
-use crate::setup;
+use crate::{dist, setup};
 use engine::{Engine, Ports};
 use exporters::Exporters;
 use report::{Results, Run};
@@ -39,7 +40,7 @@ const START_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
 const LOOK_PAIRS: usize = 10;
 
 const USAGE: &str = "expected --quick, --workload WORKLOAD, --peer PEER, --rounds N, --seconds N, --isolation, \
-                     --exporters, --binaries FOLDER, --into FOLDER";
+                     --exporters, --train, --binaries FOLDER, --into FOLDER";
 
 struct Plan {
     rounds: usize,
@@ -67,6 +68,8 @@ struct Plan {
 enum Part {
     Isolation,
     Exporters,
+    /// Not to be measured: see [`train`].
+    Train,
 }
 
 impl Plan {
@@ -115,12 +118,23 @@ impl Plan {
                 "--seconds" => plan.seconds = value()?.parse().context("`--seconds` is a number")?,
                 "--isolation" => plan.only = Some(Part::Isolation),
                 "--exporters" => plan.only = Some(Part::Exporters),
+                "--train" => {
+                    plan.only = Some(Part::Train);
+                    plan.rounds = 1;
+                    (plan.seconds, plan.warm_up_seconds) = (1.0, 0.5);
+                }
                 "--binaries" => plan.binaries = Some(value()?.into()),
                 "--into" => plan.into = Some(value()?.into()),
                 other => bail!("unknown option `{other}`; {USAGE}"),
             }
         }
         ensure!(plan.rounds > 0 && plan.seconds > 0.0, "`--rounds` and `--seconds` are above 0");
+        if plan.only == Some(Part::Train) {
+            peers = vec![Engine::Wasmill];
+            if workloads.is_empty() {
+                workloads = train::workloads();
+            }
+        }
         if !(workloads.is_empty() && peers.is_empty()) {
             // A part is not the result.
             (plan.besides, plan.exporters) = (false, false);
@@ -147,8 +161,8 @@ impl Plan {
 
 /// `--quick`: each workload once and short, about four minutes. `--workload`, repeatable: only these, such as `filter` or
 /// `filter:logs:records=10:in=gzip:out=gzip:connections=100:batch`. `--peer`, repeatable: only beside these. `--isolation`: only
-/// what a plugin that loops does to another pipeline. `--exporters`: only exporters beside the Collector's. `--binaries`: what is built
-/// already, instead of an optimised build.
+/// what a plugin that loops does to another pipeline. `--exporters`: only exporters beside the Collector's. `--train`: see [`train`].
+/// `--binaries`: what is built already, instead of an optimised build.
 pub fn run(args: &[String]) -> Result<()> {
     let plan = Plan::parse(args)?;
     let folder = places::target().join("bench");
@@ -156,11 +170,8 @@ pub fn run(args: &[String]) -> Result<()> {
     match &plan.binaries {
         Some(binaries) => BINARIES.set(binaries.clone()),
         None => {
-            setup::step("cargo build --profile dist (the first time takes twenty minutes or more)");
-            let mut build = Command::new("cargo");
-            setup::wasm()?.environment(&mut build);
-            setup::shown(build.args(["build", "--profile", "dist", "--workspace", "--bins"]))?;
-            BINARIES.set(places::target().join("dist"))
+            setup::step("the gateway as `cargo xtask dist` builds it, and the rest with it");
+            BINARIES.set(dist::build(&["--bins"])?)
         }
     }
     .ok()
@@ -168,6 +179,9 @@ pub fn run(args: &[String]) -> Result<()> {
     if plan.only == Some(Part::Isolation) {
         println!("\n{}", isolation::measure(&folder, plan.pairs, plan.seconds)?.text());
         return Ok(());
+    }
+    if plan.only == Some(Part::Train) {
+        return train::train(&plan, &folder);
     }
     if plan.peers.contains(&Engine::Collector) {
         setup::collector()?;
@@ -265,7 +279,7 @@ fn measure_latency(plan: &Plan, folder: &Path, results: &mut Results) {
 fn measure(plan: &Plan, folder: &Path, engine: Engine, workload: &Workload, rate: Option<f64>) -> Result<Value> {
     let ports = Ports::free()?;
     let running = engine.start(folder, workload, &ports)?;
-    let mut load = Command::new(binary("load"));
+    let mut load = load();
     let mut give = |key: &str, value: &dyn fmt::Display| {
         load.args([key, &value.to_string()]);
     };
@@ -314,6 +328,13 @@ static BINARIES: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
 
 fn binary(name: &str) -> PathBuf {
     BINARIES.get().cloned().unwrap_or_default().join(name)
+}
+
+/// Where it is of a build that counts, what it does is not to be learnt from.
+fn load() -> Command {
+    let mut load = Command::new(binary("load"));
+    load.env("LLVM_PROFILE_FILE", "/dev/null");
+    load
 }
 
 fn free_port() -> Result<u16> {
@@ -365,6 +386,15 @@ mod tests {
         assert!(!plan(&["--workload", "filter"]).unwrap().exporters);
         let peers = plan(&["--peer", "collector"]).unwrap().peers;
         assert_eq!(peers, [Engine::Collector, Engine::Wasmill]);
+    }
+
+    /// Nobody else is trained, and what is learnt from is no result.
+    #[test]
+    fn a_profile_is_of_the_gateway_alone() {
+        let all = plan(&["--train"]).unwrap();
+        assert_eq!(all.peers, [Engine::Wasmill]);
+        assert!(all.workloads.len() > Workload::standard().len() && all.into.is_none());
+        assert_eq!(plan(&["--train", "--workload", "pass"]).unwrap().workloads, [Workload::of(Task::Pass)]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value as Json, json};
 use xtask::places;
 
-use crate::setup;
+use crate::{dist, setup};
 
 /// Those that are measured; TypeScript becomes JavaScript.
 const LANGUAGES: [&str; 5] = ["rust", "c", "go", "python", "js"];
@@ -31,12 +31,7 @@ struct Subject {
 pub fn bench(args: &[String]) -> Result<()> {
     setup::plugins()?;
     let wasmill = match args {
-        [] => {
-            let mut build = Command::new("cargo");
-            setup::wasm()?.environment(&mut build);
-            setup::shown(build.args(["build", "--profile", "dist", "--package", "wasmill"]))?;
-            places::target().join("dist/wasmill")
-        }
+        [] => dist::build(&["--bin", "wasmill"])?.join("wasmill"),
         [wasmill] => PathBuf::from(wasmill).canonicalize().with_context(|| format!("`{wasmill}` is not there"))?,
         _ => bail!("expected nothing, or the path of a `wasmill`"),
     };

@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod dist;
 mod languages;
 mod setup;
 mod soak;
@@ -16,6 +17,7 @@ Usage: cargo xtask COMMAND
   demo --full      the same with what stands behind a gateway: Jaeger, Prometheus, Alertmanager, Loki, dashboards, alerts
   test [ARG ...]   sets up, builds plugins and fixtures, runs every test; ARGs go to `cargo test`
   lint             checks the format, and runs clippy with warnings as errors
+  dist             builds the gateway as it is shipped, optimised by a profile of what it does under load: target/dist/wasmill
   bench [ARG ...]  builds with optimisation and measures the gateway beside the Collector and relays of raw bytes: --quick,
                    --workload filter:logs:records=10 and more: see benches/gateway/README.md
   bench-languages [WASMILL]  measures plugins in each language beside Rust's, about ten minutes after the build
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         }
         "demo" => demo::run(demo::Gateway::Build),
         "test" => test::run(&rest),
+        "dist" => dist::run(&rest),
         "bench" => bench::run(&rest),
         "bench-languages" => languages::bench(&rest),
         "lint" => test::lint(),

@@ -92,6 +92,23 @@ fn exporters_are_measured_beside_the_collectors() -> Result<()> {
     Ok(())
 }
 
+/// Scenario: what a build by a profile learns from, each kind but one workload for a moment.
+/// Guarantee: the gateway's exporters, and two gateways behind one another with a queue on disk, a file of columns, and protobuf and JSON
+/// over HTTP between them, are really at work: every record is at the end once.
+#[test]
+fn what_a_profile_is_of_is_done() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let output = bench(&["--train", "--workload", "pass:records=10", "--seconds", "0.3"], folder.path())?;
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), "{said}");
+    for part in ["pass, 10 traces", "remotewrite", "traces over HTTP: proto", "metrics over HTTP: json"] {
+        assert!(said.contains(part), "no `{part}` in {said}");
+    }
+    let archive = fs::read_dir(folder.path().join("bench/first/archive"))?.count();
+    assert!(archive > 0, "nothing was archived");
+    Ok(())
+}
+
 /// Scenario: an engine delivers all, where a filter, a router, a mask or a sampler was to be measured.
 /// Guarantee: the run is no result.
 #[test]

@@ -15,7 +15,6 @@ mod series;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -23,7 +22,7 @@ use serde_json::{Value, json};
 use super::engine::{Engine, Ports};
 use super::report::{machine, paired, today};
 use super::workload::Signal;
-use super::{Plan, Quantity, binary, median, values};
+use super::{Plan, Quantity, load, median, values};
 use crate::setup;
 use series::Scrapes;
 
@@ -165,6 +164,15 @@ pub fn measure(folder: &Path, plan: &Plan) -> (Exporters, Vec<String>) {
     (measured, failed)
 }
 
+/// Wasmill alone, each exporter once; what failed.
+pub fn train(folder: &Path, plan: &Plan) -> Vec<String> {
+    let turns = WORKS.iter().map(|work| {
+        setup::step(&work.name());
+        turn(folder, plan, *work, Engine::Wasmill).err().map(|error| format!("{}: {error:#}", work.name()))
+    });
+    turns.flatten().collect()
+}
+
 /// One engine under load.
 fn turn(folder: &Path, plan: &Plan, work: Work, engine: Engine) -> Result<Value> {
     let ports = Ports::free()?;
@@ -175,7 +183,7 @@ fn turn(folder: &Path, plan: &Plan, work: Work, engine: Engine) -> Result<Value>
     if work.exporter.is_file() {
         (seconds, warm_up_seconds) = (seconds.min(FILE_SECONDS_MAX), warm_up_seconds.min(FILE_WARM_UP_SECONDS_MAX));
     }
-    let mut load = Command::new(binary("load"));
+    let mut load = load();
     load.args(["--target", &format!("127.0.0.1:{}", ports.front), "--listen", &format!("127.0.0.1:{}", ports.back)]);
     load.args([
         "--pid",
@@ -195,7 +203,9 @@ fn turn(folder: &Path, plan: &Plan, work: Work, engine: Engine) -> Result<Value>
     }
     let values = values(&mut load).with_context(|| fs::read_to_string(folder.join("engine.log")).unwrap_or_default());
     remove(&file)?;
-    values
+    let values = values?;
+    running.stop()?;
+    Ok(values)
 }
 
 fn remove(file: &Path) -> Result<()> {
